@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* auth/dkim.h - verifying DKIM signatures: RFC 6376, 8301, 8463, 8616.
+ *
+ * In three steps, so that the body is hashed while it arrives:
+ * dkim_verifier_new with the header, dkim_verifier_body with each piece of the
+ * body, dkim_verifier_finish for the outcomes.  The body is hashed once per
+ * distinct canonicalization, algorithm and length, ARC's included.
+ */
+#ifndef AUTH_DKIM_H
+#define AUTH_DKIM_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/slice.h"
+#include "dns/resolver.h"
+#include "message/headers.h"
+
+enum dkim_result {
+	DKIM_NONE,
+	DKIM_PASS,
+	DKIM_FAIL,
+	DKIM_POLICY,	/* verifies, but is not acceptable: l=, weak key */
+	DKIM_NEUTRAL,
+	DKIM_TEMPERROR,
+	DKIM_PERMERROR,
+};
+
+const char *dkim_result_name(enum dkim_result result);
+
+struct dkim_outcome {
+	enum dkim_result result;
+	struct slice domain;	/* d=, normalized; empty if unreadable */
+	struct slice selector;	/* s= */
+	struct slice algorithm;	/* a=: "rsa-sha256" */
+	struct slice identity;	/* i= or "@" d= */
+	struct slice reason;	/* plain words; empty for pass */
+	struct slice signature_start;	/* first characters of b=: header.b */
+	unsigned int key_bits;	/* 0 if not known */
+	bool testing;		/* t=y in the key */
+	bool body_length_limited;	/* l= leaves content unsigned */
+};
+
+struct dkim_settings {
+	const struct limits *limits;
+	const struct clock *clock;	/* for x= and t= */
+	bool accept_body_length;
+	unsigned int minimum_rsa_bits;	/* 1024 or more */
+};
+
+struct dkim_verifier;
+struct body_hashes;	/* auth/body_hash.h: shared with ARC */
+
+/* Parses the signatures and starts the key queries.  hashes gains what they
+ * need.  Everything must outlive the verifier, which lives in arena. */
+struct dkim_verifier *dkim_verifier_new(struct arena *arena,
+    const struct dkim_settings *settings, struct dns_session *dns,
+    const struct header_list *headers, struct body_hashes *hashes);
+
+/* After body_hashes_finish.  One outcome per signature, top first, at most
+ * limits->dkim_signatures; those beyond are one last outcome with result
+ * DKIM_POLICY that says so. */
+size_t dkim_verifier_finish(struct dkim_verifier *verifier,
+    const struct dkim_outcome **ret);
+
+#endif

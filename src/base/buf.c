@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/require.h"
+
+void buf_init(struct buf *buf, size_t max)
+{
+	*buf = (struct buf){.max = max};
+}
+
+void buf_release(struct buf *buf)
+{
+	memory_free(buf->ptr);
+	*buf = (struct buf){.max = buf->max};
+}
+
+static void release_deferred(void *object)
+{
+	buf_release(object);
+}
+
+struct buf *buf_in_arena(struct arena *arena, size_t max)
+{
+	struct buf *buf = ARENA_NEW(arena, struct buf);
+
+	buf_init(buf, max);
+	arena_defer(arena, release_deferred, buf);
+	return buf;
+}
+
+void buf_clear(struct buf *buf)
+{
+	buf->len = 0;
+	buf->overflowed = false;
+	if (buf->ptr)
+		buf->ptr[0] = '\0';
+}
+
+char *buf_reserve(struct buf *buf, size_t count)
+{
+	size_t needed, size;
+
+	if (count > buf->max || buf->len > buf->max - count) {
+		buf->overflowed = true;
+		return NULL;
+	}
+	needed = buf->len + count + 1;
+	if (needed > buf->size) {
+		size = buf->size ? buf->size : 64;
+		while (size < needed)
+			size *= 2;
+		if (size > buf->max + 1)
+			size = buf->max + 1;
+		buf->ptr = memory_resize(buf->ptr, size, 1);
+		buf->size = size;
+	}
+	return buf->ptr + buf->len;
+}
+
+void buf_grown(struct buf *buf, size_t count)
+{
+	require(buf->len + count < buf->size);
+	buf->len += count;
+	buf->ptr[buf->len] = '\0';
+}
+
+bool buf_add(struct buf *buf, struct slice text)
+{
+	char *room = buf_reserve(buf, text.len);
+
+	if (!room)
+		return false;
+	if (text.len)
+		memcpy(room, text.ptr, text.len);
+	buf_grown(buf, text.len);
+	return true;
+}
+
+bool buf_add_text(struct buf *buf, const char *text)
+{
+	return buf_add(buf, slice_from(text));
+}
+
+bool buf_add_byte(struct buf *buf, char byte)
+{
+	return buf_add(buf, slice_of(&byte, 1));
+}
+
+bool buf_add_format(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	char *room;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	require(len >= 0);
+	room = buf_reserve(buf, (size_t)len);
+	if (!room)
+		return false;
+	va_start(args, format);
+	vsnprintf(room, (size_t)len + 1, format, args);
+	va_end(args);
+	buf_grown(buf, (size_t)len);
+	return true;
+}
+
+void buf_consume(struct buf *buf, size_t count)
+{
+	require(count <= buf->len);
+	if (count == 0)
+		return;
+	buf->len -= count;
+	memmove(buf->ptr, buf->ptr + count, buf->len);
+	buf->ptr[buf->len] = '\0';
+}
+
+struct slice buf_slice(const struct buf *buf)
+{
+	return slice_of(buf->ptr, buf->len);
+}

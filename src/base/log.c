@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/buf.h"
+#include "base/text.h"
+
+/* Longer lines are cut: journald splits at 48 KiB. */
+enum { LINE_MAX_SIZE = 16384 };
+
+static const struct {
+	const char *name;
+	int priority;	/* of syslog(3) */
+} levels[] = {
+    [LOG_ERROR] = {"error", 3},
+    [LOG_WARNING] = {"warning", 4},
+    [LOG_NOTICE] = {"notice", 5},
+    [LOG_INFO] = {"info", 6},
+    [LOG_DEBUG] = {"debug", 7},
+};
+
+static const struct {
+	const char *name;
+	enum log_topic topic;
+} topics[] = {
+    {"smtp", LOG_TOPIC_SMTP},
+    {"next-hop", LOG_TOPIC_NEXT_HOP},
+    {"dns", LOG_TOPIC_DNS},
+    {"auth", LOG_TOPIC_AUTH},
+    {"store", LOG_TOPIC_STORE},
+    {"config", LOG_TOPIC_CONFIG},
+};
+
+/* The process's sink: written by log_setup before threads start. */
+static struct {
+	enum log_level level;
+	enum log_format format;
+	bool journal;
+	atomic_uint topics;
+} sink = {.level = LOG_INFO};
+
+void log_setup(enum log_level level, enum log_format format)
+{
+	sink.level = level;
+	sink.format = format;
+	sink.journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+void log_set_topics(unsigned int wanted)
+{
+	atomic_store(&sink.topics, wanted);
+}
+
+bool log_traces(enum log_topic topic)
+{
+	return atomic_load_explicit(&sink.topics, memory_order_relaxed) & topic;
+}
+
+unsigned int log_topic_from_name(struct slice name)
+{
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
+		if (slice_eq(name, slice_from(topics[i].name)))
+			return topics[i].topic;
+	return 0;
+}
+
+static void add_time(struct buf *line)
+{
+	struct timespec now;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_add_format(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
+}
+
+static bool is_plain(char c)
+{
+	return ascii_is_visible(c) && c != '"' && c != '\\' && c != '=';
+}
+
+static void add_text_value(struct buf *line, struct slice value)
+{
+	if (value.len && slice_all(value, is_plain)) {
+		buf_add(line, value);
+		return;
+	}
+	buf_add_byte(line, '"');
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.ptr[i];
+
+		if (c == '"' || c == '\\')
+			buf_add_format(line, "\\%c", c);
+		else if (c == ' ' || ascii_is_visible(c) || ascii_is_8bit(c))
+			buf_add_byte(line, c);
+		else
+			buf_add_format(line, "\\x%02x", (unsigned char)c);
+	}
+	buf_add_byte(line, '"');
+}
+
+static void add_text_line(struct buf *line, enum log_level level,
+    const char *event, const struct log_field *fields)
+{
+	add_time(line);
+	buf_add_format(line, " %s %s", levels[level].name, event);
+	for (const struct log_field *field = fields; field->key; field++) {
+		buf_add_format(line, " %s=", field->key);
+		if (field->kind == LOG_VALUE_INT)
+			buf_add_format(line, "%lld", (long long)field->number);
+		else
+			add_text_value(line, field->slice);
+	}
+}
+
+static void add_json_line(struct buf *line, enum log_level level,
+    const char *event, const struct log_field *fields)
+{
+	buf_add_text(line, "{\"time\":\"");
+	add_time(line);
+	buf_add_format(line, "\",\"level\":\"%s\",\"event\":\"%s\"",
+	    levels[level].name, event);
+	for (const struct log_field *field = fields; field->key; field++) {
+		buf_add_format(line, ",\"%s\":", field->key);
+		if (field->kind == LOG_VALUE_INT)
+			buf_add_format(line, "%lld", (long long)field->number);
+		else
+			text_add_json_string(line, field->slice);
+	}
+	buf_add_byte(line, '}');
+}
+
+static void write_line(struct slice line)
+{
+	while (line.len) {
+		ssize_t written = write(STDERR_FILENO, line.ptr, line.len);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return; /* nowhere to complain */
+		line = slice_from_pos(line, (size_t)written);
+	}
+}
+
+void log_write(enum log_level level, const char *event,
+    const struct log_field *fields)
+{
+	struct buf line;
+	int saved_errno = errno;
+
+	/* A trace is asked for by topic, whatever the level. */
+	if (level > sink.level && level != LOG_DEBUG)
+		return;
+	buf_init(&line, LINE_MAX_SIZE);
+	if (sink.journal)
+		buf_add_format(&line, "<%d>", levels[level].priority);
+	if (sink.format == LOG_FORMAT_JSON)
+		add_json_line(&line, level, event, fields);
+	else
+		add_text_line(&line, level, event, fields);
+	if (buf_overflowed(&line) && line.len >= LINE_MAX_SIZE)
+		line.len = LINE_MAX_SIZE - 1;
+	buf_add_byte(&line, '\n');
+	write_line(buf_slice(&line));
+	buf_release(&line);
+	errno = saved_errno;
+}

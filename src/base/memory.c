@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Noreturn void out_of_memory(void)
+{
+	fputs("gatehouse: out of memory\n", stderr);
+	abort();
+}
+
+void *memory_new(size_t count, size_t size)
+{
+	void *memory = calloc(count ? count : 1, size ? size : 1);
+
+	if (!memory)
+		out_of_memory();
+	return memory;
+}
+
+void *memory_resize(void *memory, size_t count, size_t size)
+{
+	void *larger = reallocarray(memory, count ? count : 1, size);
+
+	if (!larger)
+		out_of_memory();
+	return larger;
+}
+
+char *memory_copy_text(const char *text, size_t len)
+{
+	char *copy = memory_new(len + 1, 1);
+
+	if (len)
+		memcpy(copy, text, len);
+	return copy;
+}
+
+void memory_free(void *memory)
+{
+	free(memory);
+}

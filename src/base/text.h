@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/text.h - UTF-8, base64 and hexadecimal; JSON strings. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/slice.h"
+
+/* Well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms. */
+bool text_is_utf8(struct slice text);
+
+/* Bytes of the well-formed UTF-8 sequence at the start; 0 if there is none. */
+size_t text_utf8_length(struct slice text);
+
+/* text as it is if it is UTF-8 without NUL; else a copy where each bad byte
+ * and NUL is U+FFFD.  For records and JSON. */
+struct slice text_clean_utf8(struct arena *arena, struct slice text);
+
+/* text as a JSON string with its quotes; bad UTF-8 becomes U+FFFD. */
+bool text_add_json_string(struct buf *buf, struct slice text);
+
+/* RFC 4648 base64; white space (SP, HTAB, CR, LF) is skipped anywhere.  A bad
+ * byte, wrong padding or non-zero trailing bits: false, *ret untouched. */
+bool text_base64_decode(struct arena *arena, struct slice text,
+    struct slice *ret);
+struct slice text_base64_encode(struct arena *arena, struct slice bytes);
+
+/* Lower-case hexadecimal. */
+struct slice text_hex(struct arena *arena, struct slice bytes);
+
+/* The one of count candidates that a typist most likely meant: NULL if none
+ * is near (Damerau-Levenshtein distance over a third of its length). */
+const char *text_nearest(struct slice word, const char *const *candidates,
+    size_t count);
+
+#endif

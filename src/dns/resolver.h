@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dns/resolver.h - DNS answers with their security, within limits.
+ *
+ * One resolver a process (and configuration snapshot): libunbound behind one
+ * thread, or a master file that is all the DNS there is.  Sessions never touch
+ * libunbound: they post queries and wait with a deadline.  Answers are
+ * reference-counted inside; what a session sees lives in its own arena.
+ *
+ * Bogus data is never handed out (dependencies hazard: it carries the forged
+ * records): a bogus answer is DNS_TEMPORARY_FAILURE with security DNS_BOGUS.
+ */
+#ifndef DNS_RESOLVER_H
+#define DNS_RESOLVER_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/ip.h"
+#include "base/limits.h"
+#include "base/slice.h"
+
+enum dns_type {
+	DNS_A = 1,
+	DNS_NS = 2,
+	DNS_CNAME = 5,
+	DNS_SOA = 6,
+	DNS_PTR = 12,
+	DNS_MX = 15,
+	DNS_TXT = 16,
+	DNS_AAAA = 28,
+	DNS_TLSA = 52,
+};
+
+enum dns_status {
+	DNS_FOUND,		/* at least one record */
+	DNS_NODATA,		/* the name exists, the type does not */
+	DNS_NXDOMAIN,
+	DNS_TEMPORARY_FAILURE,	/* SERVFAIL, timeout, bogus, over a ceiling */
+};
+
+enum dns_security { DNS_INSECURE, DNS_SECURE, DNS_BOGUS };
+
+struct dns_record {
+	struct slice data;	/* A, AAAA: 4 or 16 octets.  PTR, NS, CNAME, MX:
+				 * the name in text, lower case, without the
+				 * final dot ("" is the root).  TXT: all
+				 * character-strings joined.  Else raw rdata. */
+	uint16_t preference;	/* MX only */
+};
+
+struct dns_answer {
+	enum dns_status status;
+	enum dns_security security;
+	const char *problem;	/* why it failed, in words; "" if it did not */
+	const char *rcode;	/* "NOERROR", "NXDOMAIN", "SERVFAIL", "TIMEOUT" */
+	uint32_t ttl;		/* seconds, clamped by the cache's bounds */
+	size_t count;
+	const struct dns_record *records;
+};
+
+struct dns_failure {
+	struct slice name;	/* compared without case and final dot */
+	bool any_type;
+	enum dns_type type;
+	bool timeout;		/* else SERVFAIL */
+};
+
+struct dns_settings {
+	size_t server_count;	/* none: full recursion from the root */
+	const struct ip *servers;
+	const uint16_t *server_ports;
+	struct slice zone_file;	/* path; then nothing else is ever asked */
+	size_t failure_count;	/* injected: --dns-fail */
+	const struct dns_failure *failures;
+	struct slice trust_anchor;	/* file; empty: no validation */
+	uint64_t cache_bytes;	/* bound of the answer cache */
+	uint32_t cache_min_ttl, cache_max_ttl, cache_negative_ttl;
+	uint64_t query_timeout_ms;	/* of one query */
+};
+
+struct dns_resolver;
+
+/* Settings are copied.  False: E_CONFIG (zone file: with file:line), E_IO. */
+bool dns_resolver_open(const struct dns_settings *settings,
+    struct dns_resolver **ret, struct err *err);
+
+/* Reference-counted: a snapshot and its sessions each hold one. */
+struct dns_resolver *dns_resolver_hold(struct dns_resolver *resolver);
+void dns_resolver_release(struct dns_resolver *resolver);
+
+struct dns_statistics {
+	uint64_t queries, cache_hits, failures, timeouts, bogus;
+	uint64_t in_flight;
+};
+struct dns_statistics dns_resolver_statistics(struct dns_resolver *resolver);
+
+/* All queries of one message: within limits->dns_queries and dns_time, and no
+ * later than deadline.  The same name and type is asked once.  One thread. */
+struct dns_session;
+
+struct dns_session *dns_session_new(struct arena *arena,
+    struct dns_resolver *resolver, const struct limits *limits,
+    struct deadline deadline);
+
+/* Starts a query and does not wait: for queries that can run in parallel. */
+void dns_prefetch(struct dns_session *session, struct slice name,
+    enum dns_type type);
+
+/* The answer, waited for.  Never NULL; a name that cannot be one (a label over
+ * 63 octets, over 253 in all, empty label) is DNS_NXDOMAIN without a query;
+ * a U-label is converted to its A-label.  Valid as long as the session. */
+const struct dns_answer *dns_ask(struct dns_session *session,
+    struct slice name, enum dns_type type);
+
+/* What was asked so far, in order: for traces. */
+struct dns_query_record {
+	struct slice name;
+	enum dns_type type;
+	const struct dns_answer *answer;	/* NULL: never waited for */
+};
+size_t dns_session_queries(const struct dns_session *session,
+    const struct dns_query_record **ret);
+
+/* "A", "TXT"; "TYPE99" for others is not needed. */
+const char *dns_type_name(enum dns_type type);
+bool dns_type_from_name(struct slice name, enum dns_type *ret);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate/gate.h - the one entrance for every message.
+ *
+ * SMTP, milter, check and replay all come in here with an envelope, a header
+ * and a body, and get the same struct decision.  The gate judges and records;
+ * it does not speak a protocol.
+ *
+ * Order of calls for one message (one thread at a time):
+ *	gate_begin, gate_recipient*, gate_header, gate_body*, gate_decide,
+ *	gate_commit (not for check), gate_note_delivery.
+ */
+#ifndef GATE_GATE_H
+#define GATE_GATE_H
+
+#include "auth/arc.h"
+#include "auth/dkim.h"
+#include "auth/dmarc.h"
+#include "auth/spf.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "conf/config.h"
+#include "dns/resolver.h"
+#include "message/decision.h"
+#include "message/envelope.h"
+#include "message/faults.h"
+#include "store/store.h"
+
+/* What a message is judged with; shared, immutable while in use. */
+struct gate_context {
+	struct config *config;
+	struct dns_resolver *resolver;
+	struct store *store;	/* NULL: nothing is recorded (check) */
+	struct clock clock;
+};
+
+struct gate_message;
+
+/* After MAIL FROM: attributes the connector and starts the SPF queries.
+ * envelope may gain recipients until gate_header. */
+struct gate_message *gate_begin(struct arena *arena,
+    const struct gate_context *context, const struct envelope *envelope);
+
+/* A verdict about one recipient before it is asked of the next hop: relaying
+ * (550 5.7.1 when neither the recipient's domain is ours nor the client may
+ * relay).  True: go on.  False: *ret is the refusal. */
+bool gate_recipient(struct gate_message *message, struct slice address,
+    struct smtp_reply_text *ret);
+
+/* The route for a recipient: never NULL after gate_recipient said yes. */
+const struct conf_route *gate_route(const struct gate_message *message,
+    struct slice address);
+
+/* True if this sender uses a domain of ours and nothing authenticates it so
+ * far: an unknown recipient is then answered with *ret (550 5.7.1), not with
+ * the next hop's 5.1.1, so that refusal does not depend on the mailbox. */
+bool gate_own_domain_suspect(struct gate_message *message,
+    struct smtp_reply_text *ret);
+
+/* The header block (with its empty line) is complete.  header must stay valid
+ * and in place until the message ends.  False: E_LIMIT. */
+bool gate_header(struct gate_message *message, struct slice header,
+    struct err *err);
+
+/* Pieces of the body as they arrive, dots unstuffed, CR LF kept. */
+void gate_body(struct gate_message *message, struct slice piece);
+
+/* content is the whole message (gate_header's bytes come first).  Waits for
+ * DNS within the limits.  Never NULL; lives in the arena. */
+const struct decision *gate_decide(struct gate_message *message,
+    struct slice content);
+
+/* The trace, and the quarantined message if that is the verdict, are durable
+ * when this returns true.  False: answer *ret (451 4.3.0), deliver nothing. */
+bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret);
+
+/* What came of it: verdict "accept"/"reject"/"defer" of the next hop. */
+void gate_note_delivery(struct gate_message *message, struct slice verdict,
+    struct slice reply);
+
+/* The edited message to hand on, after gate_decide. */
+struct message_pieces gate_pieces(struct gate_message *message);
+
+/* Everything that is known, as the JSON of `check --json`. */
+struct slice gate_json(struct gate_message *message);
+
+/* The log line's words for errors that are not verdicts: only here do kinds
+ * become replies (design, section 8). */
+struct smtp_reply_text gate_reply_for_error(struct arena *arena,
+    const struct err *err);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* message/address.h - mailboxes of RFC 5322 (3.4) and paths of RFC 5321.
+ *
+ * Iterative and bounded.  Parsed parts borrow the input where they can;
+ * quoted strings and comments are resolved into the arena.
+ */
+#ifndef MESSAGE_ADDRESS_H
+#define MESSAGE_ADDRESS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+struct mailbox {
+	struct slice display_name;	/* unquoted; empty if none */
+	struct slice local_part;	/* unquoted */
+	struct slice domain;	/* as written, comments removed; a literal keeps
+				 * its brackets */
+};
+
+struct mailbox_list {
+	size_t count;
+	struct mailbox *mailboxes;
+};
+
+/* An address-list (From:, To:, ...): mailboxes, and those inside groups.
+ * Accepts obsolete syntax (RFC 5322 section 4) since senders use it, but
+ * never guesses: what is neither is E_SYNTAX; over max is E_LIMIT. */
+bool address_parse_list(struct arena *arena, struct slice value, size_t max,
+    struct mailbox_list *ret, struct err *err);
+
+/* An address as SMTP writes it, without the angle brackets: "a@b.example",
+ * "\"a b\"@b.example", "a@[192.0.2.1]"; UTF-8 only if smtputf8.  A source
+ * route is dropped (RFC 5321 section 4.1.1.3).  "" is the null path: the
+ * result is then all empty. */
+bool address_parse_path(struct arena *arena, struct slice text, bool smtputf8,
+    struct mailbox *ret, struct err *err);
+
+/* The part after the last '@', or the empty slice. */
+struct slice address_domain(struct slice address);
+
+/* "local@domain", the local part quoted where it must be. */
+struct slice address_format(struct arena *arena,
+    const struct mailbox *mailbox);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/store.h - traces and quarantine, whatever keeps them.
+ *
+ * A store is opened by URL.  SQLite (WAL, synchronous=FULL) is the first
+ * backend; nothing here says so, and backends sit behind a table of functions.
+ * One writer thread commits what many sessions post, in groups; each waits
+ * for its own commit with a deadline.  Any thread may call anything.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+struct store;
+
+/* "sqlite:/path/gatehouse.db": made (mode 0600) and migrated if needed.
+ * False: E_CONFIG (URL), E_TEMP (locked), E_IO, E_FULL. */
+bool store_open(struct slice url, struct store **ret, struct err *err);
+
+/* For commands beside a running gateway: never creates or migrates. */
+bool store_open_existing(struct slice url, struct store **ret,
+    struct err *err);
+
+/* Waits for what was posted. */
+void store_close(struct store *store);
+
+/* One message, one row. */
+struct store_trace {
+	struct slice id;	/* transaction id */
+	int64_t time_ms;	/* since 1970 UTC */
+	struct slice message_id;	/* Message-ID value; or empty */
+	struct slice listener, client_ip, client_name, helo;
+	struct slice sender;	/* MAIL FROM */
+	struct slice header_from;	/* first From: address */
+	size_t recipient_count;
+	const struct slice *recipients;
+	struct slice subject;	/* unfolded, decoded if possible */
+	uint64_t size;
+	struct slice verdict;	/* "accept" ... */
+	struct slice policy;	/* whose verdict */
+	struct slice reply;	/* SMTP reply given, or decided */
+	struct slice delivery;	/* next hop's reply; empty: not yet known */
+	/* for the report of own domains */
+	struct slice own_domain_result;	/* "none","pass","fail","exempt" */
+	struct slice own_domain;	/* which of ours; or empty */
+	struct slice spf_result, dkim_result, dmarc_result;	/* words */
+	struct slice connector;
+	struct slice facts;	/* JSON: everything `explain` tells */
+};
+
+/* Commits a trace (and a quarantined message with it, if quarantine is not
+ * NULL) before returning true.  False: E_FULL, E_TEMP, E_IO, E_TIMEOUT: the
+ * caller answers 451 and nothing counts as stored. */
+struct store_quarantine {
+	struct slice id;	/* the transaction's id */
+	struct slice reason;
+	struct slice route;	/* next hop as text, for the release */
+	size_t piece_count;	/* the edited message */
+	const struct slice *pieces;
+};
+bool store_put(struct store *store, const struct store_trace *trace,
+    const struct store_quarantine *quarantine, struct deadline deadline,
+    struct err *err);
+
+/* Completes a trace; returns at once, written with the next group. */
+void store_note_delivery(struct store *store, struct slice id,
+    struct slice verdict, struct slice reply);
+
+struct store_query {
+	struct slice id;	/* any empty field matches all */
+	struct slice message_id;
+	struct slice sender;	/* exact address or "@domain" */
+	struct slice recipient;	/* the same */
+	struct slice verdict;
+	int64_t from_ms, to_ms;	/* 0: open */
+	uint64_t limit;		/* rows, newest first; 0: 100 */
+};
+
+/* Rows live in arena; recipients included. */
+bool store_find_traces(struct store *store, struct arena *arena,
+    const struct store_query *query, size_t *ret_count,
+    struct store_trace **ret, struct err *err);
+
+struct store_quarantined {
+	struct slice id;
+	int64_t time_ms;
+	struct slice message_id, sender, reason, route;
+	size_t recipient_count;
+	struct slice *recipients;
+	uint64_t size;
+	int64_t released_ms;	/* 0: still held */
+};
+bool store_list_quarantine(struct store *store, struct arena *arena,
+    const struct store_query *query, bool released_too, size_t *ret_count,
+    struct store_quarantined **ret, struct err *err);
+
+/* E_NOT_FOUND if there is none. */
+bool store_get_quarantined(struct store *store, struct arena *arena,
+    struct slice id, struct store_quarantined *ret, struct slice *ret_message,
+    struct err *err);
+bool store_mark_released(struct store *store, struct slice id,
+    int64_t time_ms, struct err *err);
+bool store_delete_quarantined(struct store *store, struct slice id,
+    struct err *err);
+
+/* Who sends as us (gatehouse report own-domain). */
+struct store_own_domain_row {
+	struct slice domain, client_ip, client_name, result;
+	struct slice spf_result, dkim_result;
+	uint64_t count;
+	int64_t first_ms, last_ms;
+};
+bool store_report_own_domains(struct store *store, struct arena *arena,
+    int64_t from_ms, size_t *ret_count, struct store_own_domain_row **ret,
+    struct err *err);
+
+/* Removes what is older, in small steps; 0 keeps for ever.  Returns rows. */
+bool store_expire(struct store *store, int64_t trace_before_ms,
+    int64_t quarantine_before_ms, uint64_t *ret_removed, struct err *err);
+
+struct store_statistics {
+	uint64_t commits, rows, failures, waiting;
+	uint64_t size_bytes;	/* of the database and its log */
+};
+struct store_statistics store_statistics(struct store *store);
+
+/* A write that reaches the disk: for /readyz. */
+bool store_probe(struct store *store, struct err *err);
+
+#endif
