@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/address.h"
+
+#include "base/ascii.h"
+#include "base/buf.h"
+#include "base/text.h"
+
+/* RFC 5321 section 4.5.3.1.3: a path has 256 octets with its brackets. */
+enum { PATH_MAX_OCTETS = 254, COMMENT_DEPTH_MAX = 32 };
+
+/* What is left of the text, and where results go. */
+struct scanner {
+	struct slice rest;
+	struct arena *arena;
+	struct err *err;
+};
+
+static bool at_byte(const struct scanner *scanner, char byte)
+{
+	return scanner->rest.len && scanner->rest.ptr[0] == byte;
+}
+
+static void advance(struct scanner *scanner, size_t count)
+{
+	scanner->rest = slice_from_pos(scanner->rest, count);
+}
+
+static bool take_byte(struct scanner *scanner, char byte)
+{
+	if (!at_byte(scanner, byte))
+		return false;
+	advance(scanner, 1);
+	return true;
+}
+
+static bool fail(struct scanner *scanner, const char *what)
+{
+	return err_set(scanner->err, E_SYNTAX, "%s", what);
+}
+
+/* atext of RFC 5322 section 3.2.3, with UTF-8 (RFC 6532 section 3.2). */
+static bool is_atom_byte(char c)
+{
+	switch (c) {
+	case '(':
+	case ')':
+	case '<':
+	case '>':
+	case '[':
+	case ']':
+	case ':':
+	case ';':
+	case '@':
+	case '\\':
+	case ',':
+	case '.':
+	case '"': return false;
+	default: return ascii_is_visible(c) || ascii_is_8bit(c);
+	}
+}
+
+/* A comment may hold comments: counted, not recursed into. */
+static bool skip_comment(struct scanner *scanner)
+{
+	size_t depth = 0;
+
+	while (scanner->rest.len) {
+		char c = scanner->rest.ptr[0];
+
+		if (c == '\\') {
+			advance(scanner, 2);
+			continue;
+		}
+		if (c == '(' && ++depth > COMMENT_DEPTH_MAX)
+			return fail(scanner, "comments are nested too deep");
+		advance(scanner, 1);
+		if (c == ')' && --depth == 0)
+			return true;
+	}
+	return fail(scanner, "a comment is not closed");
+}
+
+/* CFWS of RFC 5322 section 3.2.2, none allowed too. */
+static bool skip_cfws(struct scanner *scanner)
+{
+	while (scanner->rest.len) {
+		if (ascii_is_fws(scanner->rest.ptr[0]))
+			advance(scanner, 1);
+		else if (!at_byte(scanner, '('))
+			return true;
+		else if (!skip_comment(scanner))
+			return false;
+	}
+	return true;
+}
+
+static bool take_quoted(struct scanner *scanner, struct buf *out)
+{
+	advance(scanner, 1);
+	while (scanner->rest.len) {
+		char c = scanner->rest.ptr[0];
+
+		if (c == '"') {
+			advance(scanner, 1);
+			return true;
+		}
+		if (c == '\\' && scanner->rest.len > 1) {
+			advance(scanner, 1);
+			c = scanner->rest.ptr[0];
+		}
+		if (c == '\0' || (ascii_is_control(c) && !ascii_is_fws(c)))
+			return fail(
+			    scanner, "a quoted string holds a control octet");
+		if (c != '\r' && c != '\n')
+			buf_add_byte(out, c);
+		advance(scanner, 1);
+	}
+	return fail(scanner, "a quoted string is not closed");
+}
+
+static struct slice take_atom(struct scanner *scanner)
+{
+	size_t len = 0;
+	struct slice atom;
+
+	while (len < scanner->rest.len && is_atom_byte(scanner->rest.ptr[len]))
+		len++;
+	atom = slice_sub(scanner->rest, 0, len);
+	advance(scanner, len);
+	return atom;
+}
+
+/* Words and dots up to a special that ends them.  What they say as a display
+ * name and as a local part are collected together: which it was is only known
+ * at the special. */
+struct words {
+	struct buf *phrase, *local;
+	bool any;
+	bool is_local; /* word *("." word): a local part */
+	bool after_dot;
+};
+
+static void join_word(struct words *words, bool first)
+{
+	if (!first && !words->after_dot) {
+		words->is_local = false;
+		buf_add_byte(words->phrase, ' ');
+	}
+	words->any = true;
+	words->after_dot = false;
+}
+
+static bool take_word(struct scanner *scanner, struct words *words)
+{
+	bool first = !words->any;
+	size_t from = words->phrase->len;
+
+	if (at_byte(scanner, '.')) {
+		if (first || words->after_dot)
+			words->is_local = false;
+		words->any = true;
+		words->after_dot = true;
+		advance(scanner, 1);
+		buf_add_byte(words->local, '.');
+		return buf_add_byte(words->phrase, '.');
+	}
+	join_word(words, first);
+	if (at_byte(scanner, '"')) {
+		from = words->local->len;
+		if (!take_quoted(scanner, words->local))
+			return false;
+		buf_add(words->phrase,
+		    slice_from_pos(buf_slice(words->local), from));
+		return true;
+	}
+	if (!scanner->rest.len || !is_atom_byte(scanner->rest.ptr[0]))
+		return fail(
+		    scanner, "an octet that cannot stand in an address");
+	from = words->phrase->len;
+	buf_add(words->phrase, take_atom(scanner));
+	buf_add(words->local, slice_from_pos(buf_slice(words->phrase), from));
+	return true;
+}
+
+static bool ends_words(const struct scanner *scanner)
+{
+	return scanner->rest.len == 0 || at_byte(scanner, '<') ||
+	       at_byte(scanner, '@') || at_byte(scanner, ':') ||
+	       at_byte(scanner, ';') || at_byte(scanner, ',') ||
+	       at_byte(scanner, '>');
+}
+
+static bool take_words(struct scanner *scanner, struct words *ret)
+{
+	size_t max = scanner->rest.len * 2 + 1;
+
+	*ret = (struct words){
+	    .phrase = buf_in_arena(scanner->arena, max),
+	    .local = buf_in_arena(scanner->arena, max),
+	    .is_local = true,
+	};
+	for (;;) {
+		if (!skip_cfws(scanner))
+			return false;
+		if (ends_words(scanner))
+			break;
+		if (!take_word(scanner, ret))
+			return false;
+	}
+	if (!ret->any || ret->after_dot)
+		ret->is_local = false;
+	return true;
+}
+
+static bool is_literal_byte(char c)
+{
+	return (ascii_is_visible(c) || ascii_is_wsp(c)) && c != '[' &&
+	       c != ']' && c != '\\';
+}
+
+static bool take_literal(struct scanner *scanner, struct slice *ret)
+{
+	size_t end = slice_find(scanner->rest, ']');
+	struct slice inner = slice_sub(scanner->rest, 1, end ? end - 1 : 0);
+
+	if (end == scanner->rest.len || !slice_all(inner, is_literal_byte))
+		return fail(scanner, "a domain literal is malformed");
+	*ret = slice_sub(scanner->rest, 0, end + 1);
+	advance(scanner, end + 1);
+	return true;
+}
+
+/* domain of RFC 5322 section 3.4.1, obsolete white space included. */
+static bool take_domain(struct scanner *scanner, struct slice *ret)
+{
+	struct buf *domain = buf_in_arena(scanner->arena, scanner->rest.len);
+
+	if (!skip_cfws(scanner))
+		return false;
+	if (at_byte(scanner, '['))
+		return take_literal(scanner, ret) && skip_cfws(scanner);
+	for (;;) {
+		struct slice label = take_atom(scanner);
+
+		if (label.len == 0)
+			return fail(scanner, "a domain has an empty label");
+		buf_add(domain, label);
+		if (!skip_cfws(scanner))
+			return false;
+		if (!take_byte(scanner, '.'))
+			break;
+		buf_add_byte(domain, '.');
+		if (!skip_cfws(scanner))
+			return false;
+	}
+	*ret = buf_slice(domain);
+	return true;
+}
+
+/* "@a,@b:" before an addr-spec in angle brackets (RFC 5322 section 4.4). */
+static bool skip_route(struct scanner *scanner)
+{
+	struct slice ignored;
+
+	if (!skip_cfws(scanner) || !at_byte(scanner, '@'))
+		return true;
+	while (take_byte(scanner, '@') || take_byte(scanner, ',')) {
+		take_byte(scanner, '@');
+		if (!take_domain(scanner, &ignored))
+			return false;
+	}
+	return take_byte(scanner, ':') ||
+	       fail(scanner, "a source route has no end");
+}
+
+static bool take_addr_spec(
+    struct scanner *scanner, const struct words *local, struct mailbox *ret)
+{
+	if (!local->is_local)
+		return fail(scanner, "a local part is malformed");
+	if (!take_byte(scanner, '@'))
+		return fail(scanner, "an address has no domain");
+	ret->local_part = buf_slice(local->local);
+	return take_domain(scanner, &ret->domain);
+}
+
+static bool take_angle_address(
+    struct scanner *scanner, const struct words *name, struct mailbox *ret)
+{
+	struct words local;
+
+	ret->display_name = buf_slice(name->phrase);
+	advance(scanner, 1);
+	if (!skip_route(scanner) || !take_words(scanner, &local) ||
+	    !take_addr_spec(scanner, &local, ret))
+		return false;
+	return take_byte(scanner, '>') ||
+	       fail(scanner, "an address has no closing bracket");
+}
+
+static bool add_mailbox(struct scanner *scanner, struct mailbox_list *list,
+    size_t max, size_t *room, const struct mailbox *mailbox)
+{
+	if (list->count == max)
+		return err_set(
+		    scanner->err, E_LIMIT, "more than %zu addresses", max);
+	if (list->count == *room) {
+		struct mailbox *more;
+
+		*room = *room ? *room * 2 : 4;
+		more = ARENA_ARRAY(scanner->arena, *room, struct mailbox);
+		for (size_t i = 0; i < list->count; i++)
+			more[i] = list->mailboxes[i];
+		list->mailboxes = more;
+	}
+	list->mailboxes[list->count++] = *mailbox;
+	return true;
+}
+
+enum element {
+	ELEMENT_NONE,
+	ELEMENT_MAILBOX,
+	ELEMENT_GROUP_START,
+	ELEMENT_ERROR
+};
+
+/* One mailbox, or the name and colon that open a group, or nothing between
+ * commas (obsolete, RFC 5322 section 4.4). */
+static enum element take_element(
+    struct scanner *scanner, bool in_group, struct mailbox *ret)
+{
+	struct words words;
+	bool ok;
+
+	*ret = (struct mailbox){0};
+	if (!take_words(scanner, &words))
+		return ELEMENT_ERROR;
+	if (at_byte(scanner, ':')) {
+		if (in_group || !words.any) {
+			fail(scanner, "a colon that opens no group");
+			return ELEMENT_ERROR;
+		}
+		advance(scanner, 1);
+		return ELEMENT_GROUP_START;
+	}
+	if (!words.any && !at_byte(scanner, '<') && !at_byte(scanner, '@'))
+		return ELEMENT_NONE;
+	if (at_byte(scanner, '<'))
+		ok = take_angle_address(scanner, &words, ret);
+	else
+		ok = take_addr_spec(scanner, &words, ret);
+	return ok && skip_cfws(scanner) ? ELEMENT_MAILBOX : ELEMENT_ERROR;
+}
+
+bool address_parse_list(struct arena *arena, struct slice value, size_t max,
+    struct mailbox_list *ret, struct err *err)
+{
+	struct scanner scanner = {value, arena, err};
+	struct mailbox_list list = {0};
+	size_t room = 0;
+	bool in_group = false;
+
+	for (;;) {
+		struct mailbox mailbox;
+		enum element element = take_element(
+		    &scanner, in_group, &mailbox);
+
+		if (element == ELEMENT_ERROR)
+			return false;
+		if (element == ELEMENT_MAILBOX &&
+		    !add_mailbox(&scanner, &list, max, &room, &mailbox))
+			return false;
+		if (element == ELEMENT_GROUP_START) {
+			in_group = true;
+			continue;
+		}
+		if (in_group && take_byte(&scanner, ';')) {
+			in_group = false;
+			if (!skip_cfws(&scanner))
+				return false;
+		}
+		if (scanner.rest.len == 0)
+			break;
+		if (!take_byte(&scanner, ','))
+			return fail(&scanner, "addresses are not separated");
+	}
+	if (in_group)
+		return fail(&scanner, "a group is not closed");
+	*ret = list;
+	return true;
+}
+
+/* Let-dig, hyphen; underscores are seen in the field; UTF-8 by RFC 6531. */
+static bool is_path_domain(struct slice domain, bool smtputf8)
+{
+	size_t label = 0;
+
+	for (size_t i = 0; i < domain.len; i++) {
+		char c = domain.ptr[i];
+
+		if (c == '.' && label > 0 && label <= 63) {
+			label = 0;
+			continue;
+		}
+		if (!ascii_is_alnum(c) && c != '-' && c != '_' &&
+		    !(smtputf8 && ascii_is_8bit(c)))
+			return false;
+		label++;
+	}
+	return label > 0 && (label <= 63 || smtputf8);
+}
+
+static bool take_path_local(struct scanner *scanner, struct slice *ret)
+{
+	struct buf *local = buf_in_arena(scanner->arena, scanner->rest.len);
+
+	if (at_byte(scanner, '"')) {
+		if (!take_quoted(scanner, local))
+			return false;
+	} else {
+		do {
+			struct slice atom = take_atom(scanner);
+
+			if (atom.len == 0)
+				return fail(
+				    scanner, "the local part is malformed");
+			buf_add(local, atom);
+		} while (at_byte(scanner, '.') && buf_add_byte(local, '.') &&
+			 take_byte(scanner, '.'));
+	}
+	*ret = buf_slice(local);
+	return true;
+}
+
+static bool take_path_domain(
+    struct scanner *scanner, bool smtputf8, struct slice *ret)
+{
+	if (at_byte(scanner, '['))
+		return take_literal(scanner, ret) &&
+		       (scanner->rest.len == 0 ||
+			   fail(scanner, "text after the domain literal"));
+	if (!is_path_domain(scanner->rest, smtputf8))
+		return fail(scanner, "the domain is malformed");
+	*ret = scanner->rest;
+	return true;
+}
+
+bool address_parse_path(struct arena *arena, struct slice text, bool smtputf8,
+    struct mailbox *ret, struct err *err)
+{
+	struct scanner scanner = {text, arena, err};
+	struct mailbox mailbox = {0};
+	size_t colon = slice_find(text, ':');
+
+	if (text.len > PATH_MAX_OCTETS)
+		return err_set(
+		    err, E_LIMIT, "address over %d octets", PATH_MAX_OCTETS);
+	for (size_t i = 0; i < text.len; i++)
+		if (ascii_is_control(text.ptr[i]) ||
+		    (!smtputf8 && ascii_is_8bit(text.ptr[i])))
+			return fail(&scanner, "an octet that an address "
+					      "cannot hold without SMTPUTF8");
+	if (!text_is_utf8(text))
+		return fail(&scanner, "the address is not UTF-8");
+	if (text.len == 0) {
+		*ret = mailbox;
+		return true;
+	}
+	if (at_byte(&scanner, '@') && colon < text.len)
+		advance(&scanner, colon + 1);
+	if (!take_path_local(&scanner, &mailbox.local_part))
+		return false;
+	if (!take_byte(&scanner, '@'))
+		return fail(&scanner, "the address has no domain");
+	if (!take_path_domain(&scanner, smtputf8, &mailbox.domain))
+		return false;
+	*ret = mailbox;
+	return true;
+}
+
+struct slice address_domain(struct slice address)
+{
+	for (size_t i = address.len; i-- > 0;)
+		if (address.ptr[i] == '@')
+			return slice_from_pos(address, i + 1);
+	return (struct slice){NULL, 0};
+}
+
+static bool is_dot_atom(struct slice text)
+{
+	bool after_dot = true;
+
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_dot = text.ptr[i] == '.';
+
+		if (is_dot ? after_dot : !is_atom_byte(text.ptr[i]))
+			return false;
+		after_dot = is_dot;
+	}
+	return !after_dot;
+}
+
+struct slice address_format(struct arena *arena, const struct mailbox *mailbox)
+{
+	struct buf *out;
+
+	if (mailbox->local_part.len == 0 && mailbox->domain.len == 0)
+		return (struct slice){NULL, 0};
+	out = buf_in_arena(
+	    arena, mailbox->local_part.len * 2 + mailbox->domain.len + 3);
+	if (is_dot_atom(mailbox->local_part)) {
+		buf_add(out, mailbox->local_part);
+	} else {
+		buf_add_byte(out, '"');
+		for (size_t i = 0; i < mailbox->local_part.len; i++) {
+			char c = mailbox->local_part.ptr[i];
+
+			if (c == '"' || c == '\\')
+				buf_add_byte(out, '\\');
+			buf_add_byte(out, c);
+		}
+		buf_add_byte(out, '"');
+	}
+	buf_add_byte(out, '@');
+	buf_add(out, mailbox->domain);
+	return buf_slice(out);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/decision.h"
+
+#include <string.h>
+
+#include "base/require.h"
+
+static const char *const names[] = {
+    [VERDICT_ACCEPT] = "accept",
+    [VERDICT_REDIRECT] = "redirect",
+    [VERDICT_HOLD] = "hold",
+    [VERDICT_QUARANTINE] = "quarantine",
+    [VERDICT_DISCARD] = "discard",
+    [VERDICT_DEFER] = "defer",
+    [VERDICT_REJECT] = "reject",
+};
+
+const char *verdict_name(enum verdict verdict)
+{
+	require((size_t)verdict < sizeof(names) / sizeof(names[0]));
+	return names[verdict];
+}
+
+static void add_step(struct arena *arena, struct decision *decision,
+    const struct decision_step *step)
+{
+	if (decision->step_count == decision->step_room) {
+		size_t room = decision->step_room ? decision->step_room * 2 : 8;
+		struct decision_step *more = ARENA_ARRAY(
+		    arena, room, struct decision_step);
+
+		if (decision->step_count)
+			memcpy(more, decision->steps,
+			    decision->step_count * sizeof(*more));
+		decision->steps = more;
+		decision->step_room = room;
+	}
+	decision->steps[decision->step_count++] = *step;
+}
+
+void decision_apply(struct arena *arena, struct decision *decision,
+    const struct decision_step *step, const struct smtp_reply_text *reply)
+{
+	add_step(arena, decision, step);
+	if (!step->matched || !step->enforced ||
+	    step->verdict <= decision->verdict)
+		return;
+	decision->verdict = step->verdict;
+	decision->policy = step->policy;
+	decision->reason = step->because;
+	decision->reply = reply ? *reply : (struct smtp_reply_text){0};
+}
+
+struct slice decision_reply_line(
+    struct arena *arena, const struct smtp_reply_text *reply)
+{
+	if (slice_empty(reply->enhanced))
+		return arena_format_slice(
+		    arena, "%d %.*s", reply->code, SLICE_ARGS(reply->text));
+	return arena_format_slice(arena, "%d %.*s %.*s", reply->code,
+	    SLICE_ARGS(reply->enhanced), SLICE_ARGS(reply->text));
+}

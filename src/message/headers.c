@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/headers.h"
+
+#include "base/ascii.h"
+#include "base/buf.h"
+#include "base/require.h"
+
+/* One line with its end; the rest of the text if no LF follows. */
+static struct slice take_line(struct slice text)
+{
+	return slice_sub(text, 0, slice_find(text, '\n') + 1);
+}
+
+static struct slice without_line_end(struct slice line)
+{
+	if (line.len && line.ptr[line.len - 1] == '\n')
+		line.len--;
+	if (line.len && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
+
+/* A line and the folded lines after it. */
+static struct slice take_field(struct slice text)
+{
+	struct slice field = take_line(text);
+
+	while (field.len < text.len && ascii_is_wsp(text.ptr[field.len])) {
+		struct slice next = take_line(slice_from_pos(text, field.len));
+
+		/* A line of white space alone is still folding, obsolete
+		 * (RFC 5322 section 4.2), and never the end. */
+		field.len += next.len;
+	}
+	return field;
+}
+
+/* ftext: printable US-ASCII except ":" (RFC 5322 section 2.2). */
+static bool is_name_byte(char c)
+{
+	return ascii_is_visible(c) && c != ':';
+}
+
+static struct header_field split_field(struct slice raw)
+{
+	struct slice text = without_line_end(raw);
+	struct header_field field = {.raw = raw};
+	struct slice name, value;
+
+	if (!slice_split(text, ':', &name, &value)) {
+		field.value = text;
+		return field;
+	}
+	/* RFC 5322 section 4.5: white space before the colon is obsolete. */
+	while (name.len && ascii_is_wsp(name.ptr[name.len - 1]))
+		name.len--;
+	field.name = name;
+	field.value = value;
+	field.valid = name.len > 0 && slice_all(name, is_name_byte);
+	return field;
+}
+
+static void add_field(struct arena *arena, struct header_list *list,
+    size_t *room, struct slice raw)
+{
+	if (list->count == *room) {
+		struct header_field *more;
+
+		*room = *room ? *room * 2 : 32;
+		more = ARENA_ARRAY(arena, *room, struct header_field);
+		for (size_t i = 0; i < list->count; i++)
+			more[i] = list->fields[i];
+		list->fields = more;
+	}
+	list->fields[list->count++] = split_field(raw);
+}
+
+static bool limit_error(
+    struct err *err, const char *what, uint64_t limit, const char *setting)
+{
+	return err_set(err, E_LIMIT, "%s over %llu (limits.%s)", what,
+	    (unsigned long long)limit, setting);
+}
+
+bool headers_parse(struct arena *arena, struct slice message,
+    const struct limits *limits, struct header_list *ret, struct err *err)
+{
+	struct header_list list = {0};
+	struct slice rest = message;
+	size_t room = 0;
+
+	while (rest.len) {
+		struct slice line = take_line(rest);
+		struct slice field;
+
+		if (without_line_end(line).len == 0) {
+			list.body_offset = line.len;
+			break;
+		}
+		field = take_field(rest);
+		list.block.len += field.len;
+		if (list.block.len > limits->header_size)
+			return limit_error(err, "header block of octets",
+			    limits->header_size, "header_size");
+		if (field.len > limits->header_field_size)
+			return limit_error(err, "header field of octets",
+			    limits->header_field_size, "header_field_size");
+		if (list.count == limits->header_count)
+			return limit_error(err, "number of header fields",
+			    limits->header_count, "header_count");
+		add_field(arena, &list, &room, field);
+		rest = slice_from_pos(rest, field.len);
+	}
+	list.block.ptr = message.ptr;
+	list.body_offset += list.block.len;
+	*ret = list;
+	return true;
+}
+
+const struct header_field *headers_find(
+    const struct header_list *list, struct slice name, size_t nth)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (slice_eq_nocase(list->fields[i].name, name) && nth-- == 0)
+			return &list->fields[i];
+	return NULL;
+}
+
+size_t headers_count(const struct header_list *list, struct slice name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		count += slice_eq_nocase(list->fields[i].name, name);
+	return count;
+}
+
+struct slice headers_unfold(struct arena *arena, struct slice value)
+{
+	struct buf *buf;
+
+	value = slice_trim(value);
+	if (slice_find(value, '\n') == value.len)
+		return value;
+	buf = buf_in_arena(arena, value.len);
+	while (value.len) {
+		struct slice line = take_line(value);
+
+		buf_add(buf, without_line_end(line));
+		value = slice_from_pos(value, line.len);
+	}
+	return buf_slice(buf);
+}
