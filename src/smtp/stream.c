@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/memory.h"
+
+enum { OUTPUT_MAX = 16384 };
+
+struct stream {
+	int fd;
+	SSL *ssl;
+	char *in;
+	unsigned int in_start, in_end;
+	struct buf out;
+};
+
+struct stream *stream_new(int fd)
+{
+	struct stream *stream = MEMORY_NEW(struct stream);
+	int on = 1;
+
+	stream->fd = fd;
+	buf_init(&stream->out, OUTPUT_MAX);
+	io_set_nonblocking(fd, NULL);
+	/* Not for Unix sockets, and no harm there. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+	if (!stream)
+		return;
+	SSL_free(stream->ssl);
+	close(stream->fd);
+	memory_free(stream->in);
+	buf_release(&stream->out);
+	memory_free(stream);
+}
+
+int stream_fd(const struct stream *stream)
+{
+	return stream->fd;
+}
+
+struct ssl_st *stream_ssl(const struct stream *stream)
+{
+	return stream->ssl;
+}
+
+struct slice stream_buffered(const struct stream *stream)
+{
+	if (stream->in_start == stream->in_end)
+		return slice_of(NULL, 0);
+	return slice_of(
+	    stream->in + stream->in_start, stream->in_end - stream->in_start);
+}
+
+void stream_consume(struct stream *stream, size_t count)
+{
+	stream->in_start += (unsigned int)count;
+}
+
+bool stream_has_input(const struct stream *stream)
+{
+	if (stream->in_start < stream->in_end)
+		return true;
+	/* Pending also counts a record that is read but not yet decrypted. */
+	return stream->ssl && SSL_has_pending(stream->ssl);
+}
+
+static bool connection_lost(int number)
+{
+	return number == ECONNRESET || number == EPIPE || number == ENOTCONN;
+}
+
+/* After an OpenSSL call failed: waits for what it wants.  False: it is over,
+ * and err says why. */
+static bool wait_for_tls(struct stream *stream, int result,
+    struct deadline deadline, struct err *err)
+{
+	int number = errno;
+	unsigned long code;
+	char text[200];
+
+	switch (SSL_get_error(stream->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		return io_wait(stream->fd, POLLIN, deadline, err);
+	case SSL_ERROR_WANT_WRITE:
+		return io_wait(stream->fd, POLLOUT, deadline, err);
+	case SSL_ERROR_ZERO_RETURN:
+		return err_set(err, E_CLOSED, "the peer closed the connection");
+	default: break;
+	}
+	code = ERR_get_error();
+	ERR_clear_error();
+	if (!code && (number == 0 || connection_lost(number)))
+		return err_set(err, E_CLOSED, "the connection was lost");
+	if (!code) {
+		errno = number;
+		return err_set_errno(err, "TLS");
+	}
+	/* A peer that goes away without close_notify is common, and a line or
+	 * a message that is cut short is never taken as whole anyway. */
+	if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return err_set(err, E_CLOSED, "the connection was lost");
+	ERR_error_string_n(code, text, sizeof(text));
+	return err_set(err, E_IO, "TLS: %s", text);
+}
+
+static bool read_tls(struct stream *stream, char *room, size_t size,
+    struct deadline deadline, size_t *ret_count, struct err *err)
+{
+	for (;;) {
+		int count;
+
+		errno = 0;
+		ERR_clear_error();
+		count = SSL_read(stream->ssl, room, (int)size);
+		if (count > 0) {
+			*ret_count = (size_t)count;
+			return true;
+		}
+		if (!wait_for_tls(stream, count, deadline, err))
+			return false;
+	}
+}
+
+static bool read_plain(struct stream *stream, char *room, size_t size,
+    struct deadline deadline, size_t *ret_count, struct err *err)
+{
+	for (;;) {
+		ssize_t count = recv(stream->fd, room, size, 0);
+
+		if (count > 0) {
+			*ret_count = (size_t)count;
+			return true;
+		}
+		if (count == 0)
+			return err_set(
+			    err, E_CLOSED, "the peer closed the connection");
+		if (connection_lost(errno))
+			return err_set(
+			    err, E_CLOSED, "the connection was lost");
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return err_set_errno(err, "recv");
+		if (!io_wait(stream->fd, POLLIN, deadline, err))
+			return false;
+	}
+}
+
+static void make_room(struct stream *stream)
+{
+	if (!stream->in)
+		stream->in = memory_resize(NULL, 1, STREAM_INPUT_MAX);
+	if (stream->in_start == stream->in_end) {
+		stream->in_start = stream->in_end = 0;
+	} else if (stream->in_start && stream->in_end >= STREAM_INPUT_MAX / 2) {
+		memmove(stream->in, stream->in + stream->in_start,
+		    stream->in_end - stream->in_start);
+		stream->in_end -= stream->in_start;
+		stream->in_start = 0;
+	}
+}
+
+bool stream_fill(
+    struct stream *stream, struct deadline deadline, struct err *err)
+{
+	size_t count = 0, size;
+	char *room;
+
+	make_room(stream);
+	size = STREAM_INPUT_MAX - stream->in_end;
+	room = stream->in + stream->in_end;
+	if (!size)
+		return err_set(err, E_LIMIT, "more than %d bytes without end",
+		    STREAM_INPUT_MAX);
+	/* A peer that keeps sending must not outrun its deadline. */
+	if (deadline_passed(deadline))
+		return err_set(err, E_TIMEOUT, "timed out");
+	if (stream->ssl
+		? !read_tls(stream, room, size, deadline, &count, err)
+		: !read_plain(stream, room, size, deadline, &count, err))
+		return false;
+	stream->in_end += (unsigned int)count;
+	return true;
+}
+
+bool stream_read_line(struct stream *stream, size_t max,
+    struct deadline deadline, struct slice *ret, struct err *err)
+{
+	size_t searched = 0;
+
+	for (;;) {
+		struct slice have = stream_buffered(stream);
+		size_t end = searched +
+			     slice_find(slice_from_pos(have, searched), '\n');
+
+		if (end < have.len && end < max) {
+			*ret = slice_of(have.ptr, end + 1);
+			stream_consume(stream, end + 1);
+			return true;
+		}
+		if (have.len >= max)
+			return err_set(
+			    err, E_LIMIT, "a line of more than %zu bytes", max);
+		searched = have.len;
+		if (!stream_fill(stream, deadline, err))
+			return false;
+	}
+}
+
+static bool write_tls(struct stream *stream, struct slice bytes,
+    struct deadline deadline, struct err *err)
+{
+	enum { RECORD = 16384 };
+
+	while (bytes.len) {
+		int size = bytes.len > RECORD ? RECORD : (int)bytes.len;
+		int count;
+
+		errno = 0;
+		ERR_clear_error();
+		count = SSL_write(stream->ssl, bytes.ptr, size);
+		if (count > 0)
+			bytes = slice_from_pos(bytes, (size_t)count);
+		else if (!wait_for_tls(stream, count, deadline, err))
+			return false;
+	}
+	return true;
+}
+
+static bool write_plain(struct stream *stream, struct slice bytes,
+    struct deadline deadline, struct err *err)
+{
+	while (bytes.len) {
+		ssize_t count = send(
+		    stream->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+
+		if (count >= 0)
+			bytes = slice_from_pos(bytes, (size_t)count);
+		else if (errno == EINTR)
+			continue;
+		else if (connection_lost(errno))
+			return err_set(
+			    err, E_CLOSED, "the connection was lost");
+		else if (errno != EAGAIN)
+			return err_set_errno(err, "send");
+		else if (!io_wait(stream->fd, POLLOUT, deadline, err))
+			return false;
+	}
+	return true;
+}
+
+static bool send_now(struct stream *stream, struct slice bytes,
+    struct deadline deadline, struct err *err)
+{
+	return stream->ssl ? write_tls(stream, bytes, deadline, err)
+			   : write_plain(stream, bytes, deadline, err);
+}
+
+bool stream_flush(
+    struct stream *stream, struct deadline deadline, struct err *err)
+{
+	bool ok = send_now(stream, buf_slice(&stream->out), deadline, err);
+
+	/* After a failure the connection is useless: nothing to keep. */
+	buf_clear(&stream->out);
+	return ok;
+}
+
+bool stream_write(struct stream *stream, struct slice bytes,
+    struct deadline deadline, struct err *err)
+{
+	if (bytes.len > OUTPUT_MAX - stream->out.len &&
+	    !stream_flush(stream, deadline, err))
+		return false;
+	if (bytes.len >= OUTPUT_MAX)
+		return send_now(stream, bytes, deadline, err);
+	return buf_add(&stream->out, bytes) ||
+	       err_set(err, E_LIMIT, "output buffer");
+}
+
+static bool shake_hands(
+    struct stream *stream, struct deadline deadline, struct err *err)
+{
+	for (;;) {
+		int result;
+
+		if (deadline_passed(deadline))
+			return err_set(err, E_TIMEOUT, "timed out");
+		errno = 0;
+		ERR_clear_error();
+		result = SSL_do_handshake(stream->ssl);
+		if (result == 1)
+			return true;
+		if (!wait_for_tls(stream, result, deadline, err))
+			return false;
+	}
+}
+
+bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
+    struct deadline deadline, struct err *err)
+{
+	if (!stream_flush(stream, deadline, err)) {
+		SSL_free(ssl);
+		return false;
+	}
+	stream->in_start = stream->in_end = 0;
+	stream->ssl = ssl;
+	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS |
+			      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			      SSL_MODE_ENABLE_PARTIAL_WRITE);
+	if (!SSL_set_fd(ssl, stream->fd))
+		return err_set(err, E_IO, "TLS: no memory for a socket");
+	return shake_hands(stream, deadline, err);
+}
+
+void stream_say_goodbye(struct stream *stream)
+{
+	if (stream->ssl && SSL_is_init_finished(stream->ssl)) {
+		ERR_clear_error();
+		SSL_shutdown(stream->ssl);
+		ERR_clear_error();
+	}
+}
+
+void stream_shrink(struct stream *stream)
+{
+	if (stream->in_start == stream->in_end) {
+		memory_free(stream->in);
+		stream->in = NULL;
+		stream->in_start = stream->in_end = 0;
+	}
+	if (!stream->out.len)
+		buf_release(&stream->out);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* smtp/stream.h - a buffered connection, plain or TLS, with deadlines.
+ *
+ * Both sides of SMTP use it.  The descriptor is non-blocking; every call that
+ * may wait takes an absolute deadline, so a peer that drips bytes gains
+ * nothing.  Buffers exist only while they hold something: a parked session
+ * costs the struct alone.  One thread at a time.
+ *
+ * Threads that write must have SIGPIPE blocked or ignored.
+ */
+#ifndef SMTP_STREAM_H
+#define SMTP_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+struct stream;
+struct ssl_st;
+
+/* The longest line that stream_read_line can return. */
+enum { STREAM_INPUT_MAX = 32768 };
+
+/* Owns fd from now on (it is closed by stream_free), makes it non-blocking
+ * and switches TCP_NODELAY on. */
+struct stream *stream_new(int fd);
+
+/* Closes the connection without a word; NULL is nothing. */
+void stream_free(struct stream *stream);
+
+int stream_fd(const struct stream *stream);
+
+/* NULL while the connection is plain. */
+struct ssl_st *stream_ssl(const struct stream *stream);
+
+/* What was read and not yet consumed; valid until the next read. */
+struct slice stream_buffered(const struct stream *stream);
+void stream_consume(struct stream *stream, size_t count);
+
+/* Bytes can be had without waiting for the socket: buffered here, or inside
+ * the TLS layer. */
+bool stream_has_input(const struct stream *stream);
+
+/* Reads at least one more byte behind what is buffered.
+ * False: E_TIMEOUT, E_CLOSED (end of file or reset), E_IO; E_LIMIT when
+ * STREAM_INPUT_MAX bytes are buffered already. */
+bool stream_fill(
+    struct stream *stream, struct deadline deadline, struct err *err);
+
+/* A line with its LF; consumed, and valid until the next read.  The caller
+ * judges what stands before the LF.  False: as stream_fill, and E_LIMIT when
+ * max bytes hold no LF (nothing is consumed then). */
+bool stream_read_line(struct stream *stream, size_t max,
+    struct deadline deadline, struct slice *ret, struct err *err);
+
+/* Buffers small pieces and sends large ones at once. */
+bool stream_write(struct stream *stream, struct slice bytes,
+    struct deadline deadline, struct err *err);
+
+/* Sends what is buffered. */
+bool stream_flush(
+    struct stream *stream, struct deadline deadline, struct err *err);
+
+/* Shakes hands as client or server (as ssl was prepared: SSL_set_*_state),
+ * after flushing.  Takes ssl in any case.  Input that was buffered before the
+ * handshake is thrown away: it was never protected (RFC 3207, section 6).
+ * False: E_TIMEOUT, E_CLOSED, or E_IO with OpenSSL's reason. */
+bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
+    struct deadline deadline, struct err *err);
+
+/* Tells a TLS peer that no more follows, if that needs no waiting. */
+void stream_say_goodbye(struct stream *stream);
+
+/* Gives empty buffers back. */
+void stream_shrink(struct stream *stream);
+
+#endif
