@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/spool.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+enum { PIECE = 10007 }; /* prime: pieces never align with pages */
+
+static const char *directory(void)
+{
+	const char *name = getenv("TMPDIR");
+
+	return name ? name : "/tmp";
+}
+
+static struct limits limits_with(uint64_t memory, uint64_t size)
+{
+	struct limits limits = limits_default;
+
+	limits.spool_memory = memory;
+	limits.message_size = size;
+	return limits;
+}
+
+static char byte_at(uint64_t position)
+{
+	return (char)(position * 2654435761u >> 13);
+}
+
+static bool fill(
+    struct spool *spool, uint64_t size, size_t step, struct err *err)
+{
+	char piece[PIECE];
+
+	for (uint64_t done = 0; done < size;) {
+		size_t count = step < size - done ? step : size - done;
+
+		for (size_t i = 0; i < count; i++)
+			piece[i] = byte_at(done + i);
+		if (!spool_add(spool, slice_of(piece, count), err))
+			return false;
+		done += count;
+	}
+	return true;
+}
+
+static void expect_content(struct spool *spool, uint64_t size)
+{
+	struct slice content;
+	uint64_t wrong = 0;
+	struct err err;
+
+	assert_true(spool_content(spool, &content, &err));
+	assert_int_equal(content.len, size);
+	assert_int_equal(spool_size(spool), size);
+	for (uint64_t i = 0; i < size; i++)
+		wrong += content.ptr[i] != byte_at(i);
+	assert_int_equal(wrong, 0);
+}
+
+static void test_sizes(void **state)
+{
+	static const struct {
+		uint64_t memory, size;
+		size_t step;
+	} cases[] = {
+	    {1000, 0, 1},
+	    {1000, 999, 1},
+	    {1000, 1000, 1000},
+	    {1000, 1001, 1},
+	    {1000, 1001, 1001},
+	    {0, 1, 1},
+	    {0, 300000, 7},
+	    {1 << 20, (1 << 20) + 1, PIECE},
+	    {1 << 20, 5000000, PIECE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct limits limits = limits_with(
+		    cases[i].memory, 10 * 1000 * 1000);
+		struct arena *arena = arena_new(0);
+		struct spool *spool = spool_new(arena, directory(), &limits);
+		struct err err;
+
+		assert_true(fill(spool, cases[i].size, cases[i].step, &err));
+		expect_content(spool, cases[i].size);
+		arena_free(arena);
+	}
+}
+
+/* Content may be looked at between additions. */
+static void test_content_then_more(void **state)
+{
+	struct limits limits = limits_with(100, 1000000);
+	struct arena *arena = arena_new(0);
+	struct spool *spool = spool_new(arena, directory(), &limits);
+	struct err err;
+	char byte;
+
+	(void)state;
+	for (uint64_t i = 0; i < 2000; i++) {
+		byte = byte_at(i);
+		assert_true(spool_add(spool, slice_of(&byte, 1), &err));
+		if (i % 97 == 0)
+			expect_content(spool, i + 1);
+	}
+	expect_content(spool, 2000);
+	arena_free(arena);
+}
+
+static void test_limit(void **state)
+{
+	struct limits limits = limits_with(100, 1000);
+	struct arena *arena = arena_new(0);
+	struct spool *spool = spool_new(arena, directory(), &limits);
+	struct err err;
+
+	(void)state;
+	assert_true(fill(spool, 1000, 10, &err));
+	assert_false(spool_add(spool, SLICE("x"), &err));
+	assert_int_equal(err.kind, E_LIMIT);
+	assert_non_null(strstr(err.text, "limits.message_size"));
+	expect_content(spool, 1000);
+	arena_free(arena);
+}
+
+static void test_missing_directory(void **state)
+{
+	struct limits limits = limits_with(100, 100000);
+	struct arena *arena = arena_new(0);
+	struct spool *spool = spool_new(arena, "/nonexistent/spool", &limits);
+	struct slice content;
+	struct err err;
+
+	(void)state;
+	assert_true(fill(spool, 100, 10, &err));
+	assert_false(spool_add(spool, SLICE("x"), &err));
+	assert_int_equal(err.kind, E_IO);
+	assert_false(spool_add(spool, SLICE("y"), &err));
+	assert_false(spool_content(spool, &content, &err));
+	arena_free(arena);
+}
+
+/* A process that may not write more stands for a full disk. */
+static void test_full(void **state)
+{
+	struct limits limits = limits_with(1000, 10 * 1000 * 1000);
+	struct arena *arena = arena_new(0);
+	struct spool *spool = spool_new(arena, directory(), &limits);
+	struct rlimit old, small;
+	struct slice content;
+	struct err err;
+	bool ok;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = 1000 * 1000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ok = fill(spool, 5000000, PIECE, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_false(ok);
+	assert_int_equal(err.kind, E_FULL);
+	assert_false(spool_content(spool, &content, &err));
+	arena_free(arena);
+}
+
+static long anonymous_kilobytes(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[200];
+	long found = -1;
+
+	assert_non_null(status);
+	while (found < 0 && fgets(line, sizeof(line), status))
+		if (!strncmp(line, "RssAnon:", 8))
+			found = strtol(line + 8, NULL, 10);
+	fclose(status);
+	return found;
+}
+
+static void test_150_megabytes(void **state)
+{
+	const uint64_t size = 150 * 1024 * 1024;
+	struct arena *arena = arena_new(0);
+	struct spool *spool = spool_new(arena, directory(), &limits_default);
+	struct slice content;
+	struct err err;
+	long before = anonymous_kilobytes();
+
+	(void)state;
+	assert_true(fill(spool, size, PIECE, &err));
+	assert_true(spool_content(spool, &content, &err));
+	assert_int_equal(content.len, size);
+	for (uint64_t i = 0; i < size; i += 4093)
+		assert_int_equal(content.ptr[i], byte_at(i));
+	assert_in_range(anonymous_kilobytes() - before, 0, 4 * 1024);
+	assert_false(spool_add(spool, SLICE("x"), &err));
+	assert_int_equal(err.kind, E_LIMIT);
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_sizes),
+	    cmocka_unit_test(test_content_then_more),
+	    cmocka_unit_test(test_limit),
+	    cmocka_unit_test(test_missing_directory),
+	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_150_megabytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

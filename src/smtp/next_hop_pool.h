@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* smtp/next_hop_pool.h - connections to next hops: opened, kept, reused.
+ *
+ * One pool a configuration snapshot.  It knows our name, the limits, the
+ * resolver and the TLS contexts, keeps idle connections by target, and
+ * remembers for a short time which targets could not be reached.  Any thread
+ * may call anything; no lock is held while a peer is waited for.
+ */
+#ifndef SMTP_NEXT_HOP_POOL_H
+#define SMTP_NEXT_HOP_POOL_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "conf/config.h"
+#include "dns/resolver.h"
+#include "message/decision.h"
+#include "message/envelope.h"
+
+struct next_hop_pool;
+struct smtp_client; /* smtp/client.h */
+
+/* Holds config and resolver (NULL: targets must be addresses or sockets). */
+struct next_hop_pool *next_hop_pool_new(
+    struct config *config, struct dns_resolver *resolver);
+
+/* Reference-counted: a snapshot and its sessions each hold one.  The last
+ * release closes what is idle. */
+struct next_hop_pool *next_hop_pool_hold(struct next_hop_pool *pool);
+void next_hop_pool_release(struct next_hop_pool *pool);
+
+const struct config *next_hop_pool_config(const struct next_hop_pool *pool);
+
+struct next_hop_statistics {
+	uint64_t opened, reused, failed, tls; /* since the start */
+	uint64_t idle;			      /* now */
+};
+struct next_hop_statistics next_hop_pool_statistics(struct next_hop_pool *pool);
+
+/* What a connection is wanted for. */
+struct next_hop_request {
+	const struct conf_route *route;
+	struct slice domain; /* of the recipient: whose MX, with kind mx */
+	const struct envelope_client *client; /* for PROXY; or NULL */
+	bool fresh;			      /* not an idle one */
+};
+
+/* Tries the route's targets in order: an idle connection, else a new one,
+ * greeted and secured as the route says.  The connection belongs to the caller
+ * until next_hop_pool_put.  False: *ret_reply (text in arena) is what to tell
+ * the client: 451 4.4.1, 556 5.1.10 (null MX), 554 5.4.6 (loop)... */
+bool next_hop_pool_get(struct next_hop_pool *pool, struct arena *arena,
+    const struct next_hop_request *request, struct smtp_client **ret,
+    struct smtp_reply_text *ret_reply);
+
+/* Gives a connection back: kept if it may serve another client (no
+ * transaction open, no PROXY header, no AUTH), else closed with QUIT.  NULL is
+ * allowed. */
+void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client);
+
+#endif
