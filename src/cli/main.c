@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/main.c - the program: its commands, in the order of --help. */
+#include "cli/command.h"
+#include "cli/commands.h"
+
+static const struct command *const commands[] = {
+    NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return command_main(commands, argc, argv);
+}
