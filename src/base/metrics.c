@@ -76,15 +76,16 @@ static void lay_out(struct metrics *metrics)
 	metrics->magic = MAGIC;
 }
 
-static bool map(int fd, struct metrics **ret, struct err *err)
+/* NULL: err says why. */
+static struct metrics *map(int fd, struct err *err)
 {
 	void *memory = mmap(NULL, sizeof(struct metrics),
 	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (memory == MAP_FAILED)
-		return err_set_errno(err, "metrics: cannot map the block");
-	*ret = memory;
-	return true;
+	if (memory != MAP_FAILED)
+		return memory;
+	err_set_errno(err, "metrics: cannot map the block");
+	return NULL;
 }
 
 bool metrics_create(struct metrics **ret, int *ret_fd, struct err *err)
@@ -99,7 +100,8 @@ bool metrics_create(struct metrics **ret, int *ret_fd, struct err *err)
 		close(fd);
 		return false;
 	}
-	if (!map(fd, &metrics, err)) {
+	metrics = map(fd, err);
+	if (!metrics) {
 		close(fd);
 		return false;
 	}
@@ -120,7 +122,8 @@ bool metrics_open(int fd, struct metrics **ret, struct err *err)
 	if (status.st_size != (off_t)sizeof(struct metrics))
 		return err_set(err, E_CONFIG,
 		    "metrics: descriptor %d is not a block of metrics", fd);
-	if (!map(fd, &metrics, err))
+	metrics = map(fd, err);
+	if (!metrics)
 		return false;
 	if (metrics->magic != MAGIC || metrics->fingerprint != fingerprint()) {
 		metrics_close(metrics);

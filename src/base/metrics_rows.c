@@ -2,7 +2,6 @@
 /* The metrics, one row each; docs/METRICS.md is checked against them. */
 #include "base/metrics.h"
 
-
 static const char *const reply_classes[] = {
     "2xx", "3xx", "4xx", "5xx", "other", NULL};
 
