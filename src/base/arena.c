@@ -133,8 +133,8 @@ struct slice arena_slice(struct arena *arena, struct slice text)
 	return slice_of(arena_text(arena, text), text.len);
 }
 
-static struct slice format_slice(struct arena *arena, const char *format,
-    va_list args)
+static struct slice format_slice(
+    struct arena *arena, const char *format, va_list args)
 {
 	va_list again;
 	char *text;
@@ -181,8 +181,8 @@ struct slice arena_lower(struct arena *arena, struct slice text)
 	return slice_of(copy, text.len);
 }
 
-void arena_defer(struct arena *arena, void (*release)(void *object),
-    void *object)
+void arena_defer(
+    struct arena *arena, void (*release)(void *object), void *object)
 {
 	struct deferred *deferred = ARENA_NEW(arena, struct deferred);
 

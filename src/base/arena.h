@@ -48,8 +48,8 @@ struct slice arena_format_slice(struct arena *arena, const char *format, ...)
 struct slice arena_lower(struct arena *arena, struct slice text);
 
 /* Calls release(object) when the arena is reset or freed. */
-void arena_defer(struct arena *arena, void (*release)(void *object),
-    void *object);
+void arena_defer(
+    struct arena *arena, void (*release)(void *object), void *object);
 
 /* Closes the descriptor when the arena is reset or freed. */
 void arena_defer_close(struct arena *arena, int fd);

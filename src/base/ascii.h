@@ -28,7 +28,7 @@ static inline bool ascii_is_alnum(char c)
 static inline bool ascii_is_xdigit(char c)
 {
 	return ascii_is_digit(c) || (c >= 'a' && c <= 'f') ||
-	    (c >= 'A' && c <= 'F');
+	       (c >= 'A' && c <= 'F');
 }
 
 /* SP and HTAB: WSP of RFC 5234. */

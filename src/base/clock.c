@@ -134,7 +134,7 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ret, struct err *err)
 
 	if (ok && rest.len)
 		ok = (take_byte(&rest, 't') || take_byte(&rest, ' ')) &&
-		    take_time(&rest, &tm) && take_offset(&rest, &offset);
+		     take_time(&rest, &tm) && take_offset(&rest, &offset);
 	if (!ok || rest.len)
 		return err_set(err, E_SYNTAX,
 		    "\"%.*s\" is not a time like 2027-01-31T10:00:00Z",

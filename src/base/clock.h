@@ -16,7 +16,7 @@
 
 struct clock {
 	bool fixed;
-	int64_t fixed_at;	/* seconds since 1970 UTC, when fixed */
+	int64_t fixed_at; /* seconds since 1970 UTC, when fixed */
 };
 
 /* Seconds since 1970 UTC.  clock may be NULL: the system's clock. */

@@ -13,23 +13,23 @@
 
 enum err_kind {
 	E_NONE,
-	E_SYNTAX,	/* input breaks its grammar */
-	E_LIMIT,	/* input is over a limit */
+	E_SYNTAX, /* input breaks its grammar */
+	E_LIMIT,  /* input is over a limit */
 	E_NOT_FOUND,
-	E_TEMP,		/* the same call may succeed later */
-	E_TIMEOUT,	/* a deadline passed */
-	E_CLOSED,	/* the peer closed the connection */
-	E_IO,		/* the system refused: errno's text is in the message */
-	E_FULL,		/* no space left */
-	E_CONFIG,	/* the configuration is wrong */
-	E_USAGE,	/* the command line is wrong */
+	E_TEMP,	   /* the same call may succeed later */
+	E_TIMEOUT, /* a deadline passed */
+	E_CLOSED,  /* the peer closed the connection */
+	E_IO,	   /* the system refused: errno's text is in the message */
+	E_FULL,	   /* no space left */
+	E_CONFIG,  /* the configuration is wrong */
+	E_USAGE,   /* the command line is wrong */
 };
 
 enum { ERR_TEXT_MAX = 512 };
 
 struct err {
 	enum err_kind kind;
-	char text[ERR_TEXT_MAX];	/* one line, terminated, maybe cut */
+	char text[ERR_TEXT_MAX]; /* one line, terminated, maybe cut */
 };
 
 /* Fills err (which may be NULL) and returns false, so that

@@ -58,8 +58,8 @@ bool io_read_some(int fd, void *memory, size_t size, struct deadline deadline,
 	}
 }
 
-bool io_write_all(int fd, struct slice bytes, struct deadline deadline,
-    struct err *err)
+bool io_write_all(
+    int fd, struct slice bytes, struct deadline deadline, struct err *err)
 {
 	while (bytes.len) {
 		ssize_t count = write(fd, bytes.ptr, bytes.len);
@@ -76,8 +76,8 @@ bool io_write_all(int fd, struct slice bytes, struct deadline deadline,
 	return true;
 }
 
-static bool read_to_end(struct arena *arena, int fd, size_t max,
-    struct slice *ret, struct err *err)
+static bool read_to_end(
+    struct arena *arena, int fd, size_t max, struct slice *ret, struct err *err)
 {
 	enum { STEP = 65536 };
 	struct buf *buf = buf_in_arena(arena, max + STEP);
@@ -90,8 +90,8 @@ static bool read_to_end(struct arena *arena, int fd, size_t max,
 			return false;
 		buf_grown(buf, count);
 		if (buf->len > max)
-			return err_set(err, E_LIMIT,
-			    "larger than %zu bytes", max);
+			return err_set(
+			    err, E_LIMIT, "larger than %zu bytes", max);
 	}
 	*ret = buf_slice(buf);
 	return true;
@@ -107,7 +107,7 @@ bool io_read_file(struct arena *arena, const char *path, size_t max,
 	if (fd < 0)
 		return err_set_errno(err, "%s", path);
 	ok = read_to_end(arena, fd, max, ret, err) ||
-	    err_prefix(err, "%s", is_stdin ? "standard input" : path);
+	     err_prefix(err, "%s", is_stdin ? "standard input" : path);
 	if (!is_stdin)
 		close(fd);
 	return ok;

@@ -26,8 +26,8 @@ bool io_read_some(int fd, void *memory, size_t size, struct deadline deadline,
     size_t *ret_count, struct err *err);
 
 /* All of it. */
-bool io_write_all(int fd, struct slice bytes, struct deadline deadline,
-    struct err *err);
+bool io_write_all(
+    int fd, struct slice bytes, struct deadline deadline, struct err *err);
 
 /* A whole file of at most max bytes; "-" is standard input.
  * False: E_NOT_FOUND, E_LIMIT or E_IO. */

@@ -21,8 +21,8 @@ static struct ip from_bytes(enum ip_family family, const void *bytes)
 	memcpy(ip.bytes, bytes, size_of(family));
 	if (family == IP_V6 &&
 	    !memcmp(ip.bytes, mapped_prefix, sizeof(mapped_prefix)))
-		return from_bytes(IP_V4,
-		    (const char *)bytes + sizeof(mapped_prefix));
+		return from_bytes(
+		    IP_V4, (const char *)bytes + sizeof(mapped_prefix));
 	return ip;
 }
 
@@ -59,7 +59,7 @@ const char *ip_format(const struct ip *ip, char text[static IP_TEXT_MAX])
 bool ip_equal(const struct ip *a, const struct ip *b)
 {
 	return a->family == b->family &&
-	    !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	       !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
 bool ip_is_loopback(const struct ip *ip)
@@ -69,7 +69,7 @@ bool ip_is_loopback(const struct ip *ip)
 	if (ip->family == IP_V4)
 		return ip->bytes[0] == 127;
 	return ip->family == IP_V6 &&
-	    !memcmp(ip->bytes, loopback6, sizeof(loopback6));
+	       !memcmp(ip->bytes, loopback6, sizeof(loopback6));
 }
 
 struct ip ip_mask(const struct ip *ip, unsigned int prefix)
@@ -82,8 +82,8 @@ struct ip ip_mask(const struct ip *ip, unsigned int prefix)
 	return masked;
 }
 
-bool ip_network_parse(struct slice text, struct ip_network *ret,
-    struct err *err)
+bool ip_network_parse(
+    struct slice text, struct ip_network *ret, struct err *err)
 {
 	struct ip_network network;
 	struct slice address, prefix;
@@ -115,8 +115,8 @@ bool ip_network_contains(const struct ip_network *network, const struct ip *ip)
 	return ip_equal(&a, &b);
 }
 
-bool ip_from_sockaddr(const struct sockaddr *address, struct ip *ret,
-    uint16_t *ret_port)
+bool ip_from_sockaddr(
+    const struct sockaddr *address, struct ip *ret, uint16_t *ret_port)
 {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
@@ -139,8 +139,8 @@ bool ip_from_sockaddr(const struct sockaddr *address, struct ip *ret,
 	return true;
 }
 
-socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port,
-    struct sockaddr_storage *ret)
+socklen_t ip_to_sockaddr(
+    const struct ip *ip, uint16_t port, struct sockaddr_storage *ret)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
@@ -178,9 +178,8 @@ static void split_port(struct slice text, struct slice *ret_address,
 		return;
 	}
 	/* One colon is a port; more are an IPv6 address without one. */
-	if (colon < text.len &&
-	    slice_find(slice_from_pos(text, colon + 1), ':') ==
-		text.len - colon - 1) {
+	if (colon < text.len && slice_find(slice_from_pos(text, colon + 1),
+				    ':') == text.len - colon - 1) {
 		slice_split(text, ':', ret_address, ret_port);
 		return;
 	}

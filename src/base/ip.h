@@ -19,12 +19,12 @@ enum ip_family { IP_NONE, IP_V4, IP_V6 };
 
 struct ip {
 	enum ip_family family;
-	unsigned char bytes[16];	/* 4 or 16, network order, rest 0 */
+	unsigned char bytes[16]; /* 4 or 16, network order, rest 0 */
 };
 
 struct ip_network {
-	struct ip address;	/* host bits are kept as written */
-	unsigned int prefix;	/* 0 to 32, or 0 to 128 */
+	struct ip address;   /* host bits are kept as written */
+	unsigned int prefix; /* 0 to 32, or 0 to 128 */
 };
 
 enum { IP_TEXT_MAX = INET6_ADDRSTRLEN };
@@ -40,22 +40,21 @@ bool ip_equal(const struct ip *a, const struct ip *b);
 bool ip_is_loopback(const struct ip *ip);
 
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone. */
-bool ip_network_parse(struct slice text, struct ip_network *ret,
-    struct err *err);
+bool ip_network_parse(
+    struct slice text, struct ip_network *ret, struct err *err);
 
-bool ip_network_contains(const struct ip_network *network,
-    const struct ip *ip);
+bool ip_network_contains(const struct ip_network *network, const struct ip *ip);
 
 /* The network of so many bits that ip is in: for counting per network. */
 struct ip ip_mask(const struct ip *ip, unsigned int prefix);
 
 /* IP_NONE (and false) for other families.  ret_port may be NULL. */
-bool ip_from_sockaddr(const struct sockaddr *address, struct ip *ret,
-    uint16_t *ret_port);
+bool ip_from_sockaddr(
+    const struct sockaddr *address, struct ip *ret, uint16_t *ret_port);
 
 /* Returns the length of the address written. */
-socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port,
-    struct sockaddr_storage *ret);
+socklen_t ip_to_sockaddr(
+    const struct ip *ip, uint16_t port, struct sockaddr_storage *ret);
 
 /* "192.0.2.1:25", "[2001:db8::1]:25", "192.0.2.1@53".  Without a port the
  * default stands. */

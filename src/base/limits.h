@@ -13,21 +13,21 @@
 
 struct limits {
 	/* message */
-	uint64_t message_size;		/* 150 MiB */
-	uint64_t header_size;		/* the whole header block */
-	uint64_t header_count;		/* fields */
-	uint64_t header_field_size;	/* one field, folded */
-	uint64_t line_length;		/* of data; RFC 5322 says 998 */
-	uint64_t received_count;	/* Received: fields before it is a loop */
+	uint64_t message_size;	    /* 150 MiB */
+	uint64_t header_size;	    /* the whole header block */
+	uint64_t header_count;	    /* fields */
+	uint64_t header_field_size; /* one field, folded */
+	uint64_t line_length;	    /* of data; RFC 5322 says 998 */
+	uint64_t received_count;    /* Received: fields before it is a loop */
 	uint64_t mime_depth;
 	uint64_t mime_parts;
-	uint64_t spool_memory;		/* larger messages go to a file */
+	uint64_t spool_memory; /* larger messages go to a file */
 	/* session */
-	uint64_t connections;		/* in all */
-	uint64_t connections_per_network;	/* per /24 or /64 */
-	uint64_t connection_rate;	/* new ones per network and minute */
-	uint64_t message_rate;		/* messages per network and minute */
-	uint64_t threads;		/* sessions working at one time */
+	uint64_t connections;		  /* in all */
+	uint64_t connections_per_network; /* per /24 or /64 */
+	uint64_t connection_rate;	  /* new ones per network and minute */
+	uint64_t message_rate;		  /* messages per network and minute */
+	uint64_t threads;		  /* sessions working at one time */
 	uint64_t command_length;
 	uint64_t recipients;
 	uint64_t bad_commands;		/* before 421 */
@@ -39,15 +39,15 @@ struct limits {
 	uint64_t session_timeout;	/* for a whole connection */
 	uint64_t tarpit_delay;		/* before an error reply */
 	uint64_t next_hop_timeout;	/* for one command to the next hop */
-	uint64_t next_hop_data_timeout;	/* for its reply to end of data */
+	uint64_t next_hop_data_timeout; /* for its reply to end of data */
 	uint64_t drain_timeout;		/* after SIGTERM */
 	/* authentication */
-	uint64_t dkim_signatures;	/* verified per message */
-	uint64_t arc_sets;		/* RFC 8617: 50 */
-	uint64_t from_addresses;	/* evaluated per message */
-	uint64_t dns_queries;		/* per message */
-	uint64_t dns_time;		/* per message */
-	uint64_t dns_query_timeout;	/* per query */
+	uint64_t dkim_signatures;   /* verified per message */
+	uint64_t arc_sets;	    /* RFC 8617: 50 */
+	uint64_t from_addresses;    /* evaluated per message */
+	uint64_t dns_queries;	    /* per message */
+	uint64_t dns_time;	    /* per message */
+	uint64_t dns_query_timeout; /* per query */
 };
 
 /* What the documentation promises. */

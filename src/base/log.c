@@ -18,7 +18,7 @@ enum { LINE_MAX_SIZE = 16384 };
 
 static const struct {
 	const char *name;
-	int priority;	/* of syslog(3) */
+	int priority; /* of syslog(3) */
 } levels[] = {
     [LOG_ERROR] = {"error", 3},
     [LOG_WARNING] = {"warning", 4},
@@ -153,8 +153,8 @@ static void write_line(struct slice line)
 	}
 }
 
-void log_write(enum log_level level, const char *event,
-    const struct log_field *fields)
+void log_write(
+    enum log_level level, const char *event, const struct log_field *fields)
 {
 	struct buf line;
 	int saved_errno = errno;

@@ -43,9 +43,15 @@ struct log_field {
 	int64_t number;
 };
 
-#define LOG_S(name, value) {.key = name, .kind = LOG_VALUE_SLICE, .slice = value}
+#define LOG_S(name, value)                                                     \
+	{                                                                      \
+		.key = name, .kind = LOG_VALUE_SLICE, .slice = value           \
+	}
 #define LOG_T(name, text) LOG_S(name, slice_from(text))
-#define LOG_I(name, value) {.key = name, .kind = LOG_VALUE_INT, .number = value}
+#define LOG_I(name, value)                                                     \
+	{                                                                      \
+		.key = name, .kind = LOG_VALUE_INT, .number = value            \
+	}
 
 /* At least one field each. */
 #define log_event(level, event, ...)                                           \
@@ -77,7 +83,7 @@ bool log_traces(enum log_topic topic);
 unsigned int log_topic_from_name(struct slice name);
 
 /* fields end with a zeroed one. */
-void log_write(enum log_level level, const char *event,
-    const struct log_field *fields);
+void log_write(
+    enum log_level level, const char *event, const struct log_field *fields);
 
 #endif

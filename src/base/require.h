@@ -10,7 +10,7 @@
 	((condition) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
 
 /* Writes the broken condition to stderr and aborts. */
-_Noreturn void require_failed(const char *condition, const char *file,
-    int line);
+_Noreturn void require_failed(
+    const char *condition, const char *file, int line);
 
 #endif

@@ -4,10 +4,10 @@
 #define BASE_ROLE_H
 
 enum listener_role {
-	ROLE_MX,	/* mail from anybody for our domains */
-	ROLE_RELAY,	/* outgoing mail of our own systems */
-	ROLE_SUBMISSION,	/* authenticated users */
-	ROLE_MILTER,	/* an MTA asks */
+	ROLE_MX,	 /* mail from anybody for our domains */
+	ROLE_RELAY,	 /* outgoing mail of our own systems */
+	ROLE_SUBMISSION, /* authenticated users */
+	ROLE_MILTER,	 /* an MTA asks */
 };
 
 #endif

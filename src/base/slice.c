@@ -38,19 +38,19 @@ int slice_compare(struct slice a, struct slice b)
 bool slice_starts(struct slice s, struct slice prefix)
 {
 	return s.len >= prefix.len &&
-	    slice_eq(slice_of(s.ptr, prefix.len), prefix);
+	       slice_eq(slice_of(s.ptr, prefix.len), prefix);
 }
 
 bool slice_starts_nocase(struct slice s, struct slice prefix)
 {
 	return s.len >= prefix.len &&
-	    slice_eq_nocase(slice_of(s.ptr, prefix.len), prefix);
+	       slice_eq_nocase(slice_of(s.ptr, prefix.len), prefix);
 }
 
 bool slice_ends_nocase(struct slice s, struct slice suffix)
 {
 	return s.len >= suffix.len &&
-	    slice_eq_nocase(slice_from_pos(s, s.len - suffix.len), suffix);
+	       slice_eq_nocase(slice_from_pos(s, s.len - suffix.len), suffix);
 }
 
 size_t slice_find(struct slice s, char byte)

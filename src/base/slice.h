@@ -21,7 +21,10 @@ struct slice {
 #define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
 
 /* The same for static initializers. */
-#define SLICE_INIT(literal) {"" literal, sizeof(literal) - 1}
+#define SLICE_INIT(literal)                                                    \
+	{                                                                      \
+		"" literal, sizeof(literal) - 1                                \
+	}
 
 /* Arguments for "%.*s"; the text must fit an int and be free of NUL. */
 #define SLICE_ARGS(s) (int)(s).len, (s).len ? (s).ptr : ""

@@ -8,8 +8,8 @@
 
 /* The lead byte's length and the bounds of the second byte: Unicode 15,
  * table 3-7.  Later bytes are 80..BF. */
-static size_t lead_length(unsigned char lead, unsigned char *low,
-    unsigned char *high)
+static size_t lead_length(
+    unsigned char lead, unsigned char *low, unsigned char *high)
 {
 	*low = 0x80;
 	*high = 0xbf;
@@ -128,8 +128,8 @@ static int base64_value(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-bool text_base64_decode(struct arena *arena, struct slice text,
-    struct slice *ret)
+bool text_base64_decode(
+    struct arena *arena, struct slice text, struct slice *ret)
 {
 	char *out = arena_alloc(arena, text.len / 4 * 3 + 3);
 	size_t used = 0, digits = 0, padding = 0;
@@ -229,8 +229,7 @@ static size_t distance(struct slice a, struct slice b)
 
 			row[j] = least(least(above[j], row[j - 1]) + 1,
 			    above[j - 1] + (x != y));
-			if (i > 1 && j > 1 &&
-			    x == ascii_lower(b.ptr[j - 2]) &&
+			if (i > 1 && j > 1 && x == ascii_lower(b.ptr[j - 2]) &&
 			    y == ascii_lower(a.ptr[i - 2]))
 				row[j] = least(row[j], before[j - 2] + 1);
 		}
@@ -241,8 +240,8 @@ static size_t distance(struct slice a, struct slice b)
 	return above[b.len];
 }
 
-const char *text_nearest(struct slice word, const char *const *candidates,
-    size_t count)
+const char *text_nearest(
+    struct slice word, const char *const *candidates, size_t count)
 {
 	const char *nearest = NULL;
 	size_t best = word.len / 3 + 1;

@@ -22,8 +22,8 @@ bool text_add_json_string(struct buf *buf, struct slice text);
 
 /* RFC 4648 base64; white space (SP, HTAB, CR, LF) is skipped anywhere.  A bad
  * byte, wrong padding or non-zero trailing bits: false, *ret untouched. */
-bool text_base64_decode(struct arena *arena, struct slice text,
-    struct slice *ret);
+bool text_base64_decode(
+    struct arena *arena, struct slice text, struct slice *ret);
 struct slice text_base64_encode(struct arena *arena, struct slice bytes);
 
 /* Lower-case hexadecimal. */
@@ -31,7 +31,7 @@ struct slice text_hex(struct arena *arena, struct slice bytes);
 
 /* The one of count candidates that a typist most likely meant: NULL if none
  * is near (Damerau-Levenshtein distance over a third of its length). */
-const char *text_nearest(struct slice word, const char *const *candidates,
-    size_t count);
+const char *text_nearest(
+    struct slice word, const char *const *candidates, size_t count);
 
 #endif

@@ -30,7 +30,7 @@
 struct gate_context {
 	struct config *config;
 	struct dns_resolver *resolver;
-	struct store *store;	/* NULL: nothing is recorded (check) */
+	struct store *store; /* NULL: nothing is recorded (check) */
 	struct clock clock;
 };
 
@@ -48,35 +48,35 @@ bool gate_recipient(struct gate_message *message, struct slice address,
     struct smtp_reply_text *ret);
 
 /* The route for a recipient: never NULL after gate_recipient said yes. */
-const struct conf_route *gate_route(const struct gate_message *message,
-    struct slice address);
+const struct conf_route *gate_route(
+    const struct gate_message *message, struct slice address);
 
 /* True if this sender uses a domain of ours and nothing authenticates it so
  * far: an unknown recipient is then answered with *ret (550 5.7.1), not with
  * the next hop's 5.1.1, so that refusal does not depend on the mailbox. */
-bool gate_own_domain_suspect(struct gate_message *message,
-    struct smtp_reply_text *ret);
+bool gate_own_domain_suspect(
+    struct gate_message *message, struct smtp_reply_text *ret);
 
 /* The header block (with its empty line) is complete.  header must stay valid
  * and in place until the message ends.  False: E_LIMIT. */
-bool gate_header(struct gate_message *message, struct slice header,
-    struct err *err);
+bool gate_header(
+    struct gate_message *message, struct slice header, struct err *err);
 
 /* Pieces of the body as they arrive, dots unstuffed, CR LF kept. */
 void gate_body(struct gate_message *message, struct slice piece);
 
 /* content is the whole message (gate_header's bytes come first).  Waits for
  * DNS within the limits.  Never NULL; lives in the arena. */
-const struct decision *gate_decide(struct gate_message *message,
-    struct slice content);
+const struct decision *gate_decide(
+    struct gate_message *message, struct slice content);
 
 /* The trace, and the quarantined message if that is the verdict, are durable
  * when this returns true.  False: answer *ret (451 4.3.0), deliver nothing. */
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret);
 
 /* What came of it: verdict "accept"/"reject"/"defer" of the next hop. */
-void gate_note_delivery(struct gate_message *message, struct slice verdict,
-    struct slice reply);
+void gate_note_delivery(
+    struct gate_message *message, struct slice verdict, struct slice reply);
 
 /* The edited message to hand on, after gate_decide. */
 struct message_pieces gate_pieces(struct gate_message *message);
@@ -86,7 +86,7 @@ struct slice gate_json(struct gate_message *message);
 
 /* The log line's words for errors that are not verdicts: only here do kinds
  * become replies (design, section 8). */
-struct smtp_reply_text gate_reply_for_error(struct arena *arena,
-    const struct err *err);
+struct smtp_reply_text gate_reply_for_error(
+    struct arena *arena, const struct err *err);
 
 #endif

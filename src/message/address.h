@@ -12,10 +12,10 @@
 #include "base/slice.h"
 
 struct mailbox {
-	struct slice display_name;	/* unquoted; empty if none */
-	struct slice local_part;	/* unquoted */
-	struct slice domain;	/* as written, comments removed; a literal keeps
-				 * its brackets */
+	struct slice display_name; /* unquoted; empty if none */
+	struct slice local_part;   /* unquoted */
+	struct slice domain; /* as written, comments removed; a literal keeps
+			      * its brackets */
 };
 
 struct mailbox_list {
@@ -40,7 +40,6 @@ bool address_parse_path(struct arena *arena, struct slice text, bool smtputf8,
 struct slice address_domain(struct slice address);
 
 /* "local@domain", the local part quoted where it must be. */
-struct slice address_format(struct arena *arena,
-    const struct mailbox *mailbox);
+struct slice address_format(struct arena *arena, const struct mailbox *mailbox);
 
 #endif

@@ -25,25 +25,25 @@ enum verdict {
 const char *verdict_name(enum verdict verdict);
 
 struct smtp_reply_text {
-	int code;		/* 550 */
-	struct slice enhanced;	/* "5.7.1" */
-	struct slice text;	/* one line, US-ASCII, no control bytes */
+	int code;	       /* 550 */
+	struct slice enhanced; /* "5.7.1" */
+	struct slice text;     /* one line, US-ASCII, no control bytes */
 };
 
 /* One policy or rule that was tried. */
 struct decision_step {
-	struct slice policy;	/* "dmarc", "own-domain", "malformed", a rule */
+	struct slice policy; /* "dmarc", "own-domain", "malformed", a rule */
 	bool matched;
-	bool enforced;		/* false: report only, or overridden */
-	enum verdict verdict;	/* what it asked for, when it matched */
-	struct slice because;	/* plain words */
+	bool enforced;	      /* false: report only, or overridden */
+	enum verdict verdict; /* what it asked for, when it matched */
+	struct slice because; /* plain words */
 };
 
 struct decision {
 	enum verdict verdict;
-	struct smtp_reply_text reply;	/* for defer and reject */
-	struct slice policy;	/* whose verdict it is; empty for accept */
-	struct slice reason;	/* plain words; empty for accept */
+	struct smtp_reply_text reply; /* for defer and reject */
+	struct slice policy; /* whose verdict it is; empty for accept */
+	struct slice reason; /* plain words; empty for accept */
 	size_t step_count, step_room;
 	struct decision_step *steps;
 	struct header_edits edits;
@@ -56,7 +56,7 @@ void decision_apply(struct arena *arena, struct decision *decision,
     const struct decision_step *step, const struct smtp_reply_text *reply);
 
 /* "550 5.7.1 text": one line. */
-struct slice decision_reply_line(struct arena *arena,
-    const struct smtp_reply_text *reply);
+struct slice decision_reply_line(
+    struct arena *arena, const struct smtp_reply_text *reply);
 
 #endif

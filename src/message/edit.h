@@ -13,17 +13,17 @@
 
 struct header_edits {
 	size_t added_count, added_room;
-	struct slice *added;	/* whole fields, each ending with CR LF;
-				 * the last one added stands on top */
+	struct slice *added; /* whole fields, each ending with CR LF;
+			      * the last one added stands on top */
 	size_t removed_count, removed_room;
-	size_t *removed;	/* positions in the header_list */
+	size_t *removed; /* positions in the header_list */
 };
 
 /* field is "Name: value" without a final line end (folded with CR LF WSP). */
-void edit_add_on_top(struct arena *arena, struct header_edits *edits,
-    struct slice field);
-void edit_remove(struct arena *arena, struct header_edits *edits,
-    size_t position);
+void edit_add_on_top(
+    struct arena *arena, struct header_edits *edits, struct slice field);
+void edit_remove(
+    struct arena *arena, struct header_edits *edits, size_t position);
 bool edit_removes(const struct header_edits *edits, size_t position);
 
 /* The edited message as pieces in order: new fields, what remains of the

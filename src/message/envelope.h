@@ -18,38 +18,38 @@ enum envelope_body { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 struct envelope_client {
 	struct ip ip;
 	uint16_t port;
-	struct slice name;	/* verified host name, or empty */
-	struct slice helo;	/* as given; empty if none yet */
-	bool esmtp;		/* EHLO, not HELO */
-	struct slice listener;	/* its name in the configuration */
+	struct slice name;     /* verified host name, or empty */
+	struct slice helo;     /* as given; empty if none yet */
+	bool esmtp;	       /* EHLO, not HELO */
+	struct slice listener; /* its name in the configuration */
 	enum listener_role role;
 	bool tls;
-	struct slice tls_version;	/* "TLSv1.3" */
+	struct slice tls_version; /* "TLSv1.3" */
 	struct slice tls_cipher;
-	size_t tls_name_count;	/* names of a verified client certificate */
+	size_t tls_name_count; /* names of a verified client certificate */
 	struct slice *tls_names;
-	struct slice authenticated_as;	/* SASL user, or empty */
+	struct slice authenticated_as; /* SASL user, or empty */
 	struct slice auth_mechanism;
 };
 
 struct envelope_recipient {
-	struct slice address;	/* as given, without angle brackets */
-	struct slice dsn_notify;	/* NOTIFY= of RFC 3461, or empty */
-	struct slice dsn_orcpt;	/* ORCPT=, or empty */
+	struct slice address;	 /* as given, without angle brackets */
+	struct slice dsn_notify; /* NOTIFY= of RFC 3461, or empty */
+	struct slice dsn_orcpt;	 /* ORCPT=, or empty */
 };
 
 struct envelope {
-	struct slice id;	/* of the transaction: unique for ever */
-	int64_t received_at;	/* seconds since 1970 UTC */
+	struct slice id;     /* of the transaction: unique for ever */
+	int64_t received_at; /* seconds since 1970 UTC */
 	const struct envelope_client *client;
-	struct slice mail_from;	/* without angle brackets; empty: null sender */
+	struct slice mail_from; /* without angle brackets; empty: null sender */
 	bool smtputf8;
-	bool prdr;		/* RFC draft-hall-prdr: one reply a recipient */
+	bool prdr; /* RFC draft-hall-prdr: one reply a recipient */
 	enum envelope_body body;
-	uint64_t declared_size;	/* SIZE=, or 0 */
-	struct slice dsn_ret;	/* RET=, or empty */
-	struct slice dsn_envid;	/* ENVID=, or empty */
-	struct slice auth_parameter;	/* AUTH= of RFC 4954, or empty */
+	uint64_t declared_size;	     /* SIZE=, or 0 */
+	struct slice dsn_ret;	     /* RET=, or empty */
+	struct slice dsn_envid;	     /* ENVID=, or empty */
+	struct slice auth_parameter; /* AUTH= of RFC 4954, or empty */
 	size_t recipient_count, recipient_room;
 	struct envelope_recipient *recipients;
 };

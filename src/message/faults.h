@@ -19,11 +19,11 @@ enum fault {
 	FAULT_BARE_CR,
 	FAULT_NUL_IN_HEADER,
 	FAULT_NUL_IN_BODY,
-	FAULT_LINE_TOO_LONG,		/* over 998 octets: RFC 5322, 2.1.1 */
+	FAULT_LINE_TOO_LONG, /* over 998 octets: RFC 5322, 2.1.1 */
 	FAULT_HEADER_WITHOUT_COLON,
 	FAULT_HEADER_NAME_INVALID,
 	FAULT_HEADER_CONTROL_BYTES,
-	FAULT_HEADER_8BIT,		/* 8-bit that is not UTF-8 */
+	FAULT_HEADER_8BIT, /* 8-bit that is not UTF-8 */
 	FAULT_HEADER_STARTS_FOLDED,
 	FAULT_NO_HEADER_END,
 	FAULT_FROM_MISSING,
@@ -43,12 +43,12 @@ enum fault {
 	FAULT_MIME_VERSION_REPEATED,
 	FAULT_CONTENT_TYPE_REPEATED,
 	FAULT_CONTENT_TRANSFER_ENCODING_REPEATED,
-	FAULT_MIME_HEADER_INVALID,	/* Content-* that breaks its grammar */
-	FAULT_MIME_BOUNDARY_MISSING,	/* multipart without a boundary */
-	FAULT_MIME_BOUNDARY_UNUSED,	/* never occurs, or never closes */
-	FAULT_MIME_ENCODED_COMPOSITE,	/* base64 or QP multipart */
+	FAULT_MIME_HEADER_INVALID,    /* Content-* that breaks its grammar */
+	FAULT_MIME_BOUNDARY_MISSING,  /* multipart without a boundary */
+	FAULT_MIME_BOUNDARY_UNUSED,   /* never occurs, or never closes */
+	FAULT_MIME_ENCODED_COMPOSITE, /* base64 or QP multipart */
 	FAULT_MIME_ENCODING_UNKNOWN,
-	FAULT_MIME_ENCODING_BROKEN,	/* base64 or QP with foreign bytes */
+	FAULT_MIME_ENCODING_BROKEN, /* base64 or QP with foreign bytes */
 	FAULT_MIME_PARAMETER_REPEATED,
 	FAULT_MIME_TOO_DEEP,
 	FAULT_MIME_TOO_MANY_PARTS,

@@ -15,18 +15,18 @@
 #include "base/slice.h"
 
 struct header_field {
-	struct slice raw;	/* name to final line end, that included */
-	struct slice name;	/* before ':', without trailing WSP */
-	struct slice value;	/* after ':', folding kept, no final line end */
-	bool valid;		/* false: no ':' or a bad byte in the name */
+	struct slice raw;   /* name to final line end, that included */
+	struct slice name;  /* before ':', without trailing WSP */
+	struct slice value; /* after ':', folding kept, no final line end */
+	bool valid;	    /* false: no ':' or a bad byte in the name */
 };
 
 struct header_list {
 	size_t count;
-	struct header_field *fields;	/* top first */
-	struct slice block;	/* all fields, without the empty line */
-	size_t body_offset;	/* of the body in the message: past the empty
-				 * line, or the message's length */
+	struct header_field *fields; /* top first */
+	struct slice block;	     /* all fields, without the empty line */
+	size_t body_offset; /* of the body in the message: past the empty
+			     * line, or the message's length */
 };
 
 /* message is the whole message or at least its header with the empty line.
@@ -37,8 +37,8 @@ bool headers_parse(struct arena *arena, struct slice message,
 
 /* The nth field of that name from the top (0 is the first); NULL if there are
  * not so many.  Names are compared without case. */
-const struct header_field *headers_find(const struct header_list *list,
-    struct slice name, size_t nth);
+const struct header_field *headers_find(
+    const struct header_list *list, struct slice name, size_t nth);
 
 size_t headers_count(const struct header_list *list, struct slice name);
 

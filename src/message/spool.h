@@ -17,8 +17,8 @@ struct spool;
 
 /* The arena releases it.  directory is used only past limits->spool_memory;
  * its text must outlive the spool. */
-struct spool *spool_new(struct arena *arena, const char *directory,
-    const struct limits *limits);
+struct spool *spool_new(
+    struct arena *arena, const char *directory, const struct limits *limits);
 
 /* False: E_LIMIT (limits->message_size), E_FULL (disk), E_IO. */
 bool spool_add(struct spool *spool, struct slice bytes, struct err *err);

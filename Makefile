@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front: Meson builds, tools/ checks.  See README.md.
+
+BUILD ?= build
+TESTDATA ?= ../shared/testdata
+DESTDIR ?=
+T ?= 10
+MESON_OPTIONS = -Dtestdata=$(TESTDATA)
+
+.PHONY: all setup run test check check-all sanitize clang tidy fuzz install \
+	uninstall format clean
+
+all: setup
+	@ninja -C $(BUILD)
+
+setup:
+	@tools/install-packages
+	@[ -f $(BUILD)/build.ninja ] || \
+		meson setup $(BUILD) $(MESON_OPTIONS) --prefix=/usr >/dev/null
+
+# The gateway on 127.0.0.1:2525 with a demonstration zone; no network needed.
+run: all
+	@examples/quickstart/run $(BUILD)
+
+# Everything that must hold: static checks, unit tests, public suites and
+# end-to-end tests.  Ends with "N passed, N failed".
+test: all
+	@tools/run-tests $(BUILD)
+
+check:
+	@tools/check-layers
+	@tools/check-size
+	@tools/check-format
+
+# Slower: the same under sanitizers and clang, clang-tidy, a fuzz smoke run.
+check-all: test sanitize clang tidy fuzz
+
+sanitize: setup
+	@tools/run-sanitizers
+
+clang: setup
+	@tools/run-clang
+
+tidy: setup
+	@tools/run-tidy
+
+# make fuzz T=60 runs every target for 60 seconds.
+fuzz: setup
+	@tools/run-fuzz $(T)
+
+install: all
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+format:
+	clang-format-14 -i src/*/*.[ch]
+
+clean:
+	rm -rf build build-*

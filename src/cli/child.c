@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/supervisor.h"
+
+struct child_process {
+	int control; /* to the supervisor, or -1 */
+	int signals; /* signalfd */
+};
+
+int child_inherited_fd(const char *variable)
+{
+	const char *text = getenv(variable);
+	uint64_t fd;
+
+	if (!text || !slice_to_u64(slice_from(text), 65535, &fd))
+		return -1;
+	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	return (int)fd;
+}
+
+static bool find_ids(struct arena *arena, const struct config *config,
+    uid_t *ret_uid, gid_t *ret_gid, struct err *err)
+{
+	const char *user = arena_text(arena, config->user);
+	struct passwd *entry = getpwnam(user);
+	struct group *group = NULL;
+
+	if (!entry)
+		return err_set(err, E_CONFIG,
+		    "user: there is no user \"%s\"; "
+		    "make it with: adduser --system --group %s",
+		    user, user);
+	if (config->group.len) {
+		group = getgrnam(arena_text(arena, config->group));
+		if (!group)
+			return err_set(err, E_CONFIG,
+			    "group: there is no group \"%.*s\"",
+			    SLICE_ARGS(config->group));
+	}
+	*ret_uid = entry->pw_uid;
+	*ret_gid = group ? group->gr_gid : entry->pw_gid;
+	return true;
+}
+
+static bool drop_privileges(
+    struct arena *arena, const struct config *config, struct err *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (geteuid() != 0 || config->user.len == 0)
+		return true;
+	if (!find_ids(arena, config, &uid, &gid, err))
+		return false;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return err_set_errno(err, "drop privileges");
+	if (uid != 0 && setuid(0) == 0)
+		return err_set(err, E_CONFIG, "privileges came back");
+	return true;
+}
+
+/* As many descriptors as may be had: each session needs two. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_signals(void)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+bool child_begin(struct arena *arena, const struct config *config,
+    struct child_process **ret, struct err *err)
+{
+	struct child_process *child = ARENA_NEW(arena, struct child_process);
+
+	child->control = child_inherited_fd(CHILD_ENV_CONTROL);
+	child->signals = open_signals();
+	if (child->signals < 0)
+		return err_set_errno(err, "signalfd");
+	raise_descriptor_limit();
+	if (!drop_privileges(arena, config, err))
+		return false;
+	/* Changing ids cleared it; the supervisor may be gone already. */
+	if (child->control >= 0)
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0);
+	umask(077);
+	*ret = child;
+	return true;
+}
+
+void child_tell(const struct child_process *child, const char *word)
+{
+	char line[64];
+	size_t length = strnlen(word, sizeof(line) - 1);
+
+	if (child->control < 0)
+		return;
+	memcpy(line, word, length);
+	line[length] = '\n';
+	/* A full pipe means that the supervisor has enough to read. */
+	if (write(child->control, line, length + 1) < 0 && errno == EPIPE)
+		kill(getpid(), SIGTERM);
+}
+
+enum child_event child_wait(const struct child_process *child)
+{
+	struct pollfd poller = {.fd = child->signals, .events = POLLIN};
+	struct signalfd_siginfo info;
+
+	if (poll(&poller, 1, CHILD_ALIVE_MS) > 0 &&
+	    read(child->signals, &info, sizeof(info)) == sizeof(info))
+		return info.ssi_signo == SIGHUP ? CHILD_RELOAD : CHILD_STOP;
+	child_tell(child, "alive");
+	return CHILD_TICK;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/require.h"
+#include "cli/command.h"
+
+enum {
+	BACKOFF_FIRST_MS = 500,
+	BACKOFF_MAX_MS = 30 * 1000,
+	STEADY_MS = 60 * 1000, /* a child that ran so long starts afresh */
+	TICK_MS = 500,
+	KILL_GRACE_MS = 5000, /* past drain_timeout */
+};
+
+enum child_kind { CHILD_SMTP, CHILD_ADMIN, CHILD_COUNT };
+
+static const char *const child_names[CHILD_COUNT] = {
+    [CHILD_SMTP] = "smtp",
+    [CHILD_ADMIN] = "admin",
+};
+
+struct child {
+	bool wanted;
+	pid_t pid;   /* 0: not running */
+	int control; /* read end of its pipe, or -1 */
+	bool ready;
+	int64_t started_ms, heard_ms, start_at_ms, backoff_ms;
+};
+
+struct supervisor {
+	const struct supervisor_settings *settings;
+	struct config *config; /* the newest good one */
+	struct child children[CHILD_COUNT];
+	int signals; /* signalfd */
+	sigset_t signal_mask;
+	bool announced; /* READY=1 was sent */
+	bool stopping;
+	struct deadline stop_by;
+};
+
+static bool wants_child(const struct config *config, enum child_kind kind)
+{
+	return kind == CHILD_SMTP || config->admin_address.len > 0;
+}
+
+/* In the child, between fork and exec: only what is safe there. */
+static _Noreturn void exec_child(
+    const struct supervisor *supervisor, enum child_kind kind, int control)
+{
+	const struct supervisor_settings *settings = supervisor->settings;
+	struct arena *arena = arena_new(0);
+	char number[16];
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &supervisor->signal_mask, NULL);
+	fcntl(control, F_SETFD, 0);
+	snprintf(number, sizeof(number), "%d", control);
+	setenv(CHILD_ENV_CONTROL, number, 1);
+	if (settings->metrics_fd >= 0) {
+		fcntl(settings->metrics_fd, F_SETFD, 0);
+		snprintf(number, sizeof(number), "%d", settings->metrics_fd);
+		setenv(CHILD_ENV_METRICS, number, 1);
+	}
+	unsetenv(CHILD_ENV_LISTENERS);
+	if (kind == CHILD_SMTP) {
+		const struct listener_sockets *sockets = settings->listeners;
+
+		for (size_t i = 0; i < sockets->count; i++)
+			fcntl(sockets->sockets[i].fd, F_SETFD, 0);
+		setenv(CHILD_ENV_LISTENERS,
+		    arena_text(arena, listeners_to_text(arena, sockets)), 1);
+	}
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	execl("/proc/self/exe", "gatehouse", "serve", "--child",
+	    child_names[kind], "--config", settings->config_path, NULL);
+	_exit(EXIT_TEMPORARY);
+}
+
+static void plan_restart(struct child *child)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (now - child->started_ms > STEADY_MS)
+		child->backoff_ms = 0;
+	child->backoff_ms = child->backoff_ms ? child->backoff_ms * 2
+					      : BACKOFF_FIRST_MS;
+	if (child->backoff_ms > BACKOFF_MAX_MS)
+		child->backoff_ms = BACKOFF_MAX_MS;
+	child->start_at_ms = now + child->backoff_ms;
+}
+
+static void start_child(struct supervisor *supervisor, enum child_kind kind)
+{
+	struct child *child = &supervisor->children[kind];
+	int control[2];
+	pid_t pid;
+
+	if (pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0) {
+		log_error("supervisor.pipe", LOG_T("child", child_names[kind]),
+		    LOG_I("errno", errno));
+		plan_restart(child);
+		return;
+	}
+	child->started_ms = child->heard_ms = clock_monotonic_ms();
+	child->ready = false;
+	pid = fork();
+	if (pid == 0)
+		exec_child(supervisor, kind, control[1]);
+	close(control[1]);
+	if (pid < 0) {
+		log_error("supervisor.fork", LOG_T("child", child_names[kind]),
+		    LOG_I("errno", errno));
+		close(control[0]);
+		plan_restart(child);
+		return;
+	}
+	child->pid = pid;
+	child->control = control[0];
+	log_info("supervisor.started", LOG_T("child", child_names[kind]),
+	    LOG_I("pid", pid));
+}
+
+static void start_due_children(struct supervisor *supervisor)
+{
+	int64_t now = clock_monotonic_ms();
+
+	for (int kind = 0; kind < CHILD_COUNT; kind++) {
+		struct child *child = &supervisor->children[kind];
+
+		if (child->wanted && !child->pid && !supervisor->stopping &&
+		    now >= child->start_at_ms)
+			start_child(supervisor, (enum child_kind)kind);
+	}
+}
+
+static void signal_children(const struct supervisor *supervisor, int number)
+{
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		if (supervisor->children[kind].pid)
+			kill(supervisor->children[kind].pid, number);
+}
+
+static void child_ended(
+    struct supervisor *supervisor, enum child_kind kind, int status)
+{
+	struct child *child = &supervisor->children[kind];
+	bool expected = supervisor->stopping || !child->wanted;
+
+	close(child->control);
+	child->control = -1;
+	log_event(expected ? LOG_INFO : LOG_ERROR, "supervisor.ended",
+	    LOG_T("child", child_names[kind]), LOG_I("pid", child->pid),
+	    LOG_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+	    LOG_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+	child->pid = 0;
+	child->ready = false;
+	if (expected)
+		return;
+	plan_restart(child);
+	if (supervisor->settings->child_restarted)
+		supervisor->settings->child_restarted(child_names[kind]);
+	log_notice("supervisor.restart", LOG_T("child", child_names[kind]),
+	    LOG_I("in_ms", child->backoff_ms));
+}
+
+static void reap(struct supervisor *supervisor)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (int kind = 0; kind < CHILD_COUNT; kind++)
+			if (supervisor->children[kind].pid == pid)
+				child_ended(
+				    supervisor, (enum child_kind)kind, status);
+}
+
+static bool all_ready(const struct supervisor *supervisor)
+{
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		if (supervisor->children[kind].wanted &&
+		    !supervisor->children[kind].ready)
+			return false;
+	return true;
+}
+
+static void hear_child(struct supervisor *supervisor, enum child_kind kind)
+{
+	struct child *child = &supervisor->children[kind];
+	char text[512];
+	ssize_t count = read(child->control, text, sizeof(text));
+
+	if (count <= 0)
+		return; /* its end is told by SIGCHLD */
+	child->heard_ms = clock_monotonic_ms();
+	if (slice_find_slice(slice_of(text, (size_t)count), SLICE("ready\n")) <
+	    (size_t)count)
+		child->ready = true;
+	if (!supervisor->announced && all_ready(supervisor)) {
+		supervisor->announced = true;
+		sd_notify(0, "READY=1\nSTATUS=serving");
+		log_notice("supervisor.ready",
+		    LOG_S("hostname", supervisor->config->hostname));
+	}
+}
+
+static void kill_silent_children(const struct supervisor *supervisor)
+{
+	int64_t now = clock_monotonic_ms();
+
+	for (int kind = 0; kind < CHILD_COUNT; kind++) {
+		const struct child *child = &supervisor->children[kind];
+
+		if (child->pid && now - child->heard_ms > CHILD_SILENT_MS) {
+			log_error("supervisor.silent",
+			    LOG_T("child", child_names[kind]),
+			    LOG_I("pid", child->pid));
+			kill(child->pid, SIGKILL);
+		}
+	}
+}
+
+static void feed_watchdog(const struct supervisor *supervisor)
+{
+	if (supervisor->announced && all_ready(supervisor))
+		sd_notify(0, "WATCHDOG=1");
+}
+
+static void log_problems(const struct config_problems *problems)
+{
+	for (size_t i = 0; i < problems->count; i++)
+		log_error("config.error",
+		    LOG_S("where", problems->errors[i].where),
+		    LOG_S("error", problems->errors[i].text));
+	for (size_t i = 0; i < problems->warning_count; i++)
+		log_warning("config.warning",
+		    LOG_S("where", problems->warnings[i].where),
+		    LOG_S("warning", problems->warnings[i].text));
+}
+
+static bool same_listeners(const struct config *a, const struct config *b)
+{
+	if (a->listener_count != b->listener_count)
+		return false;
+	for (size_t i = 0; i < a->listener_count; i++)
+		if (!slice_eq(a->listeners[i].name, b->listeners[i].name) ||
+		    !slice_eq(a->listeners[i].address, b->listeners[i].address))
+			return false;
+	return true;
+}
+
+static void notify_reloading(void)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)clock_monotonic_ms() * 1000);
+	sd_notify(0, text);
+}
+
+/* A bad file changes nothing; a good one goes to the children, who load it
+ * themselves with the rights they have. */
+static void reload(struct supervisor *supervisor)
+{
+	struct arena *arena = arena_new(0);
+	struct config_problems problems = {0};
+	struct config *config;
+	struct err err = {0};
+
+	notify_reloading();
+	if (!config_load(arena, supervisor->settings->config_path, &config,
+		&problems, &err)) {
+		log_problems(&problems);
+		log_error("supervisor.reload", LOG_T("result", "kept"),
+		    LOG_ERR(&err));
+		sd_notify(0, "READY=1\nSTATUS=reload failed: the running "
+			     "configuration stays");
+		arena_free(arena);
+		return;
+	}
+	log_problems(&problems);
+	if (!same_listeners(supervisor->config, config))
+		log_warning("supervisor.reload",
+		    LOG_T("listeners",
+			"names or addresses changed: this takes a restart"));
+	config_release(supervisor->config);
+	supervisor->config = config;
+	supervisor->children[CHILD_ADMIN].wanted = wants_child(
+	    config, CHILD_ADMIN);
+	signal_children(supervisor, SIGHUP);
+	log_notice("supervisor.reload", LOG_T("result", "loaded"));
+	sd_notify(0, "READY=1\nSTATUS=serving");
+	arena_free(arena);
+}
+
+static void begin_stop(struct supervisor *supervisor)
+{
+	if (supervisor->stopping)
+		return;
+	supervisor->stopping = true;
+	supervisor->stop_by = deadline_in(
+	    (int64_t)supervisor->config->limits.drain_timeout + KILL_GRACE_MS);
+	sd_notify(0, "STOPPING=1\nSTATUS=draining");
+	log_notice("supervisor.stopping",
+	    LOG_I(
+		"drain_ms", (int64_t)supervisor->config->limits.drain_timeout));
+	signal_children(supervisor, SIGTERM);
+}
+
+static void take_signals(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo info;
+
+	while (read(supervisor->signals, &info, sizeof(info)) ==
+	       (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD: reap(supervisor); break;
+		case SIGHUP: reload(supervisor); break;
+		default: begin_stop(supervisor); break;
+		}
+	}
+}
+
+static bool any_running(const struct supervisor *supervisor)
+{
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		if (supervisor->children[kind].pid)
+			return true;
+	return false;
+}
+
+static void wait_for_events(struct supervisor *supervisor)
+{
+	struct pollfd pollers[CHILD_COUNT + 1];
+	nfds_t count = 0;
+
+	pollers[count++] = (struct pollfd){
+	    .fd = supervisor->signals, .events = POLLIN};
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		pollers[count++] = (struct pollfd){
+		    .fd = supervisor->children[kind].control, .events = POLLIN};
+	if (poll(pollers, count, TICK_MS) <= 0)
+		return;
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		if (pollers[kind + 1].revents & POLLIN)
+			hear_child(supervisor, (enum child_kind)kind);
+	if (pollers[0].revents & POLLIN)
+		take_signals(supervisor);
+}
+
+static void open_signals(struct supervisor *supervisor)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+
+	sigemptyset(&supervisor->signal_mask);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(&supervisor->signal_mask, numbers[i]);
+	sigprocmask(SIG_BLOCK, &supervisor->signal_mask, NULL);
+	supervisor->signals = signalfd(
+	    -1, &supervisor->signal_mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	require(supervisor->signals >= 0);
+}
+
+static void run_until_stopped(struct supervisor *supervisor)
+{
+	while (!supervisor->stopping || any_running(supervisor)) {
+		start_due_children(supervisor);
+		wait_for_events(supervisor);
+		reap(supervisor);
+		kill_silent_children(supervisor);
+		feed_watchdog(supervisor);
+		if (supervisor->stopping &&
+		    deadline_passed(supervisor->stop_by))
+			signal_children(supervisor, SIGKILL);
+	}
+}
+
+int supervisor_run(const struct supervisor_settings *settings)
+{
+	struct supervisor supervisor = {.settings = settings};
+
+	supervisor.config = config_hold(settings->config);
+	open_signals(&supervisor);
+	for (int kind = 0; kind < CHILD_COUNT; kind++) {
+		supervisor.children[kind].control = -1;
+		supervisor.children[kind].wanted = wants_child(
+		    settings->config, (enum child_kind)kind);
+	}
+	run_until_stopped(&supervisor);
+	close(supervisor.signals);
+	config_release(supervisor.config);
+	log_notice("supervisor.stopped", LOG_T("result", "drained"));
+	return EXIT_DONE;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which trusted source a client is (Exchange: inbound connector). */
+#include "base/ascii.h"
+#include "dns/name.h"
+#include "gate/gate_private.h"
+
+static bool in_networks(
+    const struct conf_network_list *networks, const struct ip *ip)
+{
+	for (size_t i = 0; i < networks->count; i++)
+		if (ip_network_contains(&networks->items[i], ip))
+			return true;
+	return false;
+}
+
+/* "*.x.example" stands for one label, as in RFC 6125 section 6.4.3. */
+static bool tls_name_matches(struct slice pattern, struct slice name)
+{
+	if (!slice_starts(pattern, SLICE("*.")))
+		return slice_eq_nocase(pattern, name);
+	return slice_find(name, '.') > 0 &&
+	       slice_eq_nocase(name_parent(name), slice_from_pos(pattern, 2));
+}
+
+static bool has_tls_name(
+    const struct conf_text_list *patterns, const struct envelope_client *client)
+{
+	for (size_t i = 0; i < patterns->count; i++)
+		for (size_t j = 0; j < client->tls_name_count; j++)
+			if (tls_name_matches(
+				patterns->items[i], client->tls_names[j]))
+				return true;
+	return false;
+}
+
+static bool lists(const struct conf_text_list *list, struct slice text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (slice_eq(list->items[i], text))
+			return true;
+	return false;
+}
+
+/* Every kind of evidence that the connector names must be there: an address
+ * of a shared cloud alone proves little. */
+static bool matches(const struct conf_connector *connector,
+    const struct envelope_client *client)
+{
+	if (connector->networks.count == 0 && connector->tls_names.count == 0)
+		return false;
+	if (connector->listeners.count &&
+	    !lists(&connector->listeners, client->listener))
+		return false;
+	if (connector->require_tls && !client->tls)
+		return false;
+	if (connector->networks.count &&
+	    !in_networks(&connector->networks, &client->ip))
+		return false;
+	return connector->tls_names.count == 0 ||
+	       has_tls_name(&connector->tls_names, client);
+}
+
+void connector_attribute(struct gate_message *message)
+{
+	const struct config *config = message->context->config;
+	const struct envelope_client *client = message->envelope->client;
+	int64_t now = clock_now(&message->context->clock);
+
+	for (size_t i = 0; i < config->connector_count; i++) {
+		const struct conf_connector *connector = &config->connectors[i];
+
+		if (!matches(connector, client))
+			continue;
+		if (connector->expires && now >= connector->expires) {
+			if (!message->expired)
+				message->expired = connector;
+			continue;
+		}
+		message->connector = connector;
+		break;
+	}
+	message->internal = client->authenticated_as.len > 0 ||
+			    (message->connector &&
+				message->connector->treat_as ==
+				    TREAT_AS_INTERNAL);
+}
+
+bool connector_may_send_as(
+    const struct gate_message *message, struct slice domain)
+{
+	const struct conf_text_list *list;
+
+	if (!message->connector)
+		return false;
+	list = &message->connector->may_send_as;
+	for (size_t i = 0; i < list->count; i++)
+		if (name_is_at_or_below(domain, list->items[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate/gate_private.h - one message on its way through the gate. */
+#ifndef GATE_GATE_PRIVATE_H
+#define GATE_GATE_PRIVATE_H
+
+#include "auth/authres.h"
+#include "auth/header_from.h"
+#include "auth/intermediary.h"
+#include "auth/own_domain.h"
+#include "gate/gate.h"
+
+/* A policy's override of a DMARC failure, for the trace and the report. */
+struct dmarc_override {
+	bool applies;
+	struct slice reason; /* "trusted intermediary ...", plain words */
+};
+
+struct gate_message {
+	struct arena *arena;
+	const struct gate_context *context;
+	const struct envelope *envelope;
+	struct dns_session *dns;
+	int64_t started_ms; /* monotonic */
+
+	/* Who hands it over. */
+	const struct conf_connector *connector; /* NULL: none */
+	const struct conf_connector *expired;	/* would have matched */
+	bool internal; /* authenticated, or a connector says so */
+
+	/* What it is. */
+	bool has_header;
+	struct header_list headers;
+	struct faults faults;
+	struct fault_scan scan;
+	struct header_from from;
+	struct slice content;
+
+	/* What authentication says; not filled for internal mail. */
+	struct body_hashes *hashes;
+	struct dkim_verifier *dkim_verifier;
+	struct arc_verifier *arc_verifier;
+	bool spf_done;
+	struct spf_outcome spf, spf_helo;
+	size_t dkim_count;
+	const struct dkim_outcome *dkim;
+	struct arc_outcome arc;
+	size_t dmarc_count; /* one for each From: domain */
+	struct dmarc_outcome *dmarc;
+	struct own_domain_outcome own_domain;
+	struct dmarc_override override;
+
+	/* What is to be done. */
+	struct decision decision;
+	bool decided;
+	struct slice authentication_results; /* the added field's value */
+	int64_t decided_ms;
+};
+
+/* gate/connector.c: sets connector, expired and internal. */
+void connector_attribute(struct gate_message *message);
+
+/* Does the message's connector let it send as this domain (or below it)? */
+bool connector_may_send_as(
+    const struct gate_message *message, struct slice domain);
+
+/* gate/route.c */
+bool route_is_accepted_domain(const struct config *config, struct slice domain);
+const struct conf_route *route_find(
+    const struct config *config, struct slice domain);
+
+/* gate/authenticate.c */
+void authenticate_spf(struct gate_message *message);
+void authenticate_header(struct gate_message *message);
+void authenticate_finish(struct gate_message *message);
+
+/* gate/policies.c: runs every built-in policy and fills the decision. */
+void policies_apply(struct gate_message *message);
+
+/* gate/header_policy.c: Authentication-Results, trust headers, loop mark. */
+void header_policy_apply(struct gate_message *message);
+
+/* How often the message already carries our loop mark. */
+size_t header_policy_loop_count(const struct gate_message *message);
+
+/* gate/trace.c */
+void trace_fill(struct gate_message *message, struct store_trace *ret);
+
+#endif
