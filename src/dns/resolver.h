@@ -70,6 +70,7 @@ struct dns_settings {
 	const struct ip *servers;
 	const uint16_t *server_ports;
 	struct slice zone_file;	/* path; then nothing else is ever asked */
+	struct slice zone_text;	/* or what would stand in one: for tests */
 	size_t failure_count;	/* injected: --dns-fail */
 	const struct dns_failure *failures;
 	struct slice trust_anchor;	/* file; empty: no validation */

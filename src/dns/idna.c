@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/idna.h"
+
+#include <idn2.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/text.h"
+
+/* A label of 63 octets stands for fewer than 63 characters of at most 4. */
+enum { U_LABEL_MAX = 4 * 63 };
+
+bool idna_is_needed(struct slice label)
+{
+	for (size_t i = 0; i < label.len; i++)
+		if (ascii_is_8bit(label.ptr[i]))
+			return true;
+	return false;
+}
+
+bool idna_add_label(struct buf *buf, struct slice label, struct err *err)
+{
+	char text[U_LABEL_MAX + 1] = {0};
+	char *ascii = NULL;
+	int code;
+	bool added;
+
+	if (label.len > U_LABEL_MAX)
+		return err_set(err, E_SYNTAX, "label too long");
+	if (!text_is_utf8(label) || memchr(label.ptr, '\0', label.len))
+		return err_set(err, E_SYNTAX, "label is not UTF-8");
+	memcpy(text, label.ptr, label.len);
+	code = idn2_to_ascii_8z(
+	    text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (code != IDN2_OK)
+		return err_set(err, E_SYNTAX, "bad internationalized label: %s",
+		    idn2_strerror(code));
+	added = buf_add_text(buf, ascii);
+	idn2_free(ascii);
+	return added || err_set(err, E_SYNTAX, "domain name too long");
+}

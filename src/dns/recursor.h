@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dns/recursor.h - libunbound behind one thread, private to dns/.
+ *
+ * Questions are posted from any thread; answers come on the recursor's own.
+ * libunbound starts a second thread for its work.  Both end in recursor_close.
+ */
+#ifndef DNS_RECURSOR_H
+#define DNS_RECURSOR_H
+
+#include "base/err.h"
+#include "dns/question.h"
+#include "dns/reply.h"
+
+struct recursor;
+
+/* Called on the recursor's thread, once for each question that was posted,
+ * unless the recursor is closed before.  Takes the reply over. */
+typedef void recursor_deliver(void *request, struct reply *reply);
+
+/* False: E_CONFIG, E_IO or E_TEMP. */
+bool recursor_open(const struct dns_settings *settings,
+    recursor_deliver *deliver, struct recursor **ret, struct err *err);
+
+/* Waits for its threads; what was not delivered then never will be. */
+void recursor_close(struct recursor *recursor);
+
+/* Questions that may be under way at one time. */
+size_t recursor_capacity(const struct recursor *recursor);
+
+/* Hold no lock that deliver takes.  False: nothing will be delivered. */
+bool recursor_post(struct recursor *recursor, const struct question *question,
+    void *request, struct err *err);
+
+#endif

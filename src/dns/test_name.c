@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/name.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dns/wire.h"
+
+#define TEN "0123456789"
+#define LABEL_63 TEN TEN TEN TEN TEN TEN "012"
+#define LABEL_64 TEN TEN TEN TEN TEN TEN "0123"
+
+static void assert_slice(struct slice got, const char *want)
+{
+	char text[1100];
+
+	assert_true(got.len < sizeof(text));
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(got));
+	assert_string_equal(text, want);
+}
+
+static void test_normalize(void **state)
+{
+	static const struct {
+		const char *text, *want; /* NULL: not a name */
+	} cases[] = {
+	    {"Example.COM", "example.com"}, {"example.com.", "example.com"},
+	    {"_DMARC.example.com", "_dmarc.example.com"},
+	    {"sel._domainkey.b\xc3\xbc"
+	     "cher.example",
+		"sel._domainkey.xn--bcher-kva.example"},
+	    {"a_\xc3\xbc.example", "xn--a_-yka.example"},
+	    {"B\xc3\x9c"
+	     "CHER.example",
+		"xn--bcher-kva.example"},
+	    {"a\xe3\x80\x82"
+	     "b.example",
+		"a.b.example"},
+	    {"xn--bcher-kva.example", "xn--bcher-kva.example"},
+	    {"localhost", "localhost"},
+	    {LABEL_63 ".example", LABEL_63 ".example"},
+	    {LABEL_64 ".example", NULL},
+	    {LABEL_63 "." LABEL_63 "." LABEL_63 "." TEN TEN TEN TEN TEN TEN "0",
+		LABEL_63 "." LABEL_63 "." LABEL_63 "." TEN TEN TEN TEN TEN TEN
+			 "0"},
+	    {LABEL_63 "." LABEL_63 "." LABEL_63 "." TEN TEN TEN TEN TEN TEN
+		      "01",
+		NULL},
+	    {"", NULL}, {".", NULL}, {"a..b", NULL}, {".a", NULL},
+	    {"a..", NULL}, {"a b.example", NULL}, {"a/b.example", NULL},
+	    {"[192.0.2.1]", NULL}, {"*.example", NULL}, {"a\\b.example", NULL},
+	    {"b\xfc"
+	     "cher.example",
+		NULL},
+	    {"\xe2\x84\x80.example", NULL}, /* maps to "a/c" */
+	};
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slice got = SLICE("untouched");
+		struct err err;
+		bool fine = name_normalize(
+		    arena, slice_from(cases[i].text), &got, &err);
+
+		if (fine != (cases[i].want != NULL))
+			fail_msg("'%s': %s", cases[i].text,
+			    fine ? "accepted" : err.text);
+		if (!fine)
+			assert_int_equal(err.kind, E_SYNTAX);
+		assert_slice(got, fine ? cases[i].want : "untouched");
+	}
+	arena_free(arena);
+}
+
+static void test_at_or_below(void **state)
+{
+	static const struct {
+		const char *name, *parent;
+		bool want;
+	} cases[] = {
+	    {"example.com", "example.com", true},
+	    {"a.example.com", "example.com", true},
+	    {"b.a.example.com", "example.com", true},
+	    {"badexample.com", "example.com", false},
+	    {"com", "example.com", false},
+	    {"example.com", "", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(name_is_at_or_below(slice_from(cases[i].name),
+				     slice_from(cases[i].parent)),
+		    cases[i].want);
+}
+
+static void test_parts(void **state)
+{
+	(void)state;
+	assert_slice(name_parent(SLICE("a.b.c")), "b.c");
+	assert_slice(name_parent(SLICE("c")), "");
+	assert_slice(name_parent(SLICE("")), "");
+	assert_int_equal(name_label_count(SLICE("a.b.c")), 3);
+	assert_int_equal(name_label_count(SLICE("a")), 1);
+	assert_int_equal(name_label_count(SLICE("")), 0);
+}
+
+static void test_reverse(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct ip ip;
+
+	(void)state;
+	assert_true(ip_parse(SLICE("192.0.2.1"), &ip));
+	assert_slice(name_reverse(arena, &ip), "1.2.0.192.in-addr.arpa");
+	assert_true(ip_parse(SLICE("2001:db8::567:89ab"), &ip));
+	assert_slice(name_reverse(arena, &ip),
+	    "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
+	    ".ip6.arpa");
+	arena_free(arena);
+}
+
+/* Questions: any octets, as their canonical text. */
+static void test_question_names(void **state)
+{
+	static const struct {
+		struct slice text;
+		const char *want; /* NULL: cannot be a name */
+	} cases[] = {
+	    {SLICE_INIT("A.Example"), "a.example"},
+	    {SLICE_INIT("a.example."), "a.example"},
+	    {SLICE_INIT("."), ""},
+	    {SLICE_INIT(""), NULL},
+	    {SLICE_INIT("a..b"), NULL},
+	    {SLICE_INIT(".."), NULL},
+	    {SLICE_INIT("joe blow.example"), "joe\\032blow.example"},
+	    {SLICE_INIT("joe\\032blow.example"), "joe\\032blow.example"},
+	    {SLICE_INIT("a\0b.example"), "a\\000b.example"},
+	    {SLICE_INIT("a\\046b.example"), "a\\046b.example"},
+	    {SLICE_INIT("a\\b.example"), "a\\092b.example"},
+	    {SLICE_INIT("a\\999.example"), "a\\092999.example"},
+	    {SLICE_INIT("b\xc3\xbc"
+			"cher.example"),
+		"xn--bcher-kva.example"},
+	    {SLICE_INIT("b\xfc"
+			"cher.example"),
+		NULL},
+	    {SLICE_INIT(LABEL_63 ".example"), LABEL_63 ".example"},
+	    {SLICE_INIT(LABEL_64 ".example"), NULL},
+	    {SLICE_INIT(LABEL_63 "." LABEL_63 "." LABEL_63
+				 "." TEN TEN TEN TEN TEN TEN "01"),
+		NULL},
+	};
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire_name name;
+		bool fine = wire_from_text(cases[i].text, &name);
+
+		if (fine != (cases[i].want != NULL))
+			fail_msg("case %zu", i);
+		if (fine)
+			assert_slice(wire_text(arena, &name), cases[i].want);
+	}
+	arena_free(arena);
+}
+
+/* Names in rdata of strangers. */
+static void test_wire_read(void **state)
+{
+	static const struct {
+		struct slice rdata;
+		bool want;
+	} cases[] = {
+	    {SLICE_INIT("\1a\7example\0"), true},
+	    {SLICE_INIT("\0"), true},
+	    {SLICE_INIT(""), false},
+	    {SLICE_INIT("\1a\7example"), false},
+	    {SLICE_INIT("\1a\7exam"), false},
+	    {SLICE_INIT("\1a\xc0\0"), false},
+	    {SLICE_INIT("\77" LABEL_63 "\77" LABEL_63 "\77" LABEL_63
+			"\77" LABEL_63 "\0"),
+		false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire_name name;
+
+		if (wire_read(cases[i].rdata, &name) != cases[i].want)
+			fail_msg("case %zu", i);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_normalize),
+	    cmocka_unit_test(test_at_or_below),
+	    cmocka_unit_test(test_parts),
+	    cmocka_unit_test(test_reverse),
+	    cmocka_unit_test(test_question_names),
+	    cmocka_unit_test(test_wire_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
