@@ -13,14 +13,16 @@ const char *arc_result_name(enum arc_result result);
 
 struct arc_outcome {
 	enum arc_result result;
-	unsigned int sets;	/* instances, as far as they could be read */
-	unsigned int oldest_pass;	/* RFC 8617 section 5.2, step 5; 0: all */
-	struct slice sealer;	/* d= of the newest seal; empty if none */
-	struct slice reason;	/* plain words, for fail and temperror */
-	size_t sealer_count;	/* d= of each seal, instance 1 first */
+	unsigned int sets;	  /* instances, as far as they could be read */
+	unsigned int oldest_pass; /* RFC 8617 section 5.2, step 5; 0: all */
+	struct slice sealer;	  /* d= of the newest seal; empty if none */
+	struct slice reason;	  /* plain words, for fail and temperror */
+	bool from_signed;	  /* the newest message signature's h= has every
+				   * From field; RFC 8617 does not ask for it */
+	size_t sealer_count;	  /* d= of each seal, instance 1 first */
 	const struct slice *sealers;
-	const struct slice *results;	/* ARC-Authentication-Results values
-					 * (after "i=N;"), instance 1 first */
+	const struct slice *results; /* ARC-Authentication-Results values
+				      * (after "i=N;"), instance 1 first */
 };
 
 struct arc_verifier;

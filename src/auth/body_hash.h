@@ -29,8 +29,8 @@ void body_hashes_add(struct body_hashes *hashes, struct slice piece);
 void body_hashes_finish(struct body_hashes *hashes);
 
 /* 32 octets, after finish. */
-struct slice body_hashes_digest(const struct body_hashes *hashes,
-    size_t number);
+struct slice body_hashes_digest(
+    const struct body_hashes *hashes, size_t number);
 
 /* Octets of the whole canonical body, whatever the limit: what l= left out. */
 uint64_t body_hashes_length(const struct body_hashes *hashes, size_t number);

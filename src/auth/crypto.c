@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/crypto.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+
+#include "auth/rsa_der.h"
+#include "base/memory.h"
+#include "base/require.h"
+
+enum { ED25519_KEY_SIZE = 32, ED25519_SIGNATURE_SIZE = 64 };
+
+struct crypto_hash {
+	EVP_MD_CTX *context;
+};
+
+struct crypto_key {
+	EVP_PKEY *key;
+	enum crypto_key_type type;
+	unsigned int bits;
+};
+
+static const unsigned char *octets(struct slice s)
+{
+	return (const unsigned char *)s.ptr;
+}
+
+struct crypto_digest crypto_sha256(struct slice bytes)
+{
+	struct crypto_digest digest;
+
+	require(EVP_Digest(
+	    bytes.ptr, bytes.len, digest.bytes, NULL, EVP_sha256(), NULL));
+	return digest;
+}
+
+struct slice crypto_digest_slice(const struct crypto_digest *digest)
+{
+	return slice_of((const char *)digest->bytes, sizeof(digest->bytes));
+}
+
+static void release_hash(void *object)
+{
+	struct crypto_hash *hash = object;
+
+	EVP_MD_CTX_free(hash->context);
+}
+
+struct crypto_hash *crypto_hash_new(struct arena *arena)
+{
+	struct crypto_hash *hash = ARENA_NEW(arena, struct crypto_hash);
+
+	hash->context = EVP_MD_CTX_new();
+	require(hash->context);
+	arena_defer(arena, release_hash, hash);
+	require(EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL));
+	return hash;
+}
+
+void crypto_hash_add(struct crypto_hash *hash, struct slice bytes)
+{
+	require(EVP_DigestUpdate(hash->context, bytes.ptr, bytes.len));
+}
+
+struct crypto_digest crypto_hash_digest(
+    const struct crypto_hash *hash, struct slice tail)
+{
+	struct crypto_digest digest;
+	EVP_MD_CTX *copy = EVP_MD_CTX_new();
+
+	require(copy && EVP_MD_CTX_copy_ex(copy, hash->context));
+	require(EVP_DigestUpdate(copy, tail.ptr, tail.len));
+	require(EVP_DigestFinal_ex(copy, digest.bytes, NULL));
+	EVP_MD_CTX_free(copy);
+	return digest;
+}
+
+static EVP_PKEY *rsa_from_params(OSSL_PARAM *params)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *key = NULL;
+
+	require(context && params);
+	if (EVP_PKEY_fromdata_init(context) != 1 ||
+	    EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		key = NULL;
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+/* By its numbers: 20 times as fast as d2i_PUBKEY, and no other parser sees
+ * what a stranger published. */
+static EVP_PKEY *rsa_from_numbers(const struct rsa_numbers *numbers)
+{
+	BIGNUM *modulus = BN_bin2bn(
+	    octets(numbers->modulus), (int)numbers->modulus.len, NULL);
+	BIGNUM *exponent = BN_bin2bn(
+	    octets(numbers->exponent), (int)numbers->exponent.len, NULL);
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params;
+	EVP_PKEY *key;
+
+	require(build && modulus && exponent);
+	require(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus));
+	require(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent));
+	params = OSSL_PARAM_BLD_to_param(build);
+	key = rsa_from_params(params);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	BN_free(exponent);
+	BN_free(modulus);
+	return key;
+}
+
+static EVP_PKEY *new_rsa(
+    struct slice der, unsigned int *ret_bits, struct err *err)
+{
+	struct rsa_numbers numbers;
+
+	if (!rsa_der_parse(der, &numbers, err))
+		return NULL;
+	*ret_bits = numbers.bits;
+	return rsa_from_numbers(&numbers);
+}
+
+static EVP_PKEY *new_ed25519(
+    struct slice data, unsigned int *ret_bits, struct err *err)
+{
+	if (data.len != ED25519_KEY_SIZE) {
+		err_set(err, E_SYNTAX, "Ed25519 key of %zu octets, not %d",
+		    data.len, ED25519_KEY_SIZE);
+		return NULL;
+	}
+	*ret_bits = ED25519_KEY_SIZE * 8;
+	return EVP_PKEY_new_raw_public_key(
+	    EVP_PKEY_ED25519, NULL, octets(data), data.len);
+}
+
+bool crypto_key_new(enum crypto_key_type type, struct slice data,
+    struct crypto_key **ret, struct err *err)
+{
+	struct crypto_key key = {.type = type};
+	struct crypto_key *copy;
+
+	err_set(err, E_SYNTAX, "the key is not usable");
+	key.key = type == CRYPTO_RSA ? new_rsa(data, &key.bits, err)
+				     : new_ed25519(data, &key.bits, err);
+	ERR_clear_error();
+	if (!key.key)
+		return false;
+	copy = MEMORY_NEW(struct crypto_key);
+	*copy = key;
+	*ret = copy;
+	return true;
+}
+
+void crypto_key_free(struct crypto_key *key)
+{
+	if (!key)
+		return;
+	EVP_PKEY_free(key->key);
+	memory_free(key);
+}
+
+enum crypto_key_type crypto_key_type(const struct crypto_key *key)
+{
+	return key->type;
+}
+
+unsigned int crypto_key_bits(const struct crypto_key *key)
+{
+	return key->bits;
+}
+
+static bool verify_rsa(
+    EVP_PKEY *key, const struct crypto_digest *digest, struct slice signature)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	bool good;
+
+	require(context);
+	good = EVP_PKEY_verify_init(context) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
+	       EVP_PKEY_verify(context, octets(signature), signature.len,
+		   digest->bytes, sizeof(digest->bytes)) == 1;
+	EVP_PKEY_CTX_free(context);
+	return good;
+}
+
+static bool verify_ed25519(
+    EVP_PKEY *key, const struct crypto_digest *digest, struct slice signature)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	bool good;
+
+	require(context);
+	good = signature.len == ED25519_SIGNATURE_SIZE &&
+	       EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
+	       EVP_DigestVerify(context, octets(signature), signature.len,
+		   digest->bytes, sizeof(digest->bytes)) == 1;
+	EVP_MD_CTX_free(context);
+	return good;
+}
+
+bool crypto_verify(const struct crypto_key *key,
+    const struct crypto_digest *digest, struct slice signature)
+{
+	bool good = key->type == CRYPTO_RSA
+			? verify_rsa(key->key, digest, signature)
+			: verify_ed25519(key->key, digest, signature);
+
+	ERR_clear_error();
+	return good;
+}

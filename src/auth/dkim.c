@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/dkim.h"
+
+#include "auth/body_hash.h"
+#include "auth/dkim_check.h"
+#include "auth/dkim_signature.h"
+#include "base/log.h"
+
+/* One DKIM-Signature field. */
+struct work {
+	struct dkim_signature signature;
+	struct dkim_outcome *outcome;
+	bool open;	    /* not judged yet: body and key are needed */
+	size_t body_number; /* of body_hashes_want */
+};
+
+struct dkim_verifier {
+	struct arena *arena;
+	const struct dkim_settings *settings;
+	struct dns_session *dns;
+	const struct header_list *headers;
+	struct body_hashes *hashes;
+	size_t from_count; /* From fields in the header */
+	size_t count;	   /* of outcomes */
+	struct dkim_outcome *outcomes;
+	size_t work_count;
+	struct work *work;
+};
+
+const char *dkim_result_name(enum dkim_result result)
+{
+	static const char *const names[] = {
+	    [DKIM_NONE] = "none",
+	    [DKIM_PASS] = "pass",
+	    [DKIM_FAIL] = "fail",
+	    [DKIM_POLICY] = "policy",
+	    [DKIM_NEUTRAL] = "neutral",
+	    [DKIM_TEMPERROR] = "temperror",
+	    [DKIM_PERMERROR] = "permerror",
+	};
+
+	return names[result];
+}
+
+static void describe(
+    struct dkim_outcome *outcome, const struct dkim_signature *signature)
+{
+	outcome->domain = signature->domain;
+	outcome->selector = signature->selector;
+	outcome->algorithm = signature->algorithm_text;
+	outcome->identity = signature->identity;
+	outcome->signature_start = signature->start;
+}
+
+static void judge(struct work *work, const struct dkim_check *check)
+{
+	work->open = false;
+	work->outcome->result = check->result;
+	work->outcome->reason = check->reason;
+	work->outcome->key_bits = check->key_bits;
+	work->outcome->testing = check->testing;
+}
+
+static void start(struct dkim_verifier *verifier, struct work *work,
+    const struct header_field *field)
+{
+	struct dkim_signature *signature = &work->signature;
+	struct dkim_check check = {.result = DKIM_NEUTRAL};
+	struct err err;
+
+	if (!dkim_signature_parse(
+		verifier->arena, SIGNATURE_DKIM, field, signature, &err)) {
+		describe(work->outcome, signature);
+		check.reason = arena_slice(
+		    verifier->arena, slice_from(err.text));
+		judge(work, &check);
+		return;
+	}
+	describe(work->outcome, signature);
+	work->outcome->from_uncovered = verifier->from_count >
+					dkim_signature_count(
+					    signature, SLICE("From"));
+	check = dkim_check_rules(verifier->settings, SIGNATURE_DKIM, signature);
+	if (check.result != DKIM_PASS) {
+		judge(work, &check);
+		return;
+	}
+	work->open = true;
+	work->body_number = body_hashes_want(
+	    verifier->hashes, signature->body_canon, signature->body_length);
+	dkim_check_prefetch(verifier->arena, verifier->dns, signature);
+}
+
+static void start_all(struct dkim_verifier *verifier)
+{
+	const struct header_list *headers = verifier->headers;
+	size_t done = 0;
+
+	for (size_t i = 0; i < headers->count; i++) {
+		const struct header_field *field = &headers->fields[i];
+		struct work *work = &verifier->work[done];
+
+		if (done == verifier->work_count)
+			break;
+		if (!slice_eq_nocase(field->name, SLICE("DKIM-Signature")))
+			continue;
+		work->outcome = &verifier->outcomes[done++];
+		start(verifier, work, field);
+	}
+}
+
+struct dkim_verifier *dkim_verifier_new(struct arena *arena,
+    const struct dkim_settings *settings, struct dns_session *dns,
+    const struct header_list *headers, struct body_hashes *hashes)
+{
+	struct dkim_verifier *verifier = ARENA_NEW(arena, struct dkim_verifier);
+	size_t found = headers_count(headers, SLICE("DKIM-Signature"));
+	uint64_t limit = settings->limits->dkim_signatures;
+
+	*verifier = (struct dkim_verifier){
+	    .arena = arena,
+	    .settings = settings,
+	    .dns = dns,
+	    .headers = headers,
+	    .hashes = hashes,
+	    .from_count = headers_count(headers, SLICE("From")),
+	    .work_count = found < limit ? found : (size_t)limit,
+	};
+	verifier->count = verifier->work_count + (found > limit);
+	verifier->outcomes = ARENA_ARRAY(
+	    arena, verifier->count, struct dkim_outcome);
+	verifier->work = ARENA_ARRAY(arena, verifier->work_count, struct work);
+	start_all(verifier);
+	if (found > limit) {
+		struct dkim_outcome *last = &verifier->outcomes[limit];
+
+		last->result = DKIM_POLICY;
+		last->reason = arena_format_slice(arena,
+		    "%zu more signatures, over limits.dkim_signatures",
+		    found - (size_t)limit);
+	}
+	return verifier;
+}
+
+static struct dkim_check check_all(
+    struct dkim_verifier *verifier, struct work *work)
+{
+	const struct dkim_signature *signature = &work->signature;
+	struct dkim_check check = dkim_check_body(
+	    signature, verifier->hashes, work->body_number);
+	struct crypto_digest digest;
+
+	/* Another body cannot be cured by a key: DNS is not waited for. */
+	if (check.result != DKIM_PASS)
+		return check;
+	digest = dkim_check_header_digest(verifier->headers, signature);
+	return dkim_check_signature(verifier->arena, verifier->settings,
+	    verifier->dns, SIGNATURE_DKIM, signature, &digest);
+}
+
+static void finish(struct dkim_verifier *verifier, struct work *work)
+{
+	struct dkim_check check = check_all(verifier, work);
+	struct dkim_outcome *outcome = work->outcome;
+
+	outcome->body_length_limited = dkim_check_is_limited(
+	    &work->signature, verifier->hashes, work->body_number);
+	/* RFC 6376 section 8.2: what follows is anybody's. */
+	if (check.result == DKIM_PASS && outcome->body_length_limited &&
+	    !verifier->settings->accept_body_length) {
+		check.result = DKIM_POLICY;
+		check.reason = SLICE("l= leaves a part of the body unsigned");
+	}
+	judge(work, &check);
+}
+
+size_t dkim_verifier_finish(
+    struct dkim_verifier *verifier, const struct dkim_outcome **ret)
+{
+	for (size_t i = 0; i < verifier->work_count; i++) {
+		struct work *work = &verifier->work[i];
+
+		if (work->open)
+			finish(verifier, work);
+		log_trace(LOG_TOPIC_AUTH, "dkim.signature",
+		    LOG_T("result", dkim_result_name(work->outcome->result)),
+		    LOG_S("domain", work->outcome->domain),
+		    LOG_S("reason", work->outcome->reason));
+	}
+	*ret = verifier->outcomes;
+	return verifier->count;
+}
