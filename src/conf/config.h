@@ -27,19 +27,19 @@ struct conf_network_list {
 };
 
 struct conf_tls {
-	struct slice certificate;	/* PEM chain; empty: no TLS */
-	struct slice key;		/* PEM */
-	struct slice client_ca;	/* PEM: verifies client certificates */
-	bool required;		/* no MAIL before STARTTLS */
+	struct slice certificate; /* PEM chain; empty: no TLS */
+	struct slice key;	  /* PEM */
+	struct slice client_ca;	  /* PEM: verifies client certificates */
+	bool required;		  /* no MAIL before STARTTLS */
 };
 
 struct conf_listener {
 	struct slice name;
-	struct slice address;	/* "0.0.0.0:25", "[::]:25", "unix:/path" */
+	struct slice address; /* "0.0.0.0:25", "[::]:25", "unix:/path" */
 	enum listener_role role;
 	struct conf_tls tls;
-	bool implicit_tls;	/* TLS from the first byte: port 465 */
-	struct conf_network_list proxy_protocol;	/* must send v1 or v2 */
+	bool implicit_tls; /* TLS from the first byte: port 465 */
+	struct conf_network_list proxy_protocol; /* must send v1 or v2 */
 	struct conf_network_list xclient;
 };
 
@@ -49,43 +49,50 @@ enum conf_treat_as { TREAT_AS_EXTERNAL, TREAT_AS_INTERNAL };
 struct conf_connector {
 	struct slice name;
 	struct conf_network_list networks;
-	struct conf_text_list tls_names;	/* "*.x.example" for one label */
-	struct conf_text_list listeners;	/* empty: all */
+	struct conf_text_list tls_names; /* "*.x.example" for one label */
+	struct conf_text_list listeners; /* empty: all */
 	enum conf_treat_as treat_as;
-	struct conf_text_list may_send_as;	/* domains, subdomains included */
+	struct conf_text_list may_send_as; /* domains, subdomains included */
 	struct slice owner, reason;
-	int64_t expires;	/* end of that day, UTC; 0: never */
+	int64_t expires; /* end of that day, UTC; 0: never */
 	bool require_tls;
 };
 
 enum conf_next_hop_kind {
-	NEXT_HOP_SMTP, NEXT_HOP_LMTP, NEXT_HOP_MAILDIR, NEXT_HOP_MX
+	NEXT_HOP_SMTP,
+	NEXT_HOP_LMTP,
+	NEXT_HOP_MAILDIR,
+	NEXT_HOP_MX
 };
 
 struct conf_target {
-	struct slice host;	/* name, address or "unix:/path" */
+	struct slice host; /* name, address or "unix:/path" */
 	uint16_t port;
-	bool lookup_mx;		/* host without brackets, no port: its MX */
+	bool lookup_mx; /* host without brackets, no port: its MX */
 };
 
-enum conf_next_hop_tls { NEXT_HOP_TLS_OFF, NEXT_HOP_TLS_MAY, NEXT_HOP_TLS_MUST };
+enum conf_next_hop_tls {
+	NEXT_HOP_TLS_OFF,
+	NEXT_HOP_TLS_MAY,
+	NEXT_HOP_TLS_MUST
+};
 
 struct conf_route {
-	struct conf_text_list domains;	/* "*" is all; ".x.example" below x */
-	struct slice text;	/* next_hop as written */
+	struct conf_text_list domains; /* "*" is all; ".x.example" below x */
+	struct slice text;	       /* next_hop as written */
 	enum conf_next_hop_kind kind;
-	size_t target_count;	/* in order of preference */
+	size_t target_count; /* in order of preference */
 	struct conf_target *targets;
-	struct slice maildir;	/* path; %d and %l are domain and local part */
+	struct slice maildir; /* path; %d and %l are domain and local part */
 	enum conf_next_hop_tls tls;
-	struct slice tls_ca;	/* verify with it (required with tls: must) */
+	struct slice tls_ca; /* verify with it (required with tls: must) */
 	bool xforward;
-	uint64_t proxy_protocol;	/* 0, 1 or 2 sent to it */
+	uint64_t proxy_protocol; /* 0, 1 or 2 sent to it */
 };
 
 struct conf_intermediary {
-	struct slice arc_sealer;	/* any one of these, the others empty */
-	struct slice host;		/* verified client name, or "*.name" */
+	struct slice arc_sealer; /* any one of these, the others empty */
+	struct slice host;	 /* verified client name, or "*.name" */
 	struct slice dkim_domain;
 	struct conf_network_list networks;
 	struct slice reason;
@@ -93,48 +100,50 @@ struct conf_intermediary {
 
 enum conf_mode { MODE_OFF, MODE_REPORT, MODE_ENFORCE };
 enum conf_on_temporary_error { TEMPORARY_DEFER, TEMPORARY_ACCEPT };
-enum conf_quarantine_action { QUARANTINE_ACTION_QUARANTINE,
-	QUARANTINE_ACTION_JUNK_HEADER };
+enum conf_quarantine_action {
+	QUARANTINE_ACTION_QUARANTINE,
+	QUARANTINE_ACTION_JUNK_HEADER
+};
 
 struct conf_authentication {
 	bool dmarc_enforce;
 	enum conf_on_temporary_error dmarc_on_temporary_error;
 	enum conf_quarantine_action dmarc_quarantine_action;
-	struct slice dmarc_junk_header;	/* "X-Spam-Flag: YES" */
+	struct slice dmarc_junk_header; /* "X-Spam-Flag: YES" */
 	enum conf_mode own_domains;
-	enum conf_mode malformed;	/* what the message itself breaks */
+	enum conf_mode malformed; /* what the message itself breaks */
 	size_t intermediary_count;
 	struct conf_intermediary *intermediaries;
 	bool exchange_style_results;
 	bool received_spf;
-	bool dkim_accept_body_length;	/* count l= with unsigned rest as pass */
-	uint64_t dkim_minimum_rsa_bits;	/* not under 1024 */
+	bool dkim_accept_body_length; /* count l= with unsigned rest as pass */
+	uint64_t dkim_minimum_rsa_bits; /* not under 1024 */
 };
 
 struct conf_dns {
-	struct conf_text_list servers;	/* "IP", "IP@PORT" */
-	struct slice zone;	/* master file */
+	struct conf_text_list servers; /* "IP", "IP@PORT" */
+	struct slice zone;	       /* master file */
 	struct slice trust_anchor;
-	uint64_t cache_size;	/* bytes */
-	uint64_t cache_min_ttl, cache_max_ttl, cache_negative_ttl;	/* s */
+	uint64_t cache_size;					   /* bytes */
+	uint64_t cache_min_ttl, cache_max_ttl, cache_negative_ttl; /* s */
 };
 
 struct conf_log {
 	enum log_format format;
 	enum log_level level;
-	struct conf_text_list trace;	/* topics */
+	struct conf_text_list trace; /* topics */
 };
 
 struct config {
 	struct arena *arena;
-	struct slice file;	/* where it was read from; empty: defaults */
+	struct slice file; /* where it was read from; empty: defaults */
 	struct slice hostname;
-	struct slice authserv_id;	/* empty: hostname */
-	struct slice user, group;	/* after start as root */
-	struct slice state_directory;	/* spool, sockets */
+	struct slice authserv_id;     /* empty: hostname */
+	struct slice user, group;     /* after start as root */
+	struct slice state_directory; /* spool, sockets */
 	struct slice spool_directory;
-	struct conf_text_list accepted_domains;	/* normalized A-labels */
-	bool accepted_subdomains;	/* own-domain control covers them */
+	struct conf_text_list accepted_domains; /* normalized A-labels */
+	bool accepted_subdomains; /* own-domain control covers them */
 	size_t listener_count;
 	struct conf_listener *listeners;
 	size_t connector_count;
@@ -143,21 +152,21 @@ struct config {
 	struct conf_route *routes;
 	struct conf_dns dns;
 	struct conf_authentication authentication;
-	struct slice store;	/* "sqlite:/path" */
-	uint64_t keep_trace, keep_quarantine;	/* seconds; 0: for ever */
-	struct slice admin_address;	/* "127.0.0.1:8025"; empty: none */
+	struct slice store;		      /* "sqlite:/path" */
+	uint64_t keep_trace, keep_quarantine; /* seconds; 0: for ever */
+	struct slice admin_address; /* "127.0.0.1:8025"; empty: none */
 	struct conf_log log;
 	struct limits limits;
 };
 
 /* Something to tell the administrator that does not stop loading. */
 struct config_warning {
-	struct slice where;	/* "file:line:column" */
+	struct slice where; /* "file:line:column" */
 	struct slice text;
 };
 
 struct config_problems {
-	size_t count;		/* errors, all of them, not the first alone */
+	size_t count; /* errors, all of them, not the first alone */
 	struct config_warning *errors;
 	size_t warning_count;
 	struct config_warning *warnings;

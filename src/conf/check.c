@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each check has the path of what it is about: it gives the place, and a check
+ * is left out when an error about the same thing is already known.
+ */
+#include "conf/check.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "conf/problems.h"
+
+enum { EXPIRY_WARNING_DAYS = 14, SECONDS_OF_DAY = 86400 };
+
+struct checker {
+	const struct config *config;
+	const struct yaml_node *root;
+	const struct load_options *options;
+	struct problems *problems;
+};
+
+#define ERROR(checker, path, ...)                                              \
+	problems_error(                                                        \
+	    (checker)->problems, place_of(checker, path), path, __VA_ARGS__)
+#define WARNING(checker, path, ...)                                            \
+	problems_warning(                                                      \
+	    (checker)->problems, place_of(checker, path), path, __VA_ARGS__)
+
+/* Not looked for when list is full: thousands of problems would each walk
+ * through a list of thousands. */
+static struct place place_of(const struct checker *checker,
+    const struct problem_list *list, const char *path)
+{
+	if (list->kept == PROBLEMS_MAX)
+		return (struct place){1, 1};
+	return yaml_find(checker->root, path)->place;
+}
+
+/* "routes[3]", "routes[3].tls": for what follows. */
+static const char *path_of(const struct checker *checker, const char *list,
+    size_t index, const char *name)
+{
+	return arena_format(checker->problems->arena, "%s[%zu]%s%s", list,
+	    index, *name ? "." : "", name);
+}
+
+static bool is_sound(const struct checker *checker, const char *path)
+{
+	return !problems_about(checker->problems, path);
+}
+
+static bool contains(const struct conf_text_list *list, struct slice text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (slice_eq(list->items[i], text))
+			return true;
+	return false;
+}
+
+static void check_readable(
+    const struct checker *checker, const char *path, struct slice file)
+{
+	struct err err;
+
+	if (!checker->options->check_files || !file.len ||
+	    !access(arena_text(checker->problems->arena, file), R_OK))
+		return;
+	err_set_errno(&err, "%.*s", SLICE_ARGS(file));
+	ERROR(checker, path, "cannot be read: %s", err.text);
+}
+
+static void check_tls(const struct checker *checker, size_t i)
+{
+	const struct conf_listener *listener = &checker->config->listeners[i];
+	const struct conf_tls *tls = &listener->tls;
+	const char *path = path_of(checker, "listeners", i, "tls");
+	bool has_tls = tls->certificate.len && tls->key.len;
+
+	if (!is_sound(checker, path))
+		return;
+	if (!tls->certificate.len != !tls->key.len)
+		ERROR(checker, path,
+		    "has one of certificate and key; it needs both");
+	else if (!has_tls && (tls->required || tls->client_ca.len))
+		ERROR(checker, path, "needs a certificate and a key");
+	else if (!has_tls && listener->implicit_tls)
+		ERROR(checker, path_of(checker, "listeners", i, "implicit_tls"),
+		    "needs tls with a certificate and a key");
+	if (has_tls && listener->role == ROLE_MILTER)
+		ERROR(checker, path, "is not for a milter listener");
+	if (!has_tls && listener->role == ROLE_SUBMISSION)
+		WARNING(checker, path_of(checker, "listeners", i, ""),
+		    "takes submissions without TLS");
+	check_readable(checker,
+	    path_of(checker, "listeners", i, "tls.certificate"),
+	    tls->certificate);
+	check_readable(
+	    checker, path_of(checker, "listeners", i, "tls.key"), tls->key);
+	check_readable(checker,
+	    path_of(checker, "listeners", i, "tls.client_ca"), tls->client_ca);
+}
+
+static void check_unique_listener(const struct checker *checker, size_t i)
+{
+	const struct conf_listener *listeners = checker->config->listeners;
+	const char *name = path_of(checker, "listeners", i, "name");
+	const char *address = path_of(checker, "listeners", i, "address");
+
+	for (size_t j = 0; j < i; j++) {
+		if (listeners[i].name.len &&
+		    slice_eq(listeners[i].name, listeners[j].name))
+			ERROR(checker, name,
+			    "is the name of listeners[%zu] too; each needs "
+			    "its own",
+			    j);
+		if (listeners[i].address.len &&
+		    slice_eq(listeners[i].address, listeners[j].address))
+			ERROR(checker, address,
+			    "is the address of listeners[%zu] too; each needs "
+			    "its own",
+			    j);
+	}
+}
+
+static void check_listeners(const struct checker *checker)
+{
+	const struct config *config = checker->config;
+	bool has_mx = false;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		check_unique_listener(checker, i);
+		check_tls(checker, i);
+		has_mx = has_mx || config->listeners[i].role == ROLE_MX;
+	}
+	if (!config->listener_count && is_sound(checker, "listeners"))
+		WARNING(
+		    checker, "listeners", "there are none: no mail comes in");
+	if (has_mx && !config->accepted_domains.count &&
+	    is_sound(checker, "organization"))
+		WARNING(checker, "organization.accepted_domains",
+		    "there are none: an mx listener refuses every recipient");
+}
+
+/* Is there a listener of this connector that verifies certificates? */
+static bool can_verify_names(
+    const struct config *config, const struct conf_connector *connector)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct conf_listener *listener = &config->listeners[i];
+
+		if (listener->tls.client_ca.len &&
+		    (!connector->listeners.count ||
+			contains(&connector->listeners, listener->name)))
+			return true;
+	}
+	return false;
+}
+
+static void check_connector_source(const struct checker *checker, size_t i)
+{
+	const struct conf_connector *connector =
+	    &checker->config->connectors[i];
+	const struct conf_network_list *networks = &connector->networks;
+	const char *path = path_of(checker, "connectors", i, "");
+	bool internal = connector->treat_as == TREAT_AS_INTERNAL;
+
+	if (!networks->count && !connector->tls_names.count && internal)
+		ERROR(checker, path,
+		    "treat_as: internal needs networks or tls_names; without "
+		    "them anybody would be internal");
+	else if (!networks->count && !connector->tls_names.count)
+		WARNING(checker, path,
+		    "has neither networks nor tls_names: it never matches");
+	for (size_t j = 0; internal && j < networks->count; j++)
+		if (networks->items[j].prefix == 0)
+			WARNING(checker,
+			    path_of(checker, "connectors", i, "networks"),
+			    "makes the whole internet internal: an open "
+			    "relay, unless a firewall is in front");
+	if (connector->tls_names.count &&
+	    !can_verify_names(checker->config, connector))
+		WARNING(checker, path_of(checker, "connectors", i, "tls_names"),
+		    "none of its listeners has tls.client_ca, so no name is "
+		    "ever verified");
+}
+
+static void check_connector_listeners(const struct checker *checker, size_t i)
+{
+	const struct config *config = checker->config;
+	const struct conf_text_list *names = &config->connectors[i].listeners;
+
+	for (size_t j = 0; j < names->count; j++) {
+		bool found = false;
+
+		for (size_t k = 0; k < config->listener_count; k++)
+			found = found || slice_eq(config->listeners[k].name,
+					     names->items[j]);
+		if (!found)
+			ERROR(checker,
+			    path_of(checker, "connectors", i, "listeners"),
+			    "there is no listener called %s",
+			    problems_quote(
+				checker->problems->arena, names->items[j]));
+	}
+}
+
+/* An exception that nobody owns stays for ever. */
+static void check_connector_expiry(const struct checker *checker, size_t i)
+{
+	const struct conf_connector *connector =
+	    &checker->config->connectors[i];
+	const char *expires = path_of(checker, "connectors", i, "expires");
+	int64_t left = connector->expires - clock_now(checker->options->clock);
+
+	if (connector->may_send_as.count &&
+	    (!connector->owner.len || !connector->reason.len))
+		WARNING(checker,
+		    path_of(checker, "connectors", i, "may_send_as"),
+		    "write the %s of this exception too",
+		    connector->owner.len    ? "reason"
+		    : connector->reason.len ? "owner"
+					    : "owner and the reason");
+	if (!connector->expires)
+		return;
+	if (left < 0)
+		WARNING(checker, expires, "has passed: it does not count");
+	else if (left < EXPIRY_WARNING_DAYS * SECONDS_OF_DAY)
+		WARNING(checker, expires,
+		    "is near: it counts for %" PRId64 " more days",
+		    left / SECONDS_OF_DAY);
+}
+
+static void check_connectors(const struct checker *checker)
+{
+	const struct conf_connector *connectors = checker->config->connectors;
+
+	for (size_t i = 0; i < checker->config->connector_count; i++) {
+		if (!is_sound(checker, path_of(checker, "connectors", i, "")))
+			continue;
+		for (size_t j = 0; j < i; j++)
+			if (slice_eq(connectors[i].name, connectors[j].name))
+				ERROR(checker,
+				    path_of(checker, "connectors", i, "name"),
+				    "is the name of connectors[%zu] too; each "
+				    "needs its own",
+				    j);
+		check_connector_source(checker, i);
+		check_connector_listeners(checker, i);
+		check_connector_expiry(checker, i);
+	}
+}
+
+static bool covers(struct slice pattern, struct slice domain)
+{
+	if (slice_eq(pattern, SLICE("*")))
+		return true;
+	if (slice_starts(pattern, SLICE(".")))
+		return slice_ends_nocase(domain, pattern);
+	return slice_eq(pattern, domain);
+}
+
+/* Our own MX is this program: mail for us needs another way. */
+static void check_accepted_domain(const struct checker *checker, size_t i)
+{
+	const struct config *config = checker->config;
+	struct slice domain = config->accepted_domains.items[i];
+	const char *path = path_of(
+	    checker, "organization.accepted_domains", i, "");
+	bool has_route = false, has_other_than_mx = false;
+
+	for (size_t j = 0; j < config->route_count; j++) {
+		const struct conf_route *route = &config->routes[j];
+
+		for (size_t k = 0; k < route->domains.count; k++) {
+			if (!covers(route->domains.items[k], domain))
+				continue;
+			has_route = true;
+			has_other_than_mx = has_other_than_mx ||
+					    route->kind != NEXT_HOP_MX;
+		}
+	}
+	if (!has_route)
+		WARNING(checker, path,
+		    "no route leads to %.*s: its mail is deferred",
+		    SLICE_ARGS(domain));
+	else if (!has_other_than_mx)
+		WARNING(checker, path,
+		    "%.*s is routed to its MX, which may be this host",
+		    SLICE_ARGS(domain));
+}
+
+static void check_routes(const struct checker *checker)
+{
+	const struct config *config = checker->config;
+
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct conf_route *route = &config->routes[i];
+
+		if (!is_sound(checker, path_of(checker, "routes", i, "")))
+			continue;
+		if (!route->domains.count)
+			ERROR(checker, path_of(checker, "routes", i, "domains"),
+			    "is empty; write [\"*\"] for all domains");
+		if (route->tls == NEXT_HOP_TLS_MUST && !route->tls_ca.len)
+			ERROR(checker, path_of(checker, "routes", i, "tls"),
+			    "must needs tls_ca, like "
+			    "/etc/ssl/certs/ca-certificates.crt");
+		check_readable(checker, path_of(checker, "routes", i, "tls_ca"),
+		    route->tls_ca);
+	}
+	if (!is_sound(checker, "routes") || !is_sound(checker, "organization"))
+		return;
+	for (size_t i = 0; i < config->accepted_domains.count; i++)
+		check_accepted_domain(checker, i);
+}
+
+static void check_intermediaries(const struct checker *checker)
+{
+	static const char list[] = "authentication.trusted_intermediaries";
+	const struct conf_authentication *auth =
+	    &checker->config->authentication;
+
+	for (size_t i = 0; i < auth->intermediary_count; i++) {
+		const struct conf_intermediary *one = &auth->intermediaries[i];
+		const char *path = path_of(checker, list, i, "");
+		int kinds = (one->arc_sealer.len > 0) + (one->host.len > 0) +
+			    (one->dkim_domain.len > 0) +
+			    (one->networks.count > 0);
+
+		if (is_sound(checker, path) && kinds != 1)
+			ERROR(checker, path,
+			    "has %d of arc_sealer, host, dkim_domain and "
+			    "networks; it needs exactly one",
+			    kinds);
+	}
+	if (auth->dmarc_quarantine_action == QUARANTINE_ACTION_JUNK_HEADER &&
+	    !auth->dmarc_junk_header.len)
+		ERROR(checker, "authentication.dmarc.junk_header",
+		    "is empty; quarantine_action: junk_header needs it");
+}
+
+static void check_duplicate_domains(const struct checker *checker)
+{
+	const struct conf_text_list *domains =
+	    &checker->config->accepted_domains;
+	enum { CHECKED_MAX = 2000 }; /* the check is quadratic */
+
+	for (size_t i = 0; i < domains->count && i < CHECKED_MAX; i++)
+		for (size_t j = 0; j < i; j++)
+			if (domains->items[i].len &&
+			    slice_eq(domains->items[i], domains->items[j]))
+				WARNING(checker,
+				    path_of(checker,
+					"organization.accepted_domains", i, ""),
+				    "is there twice");
+}
+
+static void check_top(const struct checker *checker)
+{
+	const struct config *config = checker->config;
+	const struct conf_dns *dns = &config->dns;
+	const struct {
+		const char *path;
+		struct slice text;
+	} needed[] = {
+	    {"state_directory", config->state_directory},
+	    {"spool_directory", config->spool_directory},
+	    {"store", config->store},
+	};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!needed[i].text.len && is_sound(checker, needed[i].path))
+			ERROR(checker, needed[i].path,
+			    "is empty; leave the key out for its default");
+	if (dns->cache_min_ttl > dns->cache_max_ttl)
+		ERROR(checker, "dns.cache_min_ttl", "is over cache_max_ttl");
+	if (dns->zone.len && dns->servers.count)
+		ERROR(checker, "dns.servers",
+		    "and zone exclude each other; use one of them");
+	check_readable(checker, "dns.zone", dns->zone);
+	/* The default may be absent where nothing is validated. */
+	check_readable(checker, "dns.trust_anchor",
+	    yaml_get(yaml_get(checker->root, "dns"), "trust_anchor")
+		? dns->trust_anchor
+		: SLICE(""));
+}
+
+void check_config(const struct config *config, const struct yaml_node *root,
+    const struct load_options *options, struct problems *problems)
+{
+	const struct checker checker = {config, root, options, problems};
+
+	check_top(&checker);
+	check_duplicate_domains(&checker);
+	check_listeners(&checker);
+	check_connectors(&checker);
+	check_routes(&checker);
+	check_intermediaries(&checker);
+}

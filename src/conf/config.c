@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/config.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "conf/check.h"
+#include "conf/load.h"
+#include "conf/yaml.h"
+
+/* The absolute folder of a file; "-" is in the current one. */
+static struct slice folder_of(struct arena *arena, const char *path)
+{
+	struct slice text = slice_from(path);
+	char current[PATH_MAX], *real;
+	size_t end = text.len;
+	struct slice folder;
+
+	while (end > 0 && text.ptr[end - 1] != '/')
+		end--;
+	folder = end ? slice_sub(text, 0, end) : SLICE(".");
+	real = realpath(arena_text(arena, folder), current);
+	if (!real)
+		return arena_slice(arena, folder);
+	/* The root is the one folder that ends with a slash. */
+	folder = slice_from(current);
+	return slice_eq(folder, SLICE("/")) ? SLICE("")
+					    : arena_slice(arena, folder);
+}
+
+static bool load_file(struct arena *arena, const char *path, bool check_files,
+    struct config **ret, struct problems *problems, struct err *err)
+{
+	struct load_options options = {
+	    .file = path, .check_files = check_files};
+	struct slice bytes;
+	struct config *config;
+
+	if (!io_read_file(arena, path, YAML_SIZE_MAX, &bytes, err)) {
+		if (err && err->kind == E_LIMIT)
+			err->kind = E_CONFIG;
+		return false;
+	}
+	options.folder = folder_of(arena, path);
+	config = load_bytes(bytes, &options, problems);
+	if (!config)
+		return problems_first(problems, err);
+	*ret = config;
+	return true;
+}
+
+/* The bytes of the file and the search for problems are gone afterwards; what
+ * the caller asked for is copied. */
+static bool load(struct arena *arena, const char *path, bool check_files,
+    struct config **ret, struct config_problems *ret_problems, struct err *err)
+{
+	struct arena *scratch = arena_new(0);
+	struct problems *problems = problems_new(arena, path);
+	bool ok = load_file(scratch, path, check_files, ret, problems, err);
+
+	if (ret_problems)
+		problems_export(problems, ret_problems);
+	arena_free(scratch);
+	return ok;
+}
+
+bool config_load(struct arena *arena, const char *path, struct config **ret,
+    struct config_problems *problems, struct err *err)
+{
+	return load(arena, path, false, ret, problems, err);
+}
+
+bool check_file(struct arena *arena, const char *path, struct config **ret,
+    struct config_problems *ret_problems, struct err *err)
+{
+	return load(arena, path, true, ret, ret_problems, err);
+}
+
+struct config *config_default(void)
+{
+	struct config *config = load_defaults();
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (gethostname(name, sizeof(name) - 1) || !*name)
+		config->hostname = SLICE("localhost");
+	else
+		config->hostname = arena_lower(config->arena, slice_from(name));
+	return config;
+}
