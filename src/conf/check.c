@@ -20,11 +20,13 @@ struct checker {
 };
 
 #define ERROR(checker, path, ...)                                              \
-	problems_error(                                                        \
-	    (checker)->problems, place_of(checker, path), path, __VA_ARGS__)
+	problems_error((checker)->problems,                                    \
+	    place_of(checker, &(checker)->problems->errors, path), path,       \
+	    __VA_ARGS__)
 #define WARNING(checker, path, ...)                                            \
-	problems_warning(                                                      \
-	    (checker)->problems, place_of(checker, path), path, __VA_ARGS__)
+	problems_warning((checker)->problems,                                  \
+	    place_of(checker, &(checker)->problems->warnings, path), path,     \
+	    __VA_ARGS__)
 
 /* Not looked for when list is full: thousands of problems would each walk
  * through a list of thousands. */
