@@ -347,6 +347,11 @@ bool dkim_signature_parse(struct arena *arena, enum signature_kind kind,
 	    .signed_at = -1,
 	    .expires_at = -1,
 	};
+	/* Without c= DKIM means simple/simple (RFC 6376 section 3.5).  RFC
+	 * 8617 names no default of its own for message signatures, but the
+	 * signers and the test suite that there are mean relaxed/relaxed. */
+	if (kind == SIGNATURE_ARC_MESSAGE)
+		ret->header_canon = ret->body_canon = CANON_RELAXED;
 	if (!taglist_parse(field->value, &list, err))
 		return false;
 	for (size_t i = 0; i < sizeof(tag_rules) / sizeof(tag_rules[0]); i++)
