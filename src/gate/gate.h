@@ -31,6 +31,7 @@ struct gate_context {
 	struct config *config;
 	struct dns_resolver *resolver;
 	struct store *store; /* NULL: nothing is recorded (check) */
+	struct dkim_key_cache *key_cache; /* NULL: none */
 	struct clock clock;
 };
 
@@ -65,6 +66,17 @@ bool gate_header(
 /* Pieces of the body as they arrive, dots unstuffed, CR LF kept. */
 void gate_body(struct gate_message *message, struct slice piece);
 
+/* Where the body begins in the header that gate_header took. */
+size_t gate_body_offset(const struct gate_message *message);
+
+/* A refusal that came before any judgement: a limit, or a recipient (by its
+ * number in the envelope).  gate_decide then asks nothing of DNS; when every
+ * recipient is refused the message is. */
+void gate_refuse(struct gate_message *message, struct slice policy,
+    const struct smtp_reply_text *reply);
+void gate_refuse_recipient(struct gate_message *message, size_t number,
+    const struct smtp_reply_text *reply);
+
 /* content is the whole message (gate_header's bytes come first).  Waits for
  * DNS within the limits.  Never NULL; lives in the arena. */
 const struct decision *gate_decide(
@@ -83,6 +95,9 @@ struct message_pieces gate_pieces(struct gate_message *message);
 
 /* Everything that is known, as the JSON of `check --json`. */
 struct slice gate_json(struct gate_message *message);
+
+/* The Authentication-Results value that gate_decide added; or empty. */
+struct slice gate_authentication_results(const struct gate_message *message);
 
 /* The log line's words for errors that are not verdicts: only here do kinds
  * become replies (design, section 8). */

@@ -50,6 +50,9 @@ struct gate_message {
 	struct dmarc_override override;
 
 	/* What is to be done. */
+	bool refused;				    /* before any judgement */
+	struct smtp_reply_text *recipient_refusals; /* code 0: accepted */
+	size_t refused_recipient_count;
 	struct decision decision;
 	bool decided;
 	struct slice authentication_results; /* the added field's value */
@@ -69,6 +72,8 @@ const struct conf_route *route_find(
     const struct config *config, struct slice domain);
 
 /* gate/authenticate.c */
+void authenticate_prefetch_spf(struct gate_message *message);
+struct own_domain_outcome authenticate_own_domain(struct gate_message *message);
 void authenticate_spf(struct gate_message *message);
 void authenticate_header(struct gate_message *message);
 void authenticate_finish(struct gate_message *message);

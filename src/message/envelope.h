@@ -27,7 +27,7 @@ struct envelope_client {
 	struct slice tls_version; /* "TLSv1.3" */
 	struct slice tls_cipher;
 	size_t tls_name_count; /* names of a verified client certificate */
-	struct slice *tls_names;
+	const struct slice *tls_names;
 	struct slice authenticated_as; /* SASL user, or empty */
 	struct slice auth_mechanism;
 };

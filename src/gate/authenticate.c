@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs SPF, DKIM, ARC and DMARC over one message.
+ *
+ * Queries are started as early as what they need is known, so that they run
+ * in parallel: SPF's at MAIL, keys and DMARC records when the header is
+ * complete.  Mail of the organization itself is not judged.
+ */
+#include "base/metrics.h"
+#include "dns/name.h"
+#include "gate/gate_private.h"
+#include "message/address.h"
+
+static struct spf_request spf_request(const struct gate_message *message)
+{
+	const struct envelope *envelope = message->envelope;
+
+	return (struct spf_request){
+	    .client_ip = envelope->client->ip,
+	    .helo = envelope->client->helo,
+	    .mail_from = envelope->mail_from,
+	    .receiver = message->context->config->hostname,
+	    .clock = &message->context->clock,
+	};
+}
+
+void authenticate_prefetch_spf(struct gate_message *message)
+{
+	struct spf_request request = spf_request(message);
+
+	if (!message->internal)
+		spf_prefetch(message->dns, &request);
+}
+
+void authenticate_spf(struct gate_message *message)
+{
+	struct spf_request request = spf_request(message);
+
+	if (message->spf_done || message->internal)
+		return;
+	message->spf_done = true;
+	message->spf = spf_check_mailfrom(
+	    message->arena, message->dns, &request);
+	message->spf_helo = spf_check_helo(
+	    message->arena, message->dns, &request);
+	metrics_count(METRIC_SPF_RESULTS,
+	    slice_from(spf_result_name(message->spf.result)));
+}
+
+void authenticate_header(struct gate_message *message)
+{
+	const struct config *config = message->context->config;
+	struct dkim_settings *settings = ARENA_NEW(
+	    message->arena, struct dkim_settings);
+
+	if (message->internal)
+		return;
+	*settings = (struct dkim_settings){
+	    .limits = &config->limits,
+	    .clock = &message->context->clock,
+	    .accept_body_length =
+		config->authentication.dkim_accept_body_length,
+	    .minimum_rsa_bits =
+		(unsigned int)config->authentication.dkim_minimum_rsa_bits,
+	    .key_cache = message->context->key_cache,
+	};
+	message->hashes = body_hashes_new(message->arena);
+	message->dkim_verifier = dkim_verifier_new(message->arena, settings,
+	    message->dns, &message->headers, message->hashes);
+	message->arc_verifier = arc_verifier_new(message->arena, settings,
+	    message->dns, &message->headers, message->hashes);
+	for (size_t i = 0; i < message->from.domain_count; i++)
+		dmarc_prefetch(message->dns, message->from.domains[i]);
+}
+
+static void evaluate_dmarc(struct gate_message *message)
+{
+	const struct header_from *from = &message->from;
+
+	message->dmarc_count = from->domain_count;
+	message->dmarc = ARENA_ARRAY(
+	    message->arena, from->domain_count, struct dmarc_outcome);
+	for (size_t i = 0; i < from->domain_count; i++) {
+		message->dmarc[i] = dmarc_evaluate(message->arena, message->dns,
+		    from->domains[i], &message->spf, message->dkim_count,
+		    message->dkim);
+		metrics_count(METRIC_DMARC_RESULTS,
+		    slice_from(dmarc_result_name(message->dmarc[i].result)));
+	}
+}
+
+/* The MAIL FROM domain as domains are compared; empty for the null sender and
+ * for what is no domain. */
+static struct slice mail_from_domain(struct gate_message *message)
+{
+	struct slice domain = {NULL, 0};
+
+	name_normalize(message->arena,
+	    address_domain(message->envelope->mail_from), &domain, NULL);
+	return domain;
+}
+
+struct own_domain_outcome authenticate_own_domain(struct gate_message *message)
+{
+	const struct config *config = message->context->config;
+	const struct conf_connector *connector = message->connector;
+	struct own_domain_input input = {
+	    .accepted_count = config->accepted_domains.count,
+	    .accepted = config->accepted_domains.items,
+	    .subdomains = config->accepted_subdomains,
+	    .mail_from = mail_from_domain(message),
+	    .from_count = message->from.domain_count,
+	    .from = message->from.domains,
+	    .spf = message->spf_done ? &message->spf : NULL,
+	    .dkim_count = message->dkim_count,
+	    .dkim = message->dkim,
+	    .exempt_count = connector ? connector->may_send_as.count : 0,
+	    .exempt = connector ? connector->may_send_as.items : NULL,
+	};
+
+	return own_domain_check(message->arena, &input);
+}
+
+void authenticate_finish(struct gate_message *message)
+{
+	if (message->internal)
+		return;
+	authenticate_spf(message);
+	body_hashes_finish(message->hashes);
+	message->dkim_count = dkim_verifier_finish(
+	    message->dkim_verifier, &message->dkim);
+	for (size_t i = 0; i < message->dkim_count; i++)
+		metrics_count(METRIC_DKIM_RESULTS,
+		    slice_from(dkim_result_name(message->dkim[i].result)));
+	message->arc = arc_verifier_finish(message->arc_verifier);
+	metrics_count(METRIC_ARC_RESULTS,
+	    slice_from(arc_result_name(message->arc.result)));
+	evaluate_dmarc(message);
+	message->own_domain = authenticate_own_domain(message);
+	metrics_count(METRIC_OWN_DOMAIN_RESULTS,
+	    slice_from(own_domain_result_name(message->own_domain.result)));
+}

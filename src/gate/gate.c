@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/gate.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/require.h"
+#include "dns/name.h"
+#include "gate/gate_private.h"
+#include "message/address.h"
+
+/* A commit must be fast: the client waits for it. */
+enum { COMMIT_TIMEOUT_MS = 20 * 1000 };
+
+struct gate_message *gate_begin(struct arena *arena,
+    const struct gate_context *context, const struct envelope *envelope)
+{
+	const struct limits *limits = &context->config->limits;
+	struct gate_message *message = ARENA_NEW(arena, struct gate_message);
+
+	message->arena = arena;
+	message->context = context;
+	message->envelope = envelope;
+	message->started_ms = clock_monotonic_ms();
+	message->dns = dns_session_new(
+	    arena, context->resolver, limits, DEADLINE_NEVER);
+	connector_attribute(message);
+	authenticate_prefetch_spf(message);
+	return message;
+}
+
+static void take_faults(struct gate_message *message, struct faults more)
+{
+	message->faults.bits |= more.bits;
+}
+
+bool gate_header(
+    struct gate_message *message, struct slice header, struct err *err)
+{
+	const struct limits *limits = &message->context->config->limits;
+
+	if (!headers_parse(
+		message->arena, header, limits, &message->headers, err))
+		return false;
+	message->has_header = true;
+	take_faults(message, faults_of_headers(&message->headers));
+	take_faults(
+	    message, faults_of_bytes(&message->scan,
+			 slice_sub(header, 0, message->headers.body_offset)));
+	message->scan.in_body = true;
+	message->from = header_from_read(
+	    message->arena, &message->headers, limits);
+	take_faults(message, message->from.faults);
+	authenticate_header(message);
+	return true;
+}
+
+void gate_body(struct gate_message *message, struct slice piece)
+{
+	require(message->has_header);
+	take_faults(message, faults_of_bytes(&message->scan, piece));
+	if (message->hashes)
+		body_hashes_add(message->hashes, piece);
+}
+
+size_t gate_body_offset(const struct gate_message *message)
+{
+	return message->headers.body_offset;
+}
+
+void gate_refuse(struct gate_message *message, struct slice policy,
+    const struct smtp_reply_text *reply)
+{
+	struct decision_step step = {
+	    .policy = policy,
+	    .matched = true,
+	    .enforced = true,
+	    .verdict = reply->code < 500 ? VERDICT_DEFER : VERDICT_REJECT,
+	    .because = reply->text,
+	};
+
+	message->refused = true;
+	decision_apply(message->arena, &message->decision, &step, reply);
+}
+
+void gate_refuse_recipient(struct gate_message *message, size_t number,
+    const struct smtp_reply_text *reply)
+{
+	size_t count = message->envelope->recipient_count;
+
+	require(number < count);
+	if (!message->recipient_refusals)
+		message->recipient_refusals = ARENA_ARRAY(
+		    message->arena, count, struct smtp_reply_text);
+	if (message->recipient_refusals[number].code == 0)
+		message->refused_recipient_count++;
+	message->recipient_refusals[number] = *reply;
+	if (message->refused_recipient_count == count)
+		gate_refuse(message, SLICE("recipient"), reply);
+}
+
+struct slice gate_authentication_results(const struct gate_message *message)
+{
+	return message->authentication_results;
+}
+
+const struct decision *gate_decide(
+    struct gate_message *message, struct slice content)
+{
+	int64_t before = clock_monotonic_ms();
+
+	require(!message->decided);
+	message->content = content;
+	if (!message->refused) {
+		require(message->has_header);
+		authenticate_finish(message);
+		policies_apply(message);
+	}
+	header_policy_apply(message);
+	message->decided = true;
+	message->decided_ms = clock_monotonic_ms();
+	metrics_observe(METRIC_DECIDE_DURATION,
+	    (uint64_t)(message->decided_ms - before) * 1000);
+	return &message->decision;
+}
+
+struct message_pieces gate_pieces(struct gate_message *message)
+{
+	require(message->decided);
+	return edit_apply(message->arena, message->content, &message->headers,
+	    &message->decision.edits);
+}
+
+bool gate_own_domain_suspect(
+    struct gate_message *message, struct smtp_reply_text *ret)
+{
+	const struct config *config = message->context->config;
+	struct own_domain_outcome own;
+
+	if (message->internal ||
+	    config->authentication.own_domains != MODE_ENFORCE)
+		return false;
+	authenticate_spf(message);
+	own = authenticate_own_domain(message);
+	if (own.result != OWN_DOMAIN_FAIL)
+		return false;
+	*ret = (struct smtp_reply_text){550, SLICE("5.7.1"),
+	    arena_format_slice(message->arena,
+		"mail from outside may not use our domain %.*s "
+		"unauthenticated (id %.*s)",
+		SLICE_ARGS(own.domain), SLICE_ARGS(message->envelope->id))};
+	return true;
+}
+
+static void log_verdict(
+    const struct gate_message *message, const struct store_trace *trace)
+{
+	log_info("message.verdict", LOG_S("id", trace->id),
+	    LOG_S("verdict", trace->verdict), LOG_S("policy", trace->policy),
+	    LOG_S("listener", trace->listener),
+	    LOG_S("client", trace->client_ip), LOG_S("helo", trace->helo),
+	    LOG_S("from", trace->sender),
+	    LOG_S("header_from", trace->header_from),
+	    LOG_I("recipients", (int64_t)trace->recipient_count),
+	    LOG_S("message_id", trace->message_id),
+	    LOG_I("size", (int64_t)trace->size),
+	    LOG_S("spf", trace->spf_result), LOG_S("dkim", trace->dkim_result),
+	    LOG_S("dmarc", trace->dmarc_result),
+	    LOG_T("arc", arc_result_name(message->arc.result)),
+	    LOG_S("own_domain", trace->own_domain_result),
+	    LOG_S("connector", trace->connector),
+	    LOG_I("ms", message->decided_ms - message->started_ms),
+	    LOG_S("reply", trace->reply));
+}
+
+bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
+{
+	struct store_trace trace;
+	struct store_quarantine held = {0};
+	struct err err = {0};
+	bool quarantines = message->decision.verdict == VERDICT_QUARANTINE;
+
+	require(message->decided && message->context->store);
+	trace_fill(message, &trace);
+	if (quarantines) {
+		struct message_pieces pieces = gate_pieces(message);
+		const struct conf_route *route = gate_route(
+		    message, message->envelope->recipients[0].address);
+
+		held = (struct store_quarantine){
+		    .id = message->envelope->id,
+		    .reason = message->decision.reason,
+		    .route = route ? route->text : SLICE(""),
+		    .piece_count = pieces.count,
+		    .pieces = pieces.pieces,
+		};
+	}
+	if (!store_put(message->context->store, &trace,
+		quarantines ? &held : NULL, deadline_in(COMMIT_TIMEOUT_MS),
+		&err)) {
+		log_error(
+		    "message.not_stored", LOG_S("id", trace.id), LOG_ERR(&err));
+		*ret = (struct smtp_reply_text){451, SLICE("4.3.0"),
+		    SLICE("the message could not be recorded; try again "
+			  "later")};
+		return false;
+	}
+	metrics_count(METRIC_MESSAGES, trace.verdict);
+	metrics_observe(METRIC_MESSAGE_SIZE, trace.size);
+	log_verdict(message, &trace);
+	return true;
+}
+
+void gate_note_delivery(
+    struct gate_message *message, struct slice verdict, struct slice reply)
+{
+	store_note_delivery(
+	    message->context->store, message->envelope->id, verdict, reply);
+	log_info("message.delivery", LOG_S("id", message->envelope->id),
+	    LOG_S("verdict", verdict), LOG_S("reply", reply),
+	    LOG_I("ms", clock_monotonic_ms() - message->started_ms));
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is taken out of a header and put on top of it.
+ *
+ * Out, from outside mail: Authentication-Results that claim to be ours (RFC
+ * 8601 section 5), and the fields by which Exchange systems trust each other
+ * (its header firewall).  In: our Authentication-Results, the loop mark, and
+ * on request Received-SPF and Exchange's style of results.
+ */
+#include "gate/gate_private.h"
+
+static const struct slice loop_field = SLICE_INIT("X-Gatehouse-Loop");
+
+/* Names, or beginnings of names, that only a trusted system may send. */
+static const struct slice trust_prefixes[] = {
+    SLICE_INIT("X-MS-Exchange-Organization-"),
+    SLICE_INIT("X-MS-Exchange-Forest-"),
+    SLICE_INIT("X-MS-Exchange-CrossTenant-"),
+    SLICE_INIT("X-MS-Exchange-CrossPremises-"),
+    SLICE_INIT("X-MS-Exchange-AntiSpam-"),
+    SLICE_INIT("X-MS-Exchange-SkipListedInternetSender"),
+    SLICE_INIT("X-Forefront-Antispam-Report"),
+    SLICE_INIT("X-Forefront-PRVS"),
+    SLICE_INIT("X-Microsoft-Antispam"),
+    SLICE_INIT("X-CustomSpam"),
+    SLICE_INIT("X-Gatehouse-"),
+};
+
+static struct slice authserv_id(const struct gate_message *message)
+{
+	const struct config *config = message->context->config;
+
+	return config->authserv_id.len ? config->authserv_id : config->hostname;
+}
+
+size_t header_policy_loop_count(const struct gate_message *message)
+{
+	const struct config *config = message->context->config;
+	size_t passes = 0;
+
+	for (size_t nth = 0;; nth++) {
+		const struct header_field *field = headers_find(
+		    &message->headers, loop_field, nth);
+
+		if (!field)
+			return passes;
+		passes += slice_eq_nocase(
+		    slice_trim(field->value), config->hostname);
+	}
+}
+
+static bool is_trust_field(struct slice name)
+{
+	if (slice_eq_nocase(name, loop_field))
+		return false;
+	for (size_t i = 0;
+	     i < sizeof(trust_prefixes) / sizeof(trust_prefixes[0]); i++)
+		if (slice_starts_nocase(name, trust_prefixes[i]))
+			return true;
+	return false;
+}
+
+static bool is_forged_result(
+    struct gate_message *message, const struct header_field *field)
+{
+	if (!slice_eq_nocase(field->name, SLICE("Authentication-Results")))
+		return false;
+	/* Without an authserv-id it speaks for whoever stands before the
+	 * reader: for us. */
+	return authres_is_anonymous(field->value) ||
+	       authres_claims(
+		   message->arena, field->value, authserv_id(message));
+}
+
+static void remove_untrusted(struct gate_message *message)
+{
+	for (size_t i = 0; i < message->headers.count; i++) {
+		const struct header_field *field = &message->headers.fields[i];
+
+		if (is_trust_field(field->name) ||
+		    is_forged_result(message, field))
+			edit_remove(
+			    message->arena, &message->decision.edits, i);
+	}
+}
+
+static void add(
+    struct gate_message *message, const char *name, struct slice value)
+{
+	edit_add_on_top(message->arena, &message->decision.edits,
+	    arena_format_slice(
+		message->arena, "%s: %.*s", name, SLICE_ARGS(value)));
+}
+
+static struct slice disposition(const struct gate_message *message)
+{
+	switch (message->decision.verdict) {
+	case VERDICT_REJECT: return SLICE("reject");
+	case VERDICT_QUARANTINE: return SLICE("quarantine");
+	default: return SLICE("none");
+	}
+}
+
+static void add_results(struct gate_message *message)
+{
+	const struct conf_authentication *settings =
+	    &message->context->config->authentication;
+	struct authres_input input = {
+	    .authserv_id = authserv_id(message),
+	    .smtputf8 = message->envelope->smtputf8,
+	    .client_ip = message->envelope->client->ip,
+	    .mail_from = message->envelope->mail_from,
+	    .helo = message->envelope->client->helo,
+	    .spf_mailfrom = message->spf_done ? &message->spf : NULL,
+	    .spf_helo = message->spf_done ? &message->spf_helo : NULL,
+	    .dkim_checked = message->dkim_verifier != NULL,
+	    .dkim_count = message->dkim_count,
+	    .dkim = message->dkim,
+	    .arc = message->arc_verifier ? &message->arc : NULL,
+	    .dmarc_count = message->dmarc_count,
+	    .dmarc = message->dmarc,
+	    .disposition = disposition(message),
+	    .override = message->override.reason,
+	    .own_domain = &message->own_domain,
+	};
+
+	if (settings->exchange_style_results)
+		add(message, "Authentication-Results",
+		    authres_exchange_style(message->arena, &input));
+	message->authentication_results = authres_write(message->arena, &input);
+	if (settings->received_spf) {
+		struct spf_request request = {
+		    .client_ip = message->envelope->client->ip,
+		    .helo = message->envelope->client->helo,
+		    .mail_from = message->envelope->mail_from,
+		    .receiver = message->context->config->hostname,
+		};
+
+		edit_add_on_top(message->arena, &message->decision.edits,
+		    spf_received_field(
+			message->arena, &request, &message->spf));
+	}
+	add(message, "Authentication-Results", message->authentication_results);
+}
+
+void header_policy_apply(struct gate_message *message)
+{
+	add(message, "X-Gatehouse-Loop", message->context->config->hostname);
+	if (message->internal)
+		return;
+	remove_untrusted(message);
+	add_results(message);
+}

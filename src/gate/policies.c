@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in policies, as rows: each looks at the facts and says what it
+ * wants and why.  The strongest enforced verdict stands. */
+#include "base/metrics.h"
+#include "gate/gate_private.h"
+
+enum { LOOP_PASSES_MAX = 5 };
+
+struct wish {
+	bool matched;
+	bool enforced;
+	enum verdict verdict;
+	struct slice because;
+	struct smtp_reply_text reply;
+};
+
+struct policy {
+	struct slice name;
+	struct wish (*judge)(struct gate_message *message);
+};
+
+static struct smtp_reply_text reply_of(
+    int code, struct slice enhanced, struct slice text)
+{
+	return (struct smtp_reply_text){code, enhanced, text};
+}
+
+static struct wish refuse(struct gate_message *message, bool enforced,
+    struct slice enhanced, const char *because)
+{
+	struct slice text = slice_from(because);
+
+	return (struct wish){
+	    .matched = true,
+	    .enforced = enforced,
+	    .verdict = VERDICT_REJECT,
+	    .because = text,
+	    .reply = reply_of(550, enhanced,
+		arena_format_slice(message->arena, "%s (id %.*s)", because,
+		    SLICE_ARGS(message->envelope->id))),
+	};
+}
+
+static struct wish defer(struct gate_message *message, const char *because)
+{
+	return (struct wish){
+	    .matched = true,
+	    .enforced = true,
+	    .verdict = VERDICT_DEFER,
+	    .because = slice_from(because),
+	    .reply = reply_of(451, SLICE("4.7.0"),
+		arena_format_slice(message->arena,
+		    "%s; try again later (id %.*s)", because,
+		    SLICE_ARGS(message->envelope->id))),
+	};
+}
+
+static const struct wish no_wish = {.matched = false};
+
+/* Bare line ends never reach this from SMTP, which refuses them at once; from
+ * a file or a milter they do. */
+static struct wish judge_line_ends(struct gate_message *message)
+{
+	if (!faults_has(message->faults, FAULT_BARE_LF) &&
+	    !faults_has(message->faults, FAULT_BARE_CR))
+		return no_wish;
+	return refuse(message, true, SLICE("5.5.2"),
+	    "bare LF or bare CR in the message (SMTP smuggling); lines must "
+	    "end with CR LF");
+}
+
+static struct wish judge_loop(struct gate_message *message)
+{
+	const struct limits *limits = &message->context->config->limits;
+	size_t received = headers_count(&message->headers, SLICE("Received"));
+	struct wish wish;
+
+	if (received < limits->received_count &&
+	    header_policy_loop_count(message) < LOOP_PASSES_MAX)
+		return no_wish;
+	wish = refuse(message, true, SLICE("5.4.6"),
+	    arena_format(message->arena,
+		"mail loop: %zu Received: fields (limits.received_count), "
+		"%zu passes through this gateway",
+		received, header_policy_loop_count(message)));
+	wish.reply.code = 554;
+	return wish;
+}
+
+/* Faults that leave no author to authenticate, or hide one. */
+static struct wish judge_malformed(struct gate_message *message)
+{
+	static const enum fault refused[] = {
+	    FAULT_NUL_IN_HEADER,
+	    FAULT_FROM_MISSING,
+	    FAULT_FROM_REPEATED,
+	    FAULT_FROM_UNPARSEABLE,
+	};
+	enum conf_mode mode =
+	    message->context->config->authentication.malformed;
+
+	if (mode == MODE_OFF)
+		return no_wish;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (faults_has(message->faults, refused[i]))
+			return refuse(message,
+			    mode == MODE_ENFORCE && !message->internal,
+			    SLICE("5.7.1"), fault_help(refused[i]));
+	return no_wish;
+}
+
+static struct wish judge_own_domain(struct gate_message *message)
+{
+	const struct own_domain_outcome *own = &message->own_domain;
+	enum conf_mode mode =
+	    message->context->config->authentication.own_domains;
+	struct wish wish;
+
+	if (mode == MODE_OFF || message->internal)
+		return no_wish;
+	if (own->result == OWN_DOMAIN_FAIL) {
+		wish = refuse(message, mode == MODE_ENFORCE, SLICE("5.7.1"),
+		    arena_format(message->arena,
+			"mail from outside may not use our domain %.*s "
+			"unauthenticated",
+			SLICE_ARGS(own->domain)));
+	} else if (own->result == OWN_DOMAIN_TEMPERROR) {
+		wish = defer(message,
+		    "whether this mail may use our domain could not be "
+		    "checked (DNS)");
+		wish.enforced = mode == MODE_ENFORCE;
+	} else {
+		return no_wish;
+	}
+	if (own->reason.len)
+		wish.because = own->reason;
+	return wish;
+}
+
+/* Several authors' domains of which one has a policy: nothing tells whose
+ * policy to follow (RFC 9989 section 5.3.1 leaves it open; the design says
+ * refuse). */
+static struct wish judge_several_authors(struct gate_message *message)
+{
+	const struct config *config = message->context->config;
+
+	if (message->dmarc_count < 2 || message->internal)
+		return no_wish;
+	for (size_t i = 0; i < message->dmarc_count; i++)
+		if (message->dmarc[i].discovery.policy != DMARC_POLICY_NONE)
+			return refuse(message,
+			    config->authentication.dmarc_enforce,
+			    SLICE("5.7.1"),
+			    "From: names several domains, of which one has a "
+			    "DMARC policy");
+	return no_wish;
+}
+
+/* The outcome whose disposition is the strictest. */
+static const struct dmarc_outcome *strictest(const struct gate_message *message)
+{
+	const struct dmarc_outcome *worst = NULL;
+
+	for (size_t i = 0; i < message->dmarc_count; i++) {
+		const struct dmarc_outcome *one = &message->dmarc[i];
+
+		if (one->result != DMARC_FAIL)
+			continue;
+		if (!worst || one->discovery.applied_policy >
+				  worst->discovery.applied_policy)
+			worst = one;
+	}
+	return worst;
+}
+
+static struct wish quarantine(struct gate_message *message, const char *because)
+{
+	const struct conf_authentication *settings =
+	    &message->context->config->authentication;
+	bool junk = settings->dmarc_quarantine_action ==
+		    QUARANTINE_ACTION_JUNK_HEADER;
+
+	return (struct wish){
+	    .matched = true,
+	    .enforced = settings->dmarc_enforce,
+	    .verdict = junk ? VERDICT_ACCEPT : VERDICT_QUARANTINE,
+	    .because = slice_from(because),
+	};
+}
+
+static struct wish dispose(
+    struct gate_message *message, const struct dmarc_outcome *failed)
+{
+	const struct dmarc_discovery *found = &failed->discovery;
+	const char *because = arena_format(message->arena,
+	    "unauthenticated mail from %.*s is not accepted due to the DMARC "
+	    "policy of %.*s (p=%s)",
+	    SLICE_ARGS(failed->from_domain), SLICE_ARGS(found->policy_domain),
+	    dmarc_policy_name(found->policy));
+	struct wish wish;
+
+	switch (found->applied_policy) {
+	case DMARC_POLICY_REJECT:
+		wish = refuse(message,
+		    message->context->config->authentication.dmarc_enforce,
+		    SLICE("5.7.1"), because);
+		break;
+	case DMARC_POLICY_QUARANTINE:
+		wish = quarantine(message, because);
+		break;
+	default: return no_wish;
+	}
+	if (message->override.applies) {
+		wish.enforced = false;
+		wish.because = arena_format_slice(message->arena,
+		    "%s; overridden: %.*s", because,
+		    SLICE_ARGS(message->override.reason));
+	}
+	return wish;
+}
+
+static struct wish judge_dmarc(struct gate_message *message)
+{
+	const struct conf_authentication *settings =
+	    &message->context->config->authentication;
+	const struct dmarc_outcome *failed = strictest(message);
+
+	if (failed)
+		return dispose(message, failed);
+	for (size_t i = 0; i < message->dmarc_count; i++) {
+		struct wish wish;
+
+		if (message->dmarc[i].result != DMARC_TEMPERROR)
+			continue;
+		wish = defer(message,
+		    arena_format(message->arena,
+			"the DMARC policy of %.*s could not be checked (DNS)",
+			SLICE_ARGS(message->dmarc[i].from_domain)));
+		wish.enforced = settings->dmarc_enforce &&
+				settings->dmarc_on_temporary_error ==
+				    TEMPORARY_DEFER;
+		return wish;
+	}
+	return no_wish;
+}
+
+static const struct policy policies[] = {
+    {SLICE_INIT("line-ends"), judge_line_ends},
+    {SLICE_INIT("loop"), judge_loop},
+    {SLICE_INIT("malformed"), judge_malformed},
+    {SLICE_INIT("own-domain"), judge_own_domain},
+    {SLICE_INIT("several-authors"), judge_several_authors},
+    {SLICE_INIT("dmarc"), judge_dmarc},
+};
+
+static bool asks_for_junk_header(
+    const struct policy *policy, const struct wish *wish)
+{
+	return slice_eq(policy->name, SLICE("dmarc")) && wish->enforced &&
+	       wish->verdict == VERDICT_ACCEPT;
+}
+
+static void apply(struct gate_message *message, const struct policy *policy)
+{
+	struct wish wish = policy->judge(message);
+	struct decision_step step = {
+	    .policy = policy->name,
+	    .matched = wish.matched,
+	    .enforced = wish.enforced,
+	    .verdict = wish.verdict,
+	    .because = wish.because,
+	};
+
+	decision_apply(message->arena, &message->decision, &step,
+	    wish.reply.code ? &wish.reply : NULL);
+	if (!wish.matched)
+		return;
+	if (!wish.enforced)
+		metrics_count(METRIC_POLICY_REPORTS, policy->name);
+	else if (asks_for_junk_header(policy, &wish))
+		edit_add_on_top(message->arena, &message->decision.edits,
+		    message->context->config->authentication.dmarc_junk_header);
+}
+
+/* DMARC failures that the administrator has explained. */
+static void find_override(struct gate_message *message)
+{
+	const struct conf_authentication *settings =
+	    &message->context->config->authentication;
+	struct intermediary_input input = {
+	    .count = settings->intermediary_count,
+	    .configured = settings->intermediaries,
+	    .client_ip = &message->envelope->client->ip,
+	    .client_name = message->envelope->client->name,
+	    .arc = &message->arc,
+	    .dkim_count = message->dkim_count,
+	    .dkim = message->dkim,
+	    .from_domain_count = message->from.domain_count,
+	    .from_domains = message->from.domains,
+	};
+	bool may_send_as = message->from.domain_count > 0;
+
+	for (size_t i = 0; i < message->from.domain_count; i++)
+		may_send_as = may_send_as && connector_may_send_as(message,
+						 message->from.domains[i]);
+	if (may_send_as) {
+		message->override = (struct dmarc_override){
+		    .applies = true,
+		    .reason = arena_format_slice(message->arena,
+			"connector %.*s may send as this domain",
+			SLICE_ARGS(message->connector->name)),
+		};
+		return;
+	}
+	message->override.applies = intermediary_match(
+	    message->arena, &input, &message->override.reason);
+}
+
+void policies_apply(struct gate_message *message)
+{
+	if (!message->internal && strictest(message))
+		find_override(message);
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		apply(message, &policies[i]);
+	if (message->decision.policy.len)
+		metrics_count(METRIC_POLICY_VERDICTS, message->decision.policy);
+}
