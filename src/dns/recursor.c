@@ -1,31 +1,361 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/recursor.h"
 
-bool recursor_open(const struct dns_settings *settings,
-    recursor_deliver *deliver, struct recursor **ret, struct err *err)
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unbound.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/require.h"
+#include "dns/rdata.h"
+
+enum {
+	CLASS_IN = 1,
+	RCODE_NXDOMAIN = 3,
+	CAPACITY_MIN = 64,
+	CAPACITY_MAX = 4096,
+	LIBRARY_CACHE_MIN = 1024 * 1024,
+};
+
+struct recursor {
+	struct ub_ctx *ctx;
+	struct recursor_call first; /* nobody's */
+	size_t capacity;
+	int stop_fd;
+	pthread_t thread;
+};
+
+struct option {
+	const char *name, *value;
+};
+
+/* What is the same for everybody. */
+static const struct option options[] = {
+    /* A dead server costs seconds of a place in the table, not half a minute;
+     * and it is tried again soon after it was found dead. */
+    {"outbound-msg-retry:", "3"},
+    {"infra-cache-max-rtt:", "4000"},
+    {"infra-host-ttl:", "60"},
+    {"infra-keep-probing:", "yes"},
+    /* Failures are kept for seconds, here as in the resolver. */
+    {"val-bogus-ttl:", "5"},
+    {"cache-max-negative-ttl:", "3600"},
+    {"outgoing-num-tcp:", "64"},
+    {"do-not-query-localhost:", "no"},
+};
+
+/* Names that libunbound would answer itself, as in RFC 6761 and RFC 6303.
+ * Whoever names the servers to ask wants their answers. */
+static const struct option forwarding_options[] = {
+    {"unblock-lan-zones:", "yes"},
+    {"insecure-lan-zones:", "yes"},
+};
+
+static const char *const forwarded_zones[] = {"test.", "invalid."};
+
+static bool check(int code, const char *what, struct err *err)
 {
-	(void)settings;
-	(void)deliver;
-	(void)ret;
-	return err_set(err, E_CONFIG, "only zone files are answered so far");
+	return code == 0 ||
+	       err_set(err, E_CONFIG, "DNS: %s: %s", what, ub_strerror(code));
+}
+
+static bool set_options(struct ub_ctx *ctx, const struct option *list,
+    size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!check(ub_ctx_set_option(ctx, list[i].name, list[i].value),
+			list[i].name, err))
+			return false;
+	return true;
+}
+
+static bool set_number(
+    struct ub_ctx *ctx, const char *name, uint64_t number, struct err *err)
+{
+	char value[24];
+
+	snprintf(value, sizeof(value), "%llu", (unsigned long long)number);
+	return check(ub_ctx_set_option(ctx, name, value), name, err);
+}
+
+/* Each query to a server has a socket: a quarter of what the process may open
+ * is for DNS. */
+static size_t capacity_of_process(void)
+{
+	struct rlimit limit;
+	size_t capacity = CAPACITY_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur / 4 < capacity)
+		capacity = (size_t)limit.rlim_cur / 4;
+	return capacity < CAPACITY_MIN ? CAPACITY_MIN : capacity;
+}
+
+/* The resolver's own cache takes a quarter of the bytes. */
+static bool set_sizes(struct recursor *recursor,
+    const struct dns_settings *settings, struct err *err)
+{
+	struct ub_ctx *ctx = recursor->ctx;
+	uint64_t bytes = settings->cache_bytes / 4;
+
+	if (bytes < LIBRARY_CACHE_MIN)
+		bytes = LIBRARY_CACHE_MIN;
+	return set_number(ctx, "outgoing-range:", recursor->capacity, err) &&
+	       set_number(
+		   ctx, "num-queries-per-thread:", recursor->capacity, err) &&
+	       set_number(ctx, "msg-cache-size:", bytes, err) &&
+	       set_number(ctx, "rrset-cache-size:", 2 * bytes, err) &&
+	       (settings->cache_max_ttl == 0 ||
+		   set_number(
+		       ctx, "cache-max-ttl:", settings->cache_max_ttl, err));
+}
+
+static bool set_servers(
+    struct ub_ctx *ctx, const struct dns_settings *settings, struct err *err)
+{
+	if (settings->server_count == 0)
+		return true;
+	for (size_t i = 0; i < settings->server_count; i++) {
+		char ip[IP_TEXT_MAX], server[IP_TEXT_MAX + 8];
+		uint16_t port = settings->server_ports
+				    ? settings->server_ports[i]
+				    : 0;
+
+		snprintf(server, sizeof(server), "%s@%u",
+		    ip_format(&settings->servers[i], ip), port ? port : 53U);
+		if (!check(ub_ctx_set_fwd(ctx, server), server, err))
+			return false;
+	}
+	return set_options(ctx, forwarding_options,
+	    sizeof(forwarding_options) / sizeof(forwarding_options[0]), err);
+}
+
+static bool set_trust_anchor(
+    struct ub_ctx *ctx, struct slice path, struct err *err)
+{
+	char text[4096];
+
+	if (slice_empty(path))
+		return check(
+		    ub_ctx_set_option(ctx, "module-config:", "iterator"),
+		    "module-config:", err);
+	if (path.len >= sizeof(text))
+		return err_set(
+		    err, E_CONFIG, "DNS trust anchor: path too long");
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(path));
+	if (access(text, R_OK) != 0)
+		return err_set_errno(err, "DNS trust anchor %s", text);
+	return check(ub_ctx_add_ta_file(ctx, text), text, err);
+}
+
+/* The first call that touches zones finishes the configuration: errors in it,
+ * as in the trust anchor's file, are only found then. */
+static bool finish(
+    struct ub_ctx *ctx, const struct dns_settings *settings, struct err *err)
+{
+	size_t count = sizeof(forwarded_zones) / sizeof(forwarded_zones[0]);
+
+	if (!check(ub_ctx_zone_remove(ctx, "unused.invalid."),
+		slice_empty(settings->trust_anchor)
+		    ? "settings"
+		    : "settings, or the content of the trust anchor",
+		err))
+		return false;
+	if (settings->server_count == 0)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		if (!check(
+			ub_ctx_zone_add(ctx, forwarded_zones[i], "transparent"),
+			forwarded_zones[i], err))
+			return false;
+	return true;
+}
+
+/* ub_ctx_async comes first: once the context is finished it would be refused,
+ * and libunbound would fork a process instead of starting a thread. */
+static bool configure(struct recursor *recursor,
+    const struct dns_settings *settings, struct err *err)
+{
+	struct ub_ctx *ctx = recursor->ctx;
+
+	return check(ub_ctx_debugout(ctx, NULL), "log", err) &&
+	       check(ub_ctx_async(ctx, 1), "thread", err) &&
+	       set_options(
+		   ctx, options, sizeof(options) / sizeof(options[0]), err) &&
+	       set_sizes(recursor, settings, err) &&
+	       set_servers(ctx, settings, err) &&
+	       set_trust_anchor(ctx, settings->trust_anchor, err) &&
+	       finish(ctx, settings, err);
+}
+
+static struct reply *records_reply(const struct ub_result *result)
+{
+	struct reply *reply = reply_new();
+	struct dns_record *records;
+	struct err err;
+	size_t count = 0;
+
+	while (result->data[count])
+		count++;
+	records = ARENA_ARRAY(reply->arena, count, struct dns_record);
+	for (size_t i = 0; i < count; i++) {
+		struct slice rdata = slice_of(result->data[i],
+		    result->len[i] > 0 ? (size_t)result->len[i] : 0);
+
+		if (rdata_parse(reply->arena, (enum dns_type)result->qtype,
+			rdata, &records[i], &err))
+			continue;
+		reply_release(reply);
+		return reply_failure(DNS_INSECURE, "SERVFAIL", "%s", err.text);
+	}
+	reply->answer.status = DNS_FOUND;
+	reply->answer.count = count;
+	reply->answer.records = records;
+	return reply;
+}
+
+/* A bogus result has rcode 0 and the forged records: look at that first. */
+static struct reply *reply_of(const struct ub_result *result)
+{
+	struct reply *reply;
+
+	if (result->bogus)
+		return reply_failure(DNS_BOGUS, "SERVFAIL", "DNSSEC: %s",
+		    result->why_bogus ? result->why_bogus : "bogus");
+	if (result->rcode != 0 && result->rcode != RCODE_NXDOMAIN)
+		return reply_failure(DNS_INSECURE, "SERVFAIL",
+		    "server failure, refusal, or no server answers");
+	reply = result->havedata ? records_reply(result) : reply_new();
+	if (reply->answer.status == DNS_TEMPORARY_FAILURE)
+		return reply;
+	if (reply->answer.status == DNS_NODATA && result->nxdomain) {
+		reply->answer.status = DNS_NXDOMAIN;
+		reply->answer.rcode = "NXDOMAIN";
+	}
+	reply->answer.security = result->secure ? DNS_SECURE : DNS_INSECURE;
+	reply->answer.ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
+	return reply;
+}
+
+static void on_result(void *object, int code, struct ub_result *result)
+{
+	struct recursor_call *call = object;
+	struct reply *reply;
+
+	if (code == 0 && result)
+		reply = reply_of(result);
+	else
+		reply = reply_failure(DNS_INSECURE, "SERVFAIL", "resolver: %s",
+		    ub_strerror(code));
+	ub_resolve_free(result);
+	call->deliver(call, reply);
+}
+
+static bool post(struct recursor *recursor, const char *name, int type,
+    struct recursor_call *call, struct err *err)
+{
+	int code = ub_resolve_async(
+	    recursor->ctx, name, type, CLASS_IN, call, on_result, NULL);
+
+	return code == 0 ||
+	       err_set(err, E_TEMP, "resolver: %s", ub_strerror(code));
+}
+
+bool recursor_post(struct recursor *recursor, const struct question *question,
+    struct recursor_call *call, struct err *err)
+{
+	const char *name = slice_empty(question->name) ? "."
+						       : question->name.ptr;
+
+	return post(recursor, name, (int)question->type, call, err);
+}
+
+static void discard(struct recursor_call *call, struct reply *reply)
+{
+	(void)call;
+	reply_release(reply);
+}
+
+static void *run(void *object)
+{
+	struct recursor *recursor = object;
+	struct pollfd fds[2] = {
+	    {.fd = ub_fd(recursor->ctx), .events = POLLIN},
+	    {.fd = recursor->stop_fd, .events = POLLIN},
+	};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			return NULL;
+		ub_process(recursor->ctx);
+	}
+}
+
+/* Signals are for the threads of the program, not for these two.  The first
+ * query makes libunbound start its own: "localhost" is never asked of others.
+ */
+static bool start(struct recursor *recursor, struct err *err)
+{
+	sigset_t all, before;
+	bool fine;
+
+	sigfillset(&all);
+	require(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+	fine = post(recursor, "localhost.", DNS_A, &recursor->first, err);
+	if (fine && pthread_create(&recursor->thread, NULL, run, recursor) != 0)
+		fine = err_set(err, E_TEMP, "cannot start the DNS thread");
+	require(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	return fine;
+}
+
+static void free_recursor(struct recursor *recursor)
+{
+	if (recursor->ctx)
+		ub_ctx_delete(recursor->ctx);
+	if (recursor->stop_fd >= 0)
+		close(recursor->stop_fd);
+	memory_free(recursor);
+}
+
+bool recursor_open(
+    const struct dns_settings *settings, struct recursor **ret, struct err *err)
+{
+	struct recursor *recursor = MEMORY_NEW(struct recursor);
+	bool fine;
+
+	recursor->first.deliver = discard;
+	recursor->capacity = capacity_of_process();
+	recursor->stop_fd = eventfd(0, EFD_CLOEXEC);
+	recursor->ctx = ub_ctx_create();
+	if (recursor->stop_fd < 0 || !recursor->ctx)
+		fine = err_set_errno(err, "cannot create a resolver");
+	else
+		fine = configure(recursor, settings, err) &&
+		       start(recursor, err);
+	if (fine)
+		*ret = recursor;
+	else
+		free_recursor(recursor);
+	return fine;
 }
 
 void recursor_close(struct recursor *recursor)
 {
-	(void)recursor;
+	const uint64_t one = 1;
+
+	require(write(recursor->stop_fd, &one, sizeof(one)) == sizeof(one));
+	require(pthread_join(recursor->thread, NULL) == 0);
+	free_recursor(recursor);
 }
 
 size_t recursor_capacity(const struct recursor *recursor)
 {
-	(void)recursor;
-	return 0;
-}
-
-bool recursor_post(struct recursor *recursor, const struct question *question,
-    void *request, struct err *err)
-{
-	(void)recursor;
-	(void)question;
-	(void)request;
-	return err_set(err, E_TEMP, "no recursor");
+	return recursor->capacity;
 }

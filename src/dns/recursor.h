@@ -13,13 +13,16 @@
 
 struct recursor;
 
-/* Called on the recursor's thread, once for each question that was posted,
- * unless the recursor is closed before.  Takes the reply over. */
-typedef void recursor_deliver(void *request, struct reply *reply);
+/* A question under way, owned by whoever posts it; it must live until it is
+ * delivered or the recursor is closed. */
+struct recursor_call {
+	/* On the recursor's thread, once.  Takes the reply over. */
+	void (*deliver)(struct recursor_call *call, struct reply *reply);
+};
 
 /* False: E_CONFIG, E_IO or E_TEMP. */
-bool recursor_open(const struct dns_settings *settings,
-    recursor_deliver *deliver, struct recursor **ret, struct err *err);
+bool recursor_open(const struct dns_settings *settings, struct recursor **ret,
+    struct err *err);
 
 /* Waits for its threads; what was not delivered then never will be. */
 void recursor_close(struct recursor *recursor);
@@ -29,6 +32,6 @@ size_t recursor_capacity(const struct recursor *recursor);
 
 /* Hold no lock that deliver takes.  False: nothing will be delivered. */
 bool recursor_post(struct recursor *recursor, const struct question *question,
-    void *request, struct err *err);
+    struct recursor_call *call, struct err *err);
 
 #endif

@@ -21,6 +21,7 @@
 enum { FAILURE_TTL_MS = 5000 };
 
 struct request {
+	struct recursor_call call; /* first: deliver gets back from it */
 	struct dns_resolver *resolver;
 	struct question question; /* its key is our own copy */
 	struct reply *reply;	  /* NULL until delivered */
@@ -191,9 +192,9 @@ static void set_lifetime(
 }
 
 /* On the recursor's thread. */
-static void deliver(void *object, struct reply *reply)
+static void deliver(struct recursor_call *call, struct reply *reply)
 {
-	struct request *request = object;
+	struct request *request = (struct request *)call;
 	struct dns_resolver *resolver = request->resolver;
 
 	set_lifetime(&resolver->settings, reply);
@@ -272,9 +273,10 @@ static void start_request(
 {
 	struct err err;
 
+	request->call.deliver = deliver;
 	if (!recursor_post(
-		resolver->recursor, &request->question, request, &err))
-		deliver(request,
+		resolver->recursor, &request->question, &request->call, &err))
+		deliver(&request->call,
 		    reply_failure(DNS_INSECURE, "SERVFAIL", "%s", err.text));
 }
 
@@ -442,8 +444,7 @@ bool dns_resolver_open(const struct dns_settings *settings,
 		fine = zone_parse(
 		    arena, settings->zone_text, "zone", &resolver->zone, err);
 	else if (fine)
-		fine = recursor_open(
-		    settings, deliver, &resolver->recursor, err);
+		fine = recursor_open(settings, &resolver->recursor, err);
 	if (fine)
 		*ret = resolver;
 	else
