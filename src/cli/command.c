@@ -16,6 +16,7 @@ const struct option_spec options_dns[] = {
 	"this RFC 1035 master file is all the DNS there is"},
     {"dns-fail", 0, OPTION_LIST, "NAME[/TYPE]=timeout|servfail",
 	"make these DNS queries fail"},
+    {"dns-timeout", 0, OPTION_TEXT, "MS", "of one DNS query, milliseconds"},
     {0},
 };
 

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check_host() against a zone: RFC 7208 sections 2, 4, 5, 6 and 9.1. */
+#include "auth/spf.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+
+/* clang-format off */
+static const char zone[] =
+"$TTL 300\n"
+/* 4.3 to 4.5: which record */
+"none.example.         IN TXT \"v=spf10 -all\"\n"
+"none.example.         IN TXT \"hello\"\n"
+"two.example.          IN TXT \"v=spf1 -all\"\n"
+"two.example.          IN TXT \"V=SPF1 +all\"\n"
+"one.example.          IN TXT \"google-site-verification=1\"\n"
+"one.example.          IN TXT \"v=spf1 \" \"ip4:192.0.2.\" \"1 -all\"\n"
+"empty.example.        IN TXT \"v=spf1\"\n"
+"bad.example.          IN TXT \"v=spf1 +all moo\"\n"
+"xn--bcher-kva.example. IN TXT \"v=spf1 -all\"\n"
+/* 4.6.2 and 4.7 */
+"quals.example.        IN TXT \"v=spf1 +ip4:192.0.2.1 -ip4:192.0.2.2 ~ip4:192.0.2.3 ?ip4:192.0.2.4\"\n"
+"first.example.        IN TXT \"v=spf1 ?all -all\"\n"
+/* 5.2 */
+"inc.example.          IN TXT \"v=spf1 include:quals.example -all\"\n"
+"inc-none.example.     IN TXT \"v=spf1 include:none.example +all\"\n"
+"inc-bad.example.      IN TXT \"v=spf1 include:bad.example +all\"\n"
+"inc-temp.example.     IN TXT \"v=spf1 include:timeout.example +all\"\n"
+"inc-label.example.    IN TXT \"v=spf1 include:%{d1} +all\"\n"
+"inc-not.example.      IN TXT \"v=spf1 -include:quals.example +all\"\n"
+/* 5.3 */
+"a.example.            IN TXT \"v=spf1 a a:other.example/30//126 -all\"\n"
+"a.example.            IN A 192.0.2.10\n"
+"a.example.            IN AAAA 2001:db8::10\n"
+"other.example.        IN A 192.0.2.20\n"
+"other.example.        IN AAAA 2001:db8::20\n"
+"a-temp.example.       IN TXT \"v=spf1 a:servfail.example +all\"\n"
+"a-space.example.      IN TXT \"v=spf1 a:odd%_name%%.example -all\"\n"
+"odd\\032name\\%.example. IN A 192.0.2.1\n"
+"a-odd.example.        IN TXT \"v=spf1 a:mail..example ?all\"\n"
+/* 5.4 */
+"mx.example.           IN TXT \"v=spf1 mx/31 -all\"\n"
+"mx.example.           IN MX 10 other.example.\n"
+"mx.example.           IN MX 20 a.example.\n"
+"mx-none.example.      IN TXT \"v=spf1 mx -all\"\n"
+"mx-none.example.      IN A 192.0.2.1\n"
+"mx-null.example.      IN TXT \"v=spf1 mx mx -all\"\n"
+"mx-null.example.      IN MX 0 .\n"
+"mx-temp.example.      IN TXT \"v=spf1 mx +all\"\n"
+"mx-temp.example.      IN MX 0 timeout.example.\n"
+"mx-many.example.      IN TXT \"v=spf1 mx -all\"\n"
+"mx-v4.example.        IN TXT \"v=spf1 mx mx mx ip6:2001:db8::1 -all\"\n"
+"mx-v4.example.        IN MX 0 v4a.example.\n"
+"mx-v4.example.        IN MX 0 both.example.\n"
+"v4a.example.          IN A 192.0.2.90\n"
+"both.example.         IN A 192.0.2.91\n"
+"both.example.         IN AAAA 2001:db8::91\n"
+/* 5.5 */
+"ptr.example.          IN TXT \"v=spf1 ptr -all\"\n"
+"ptr-other.example.    IN TXT \"v=spf1 ptr:PTR.example -all\"\n"
+"30.2.0.192.in-addr.arpa. IN PTR mail.ptr.example.\n"
+"31.2.0.192.in-addr.arpa. IN PTR mail.ptr.example.\n"
+"32.2.0.192.in-addr.arpa. IN PTR ptr.example.\n"
+"33.2.0.192.in-addr.arpa. IN PTR mail.notptr.example.\n"
+"34.2.0.192.in-addr.arpa. IN PTR timeout.ptr.example.\n"
+"34.2.0.192.in-addr.arpa. IN PTR mail.ptr.example.\n"
+"mail.ptr.example.     IN A 192.0.2.30\n"
+"mail.ptr.example.     IN A 192.0.2.34\n"
+"mail.ptr.example.     IN AAAA 2001:db8::30\n"
+"ptr.example.          IN A 192.0.2.32\n"
+"mail.notptr.example.  IN A 192.0.2.33\n"
+"0.3.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. IN PTR mail.ptr.example.\n"
+/* 5.6 */
+"ip.example.           IN TXT \"v=spf1 ip6:2001:db8::/33 ip6:::ffff:192.0.2.1/1 ip4:192.0.2.128/25 -all\"\n"
+/* 5.7 */
+"exists.example.       IN TXT \"v=spf1 exists:%{i}.%{l}.ok.example -all\"\n"
+"192.0.2.1.user.ok.example. IN A 127.0.0.2\n"
+"192.0.2.2.user.ok.example. IN AAAA ::1\n"
+"exists-a.example.     IN TXT \"v=spf1 exists:other.example -all\"\n"
+/* 6.1 */
+"redir.example.        IN TXT \"v=spf1 redirect=quals.example\"\n"
+"redir-none.example.   IN TXT \"v=spf1 redirect=none.example\"\n"
+"redir-unused.example. IN TXT \"v=spf1 redirect=none.example ?all\"\n"
+"redir-temp.example.   IN TXT \"v=spf1 redirect=servfail.example\"\n"
+"redir-a.example.      IN TXT \"v=spf1 redirect=a.example\"\n"
+"redir-label.example.  IN TXT \"v=spf1 redirect=%{d1}\"\n"
+/* 6.2 */
+"exp.example.          IN TXT \"v=spf1 exp=why.%{d} -all\"\n"
+"why.exp.example.      IN TXT \"%{i} is not \" \"one of %{d}'s servers.\"\n"
+"exp-two.example.      IN TXT \"v=spf1 exp=two.example -all\"\n"
+"exp-none.example.     IN TXT \"v=spf1 exp=nowhere.example -all\"\n"
+"exp-temp.example.     IN TXT \"v=spf1 exp=timeout.example -all\"\n"
+"exp-8bit.example.     IN TXT \"v=spf1 exp=why8.example -all\"\n"
+"why8.example.         IN TXT \"caf\\195\\169\"\n"
+"exp-bad.example.      IN TXT \"v=spf1 exp=whybad.example -all\"\n"
+"whybad.example.       IN TXT \"100% sure\"\n"
+"exp-inc.example.      IN TXT \"v=spf1 -include:exp-pass.example exp=whyinc.example\"\n"
+"exp-pass.example.     IN TXT \"v=spf1 +all exp=why.exp.example\"\n"
+"whyinc.example.       IN TXT \"%{d} says no\"\n"
+"exp-redir.example.    IN TXT \"v=spf1 redirect=exp.example exp=whyinc.example\"\n"
+"exp-from.example.     IN TXT \"v=spf1 exp=whyfrom.example -all\"\n"
+"whyfrom.example.      IN TXT \"%{s}\"\n"
+/* 4.6.4 */
+"ten.example.          IN TXT \"v=spf1 a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example ?all\"\n"
+"eleven.example.       IN TXT \"v=spf1 a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example a:a.example include:ten.example ?all\"\n"
+"early.example.        IN TXT \"v=spf1 ip4:192.0.2.1 redirect=loop.example\"\n"
+"loop.example.         IN TXT \"v=spf1 redirect=loop.example\"\n"
+"loopinc.example.      IN TXT \"v=spf1 include:loopinc.example\"\n"
+"void2.example.        IN TXT \"v=spf1 a:no1.example exists:no2.example ?all\"\n"
+"void3.example.        IN TXT \"v=spf1 a:no1.example exists:no2.example mx:none.example ?all\"\n"
+"voidptr.example.      IN TXT \"v=spf1 a:no1.example exists:no2.example ptr ?all\"\n"
+"pcount.example.       IN TXT \"v=spf1 a:%{p}.example exists:%{p}.example ?all\"\n"
+"exp-void.example.     IN TXT \"v=spf1 a:no1.example a:no2.example exp=no3.example -all\"\n"
+/* 7.1 */
+"helo.example.         IN TXT \"v=spf1 a:%{h} -all\"\n"
+;
+
+struct row {
+	const char *client, *helo, *mail_from;
+	enum spf_result result;
+	const char *mechanism;
+	unsigned int lookups;
+};
+
+static const struct row rows[] = {
+	/* 4.3: domains that cannot have a record */
+	{"192.0.2.1", "h.example", "u@localhost", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@[192.0.2.1]", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@192.0.2.1", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@one..example", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@.one.example", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@one example", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@nowhere.example", SPF_NONE, "", 0},
+	/* 4.4, 4.5 */
+	{"192.0.2.1", "h.example", "u@none.example", SPF_NONE, "", 0},
+	{"192.0.2.1", "h.example", "u@two.example", SPF_PERMERROR, "", 0},
+	{"192.0.2.1", "h.example", "u@one.example", SPF_PASS, "ip4:192.0.2.1", 0},
+	{"192.0.2.1", "h.example", "u@ONE.Example", SPF_PASS, "ip4:192.0.2.1", 0},
+	{"192.0.2.1", "h.example", "u@one.example.", SPF_PASS, "ip4:192.0.2.1", 0},
+	{"::ffff:192.0.2.1", "h.example", "u@one.example", SPF_PASS, "ip4:192.0.2.1", 0},
+	{"192.0.2.2", "h.example", "\"a@b\"@one.example", SPF_FAIL, "all", 0},
+	{"192.0.2.2", "h.example", "one.example", SPF_FAIL, "all", 0},
+	{"192.0.2.1", "h.example", "u@empty.example", SPF_NEUTRAL, "", 0},
+	{"192.0.2.1", "h.example", "u@bad.example", SPF_PERMERROR, "", 0},
+	{"192.0.2.1", "h.example", "u@timeout.example", SPF_TEMPERROR, "", 0},
+	{"192.0.2.1", "h.example", "u@servfail.example", SPF_TEMPERROR, "", 0},
+	{"192.0.2.1", "h.example", "u@b\xc3\xbc" "cher.example", SPF_FAIL, "all", 0},
+	/* 2.4: the null sender */
+	{"192.0.2.1", "one.example", "", SPF_PASS, "ip4:192.0.2.1", 0},
+	{"192.0.2.2", "ONE.example", "", SPF_FAIL, "all", 0},
+	{"192.0.2.2", "[192.0.2.2]", "", SPF_NONE, "", 0},
+	/* 4.6.2, 4.7 */
+	{"192.0.2.1", "h.example", "u@quals.example", SPF_PASS, "ip4:192.0.2.1", 0},
+	{"192.0.2.2", "h.example", "u@quals.example", SPF_FAIL, "ip4:192.0.2.2", 0},
+	{"192.0.2.3", "h.example", "u@quals.example", SPF_SOFTFAIL, "ip4:192.0.2.3", 0},
+	{"192.0.2.4", "h.example", "u@quals.example", SPF_NEUTRAL, "ip4:192.0.2.4", 0},
+	{"192.0.2.5", "h.example", "u@quals.example", SPF_NEUTRAL, "", 0},
+	{"192.0.2.5", "h.example", "u@first.example", SPF_NEUTRAL, "all", 0},
+	/* 5.2 */
+	{"192.0.2.1", "h.example", "u@inc.example", SPF_PASS, "include:quals.example", 1},
+	{"192.0.2.2", "h.example", "u@inc.example", SPF_FAIL, "all", 1},
+	{"192.0.2.3", "h.example", "u@inc.example", SPF_FAIL, "all", 1},
+	{"192.0.2.4", "h.example", "u@inc.example", SPF_FAIL, "all", 1},
+	{"192.0.2.1", "h.example", "u@inc-none.example", SPF_PERMERROR, "", 1},
+	{"192.0.2.1", "h.example", "u@inc-bad.example", SPF_PERMERROR, "", 1},
+	{"192.0.2.1", "h.example", "u@inc-temp.example", SPF_TEMPERROR, "", 1},
+	{"192.0.2.1", "h.example", "u@inc-label.example", SPF_PERMERROR, "", 1},
+	{"192.0.2.1", "h.example", "u@inc-not.example", SPF_FAIL, "include:quals.example", 1},
+	{"192.0.2.2", "h.example", "u@inc-not.example", SPF_PASS, "all", 1},
+	/* 5.3 */
+	{"192.0.2.10", "h.example", "u@a.example", SPF_PASS, "a", 1},
+	{"192.0.2.11", "h.example", "u@a.example", SPF_FAIL, "all", 2},
+	{"192.0.2.23", "h.example", "u@a.example", SPF_PASS, "a:other.example/30//126", 2},
+	{"192.0.2.24", "h.example", "u@a.example", SPF_FAIL, "all", 2},
+	{"2001:db8::10", "h.example", "u@a.example", SPF_PASS, "a", 1},
+	{"2001:db8::23", "h.example", "u@a.example", SPF_PASS, "a:other.example/30//126", 2},
+	{"2001:db8::24", "h.example", "u@a.example", SPF_FAIL, "all", 2},
+	{"192.0.2.1", "h.example", "u@a-temp.example", SPF_TEMPERROR, "", 1},
+	{"192.0.2.1", "h.example", "u@a-space.example", SPF_PASS, "a:odd%_name%%.example", 1},
+	{"192.0.2.1", "h.example", "u@a-odd.example", SPF_NEUTRAL, "all", 1},
+	/* 5.4 */
+	{"192.0.2.21", "h.example", "u@mx.example", SPF_PASS, "mx/31", 1},
+	{"192.0.2.11", "h.example", "u@mx.example", SPF_PASS, "mx/31", 1},
+	{"192.0.2.22", "h.example", "u@mx.example", SPF_FAIL, "all", 1},
+	{"2001:db8::20", "h.example", "u@mx.example", SPF_PASS, "mx/31", 1},
+	{"192.0.2.1", "h.example", "u@mx-none.example", SPF_FAIL, "all", 1},
+	{"192.0.2.1", "h.example", "u@mx-null.example", SPF_FAIL, "all", 2},
+	{"192.0.2.1", "h.example", "u@mx-temp.example", SPF_TEMPERROR, "", 1},
+	{"192.0.2.1", "h.example", "u@mx-many.example", SPF_PERMERROR, "", 1},
+	/* hosts without AAAA are no void lookups while one has it */
+	{"2001:db8::1", "h.example", "u@mx-v4.example", SPF_PASS, "ip6:2001:db8::1", 3},
+	/* 5.5 */
+	{"192.0.2.30", "h.example", "u@ptr.example", SPF_PASS, "ptr", 1},
+	{"192.0.2.31", "h.example", "u@ptr.example", SPF_FAIL, "all", 1},
+	{"192.0.2.32", "h.example", "u@ptr.example", SPF_PASS, "ptr", 1},
+	{"192.0.2.33", "h.example", "u@ptr.example", SPF_FAIL, "all", 1},
+	{"192.0.2.34", "h.example", "u@ptr.example", SPF_PASS, "ptr", 1},
+	{"192.0.2.35", "h.example", "u@ptr.example", SPF_FAIL, "all", 1},
+	{"192.0.2.36", "h.example", "u@ptr.example", SPF_FAIL, "all", 1},
+	{"192.0.2.30", "h.example", "u@ptr-other.example", SPF_PASS, "ptr:PTR.example", 1},
+	{"2001:db8::30", "h.example", "u@ptr.example", SPF_PASS, "ptr", 1},
+	/* 5.6 */
+	{"192.0.2.128", "h.example", "u@ip.example", SPF_PASS, "ip4:192.0.2.128/25", 0},
+	{"192.0.2.1", "h.example", "u@ip.example", SPF_FAIL, "all", 0},
+	{"2001:db8:7fff::1", "h.example", "u@ip.example", SPF_PASS, "ip6:2001:db8::/33", 0},
+	{"2001:db8:8000::1", "h.example", "u@ip.example", SPF_PASS, "ip6:::ffff:192.0.2.1/1", 0},
+	{"8001:db8:8000::1", "h.example", "u@ip.example", SPF_FAIL, "all", 0},
+	/* 5.7 */
+	{"192.0.2.1", "h.example", "user@exists.example", SPF_PASS, "exists:%{i}.%{l}.ok.example", 1},
+	{"192.0.2.2", "h.example", "user@exists.example", SPF_FAIL, "all", 1},
+	{"192.0.2.1", "h.example", "\xc3\xbcser@exists.example", SPF_FAIL, "all", 1},
+	{"2001:db8::1", "h.example", "u@exists-a.example", SPF_PASS, "exists:other.example", 1},
+	/* 6.1 */
+	{"192.0.2.2", "h.example", "u@redir.example", SPF_FAIL, "ip4:192.0.2.2", 1},
+	{"192.0.2.5", "h.example", "u@redir.example", SPF_NEUTRAL, "", 1},
+	{"192.0.2.1", "h.example", "u@redir-none.example", SPF_PERMERROR, "", 1},
+	{"192.0.2.1", "h.example", "u@redir-unused.example", SPF_NEUTRAL, "all", 0},
+	{"192.0.2.1", "h.example", "u@redir-temp.example", SPF_TEMPERROR, "", 1},
+	{"192.0.2.10", "h.example", "u@redir-a.example", SPF_PASS, "a", 2},
+	{"192.0.2.10", "h.example", "u@redir-label.example", SPF_PERMERROR, "", 1},
+	/* 4.6.4 */
+	{"192.0.2.1", "h.example", "u@ten.example", SPF_NEUTRAL, "all", 10},
+	{"192.0.2.1", "h.example", "u@eleven.example", SPF_PERMERROR, "", 11},
+	{"192.0.2.1", "h.example", "u@early.example", SPF_PASS, "ip4:192.0.2.1", 0},
+	{"192.0.2.1", "h.example", "u@loop.example", SPF_PERMERROR, "", 11},
+	{"192.0.2.1", "h.example", "u@loopinc.example", SPF_PERMERROR, "", 11},
+	{"192.0.2.1", "h.example", "u@void2.example", SPF_NEUTRAL, "all", 2},
+	{"192.0.2.1", "h.example", "u@void3.example", SPF_PERMERROR, "", 3},
+	{"192.0.2.1", "h.example", "u@voidptr.example", SPF_PERMERROR, "", 3},
+	{"192.0.2.30", "h.example", "u@voidptr.example", SPF_NEUTRAL, "all", 3},
+	{"192.0.2.30", "h.example", "u@pcount.example", SPF_NEUTRAL, "all", 3},
+	/* 7.2: h is whatever the client said */
+	{"192.0.2.10", "a.example", "u@helo.example", SPF_PASS, "a:%{h}", 1},
+	{"192.0.2.10", "hello there", "u@helo.example", SPF_FAIL, "all", 1},
+};
+
+static const struct {
+	const char *mail_from, *explanation;
+} explanations[] = {
+	{"u@exp.example", "192.0.2.9 is not one of exp.example's servers."},
+	{"u@exp-two.example", ""},
+	{"u@exp-none.example", ""},
+	{"u@exp-temp.example", ""},
+	{"u@exp-8bit.example", ""},
+	{"u@exp-bad.example", ""},
+	{"u@exp-inc.example", "exp-inc.example says no"},
+	{"u@exp-redir.example", "192.0.2.9 is not one of exp.example's servers."},
+	{"u@exp-void.example", ""},
+	{"u@one.example", ""},
+	{"@exp-from.example", "postmaster@exp-from.example"},
+	{"a\r\nb@exp-from.example", ""},
+	{"caf\xc3\xa9@exp-from.example", ""},
+};
+/* clang-format on */
+
+/* mx-many.example: one MX record more than the limit, the last of which would
+ * match. */
+static void add_exchanges(FILE *file)
+{
+	for (int i = 0; i < 11; i++)
+		fprintf(file,
+		    "mx-many.example. 300 IN MX %d m%d.example.\n"
+		    "m%d.example. 300 IN A 192.0.2.%d\n",
+		    i, i, i, i == 0 ? 1 : 100 + i);
+}
+
+static int open_zone(void **state)
+{
+	static const struct dns_failure failures[] = {
+	    {SLICE_INIT("timeout.example"), true, 0, true},
+	    {SLICE_INIT("timeout.ptr.example"), true, 0, true},
+	    {SLICE_INIT("servfail.example"), true, 0, false},
+	    {SLICE_INIT("36.2.0.192.in-addr.arpa"), true, 0, false},
+	};
+	char path[] = "/tmp/gatehouse-test-spf-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	struct dns_settings settings = {
+	    .zone_file = slice_from(path),
+	    .failure_count = sizeof(failures) / sizeof(*failures),
+	    .failures = failures,
+	    .query_timeout_ms = 1000,
+	};
+	struct dns_resolver *resolver;
+	struct err err = {0};
+
+	if (!file)
+		return -1;
+	fputs(zone, file);
+	add_exchanges(file);
+	fclose(file);
+	if (!dns_resolver_open(&settings, &resolver, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		return -1;
+	}
+	unlink(path);
+	*state = resolver;
+	return 0;
+}
+
+static int close_zone(void **state)
+{
+	dns_resolver_release(*state);
+	return 0;
+}
+
+static struct dns_session *new_session(struct arena *arena, void **state)
+{
+	return dns_session_new(
+	    arena, *state, &limits_default, deadline_in(10000));
+}
+
+static struct spf_request request_of(
+    const char *client, const char *helo, const char *mail_from)
+{
+	struct spf_request request = {
+	    .helo = slice_from(helo),
+	    .mail_from = slice_from(mail_from),
+	    .receiver = SLICE("mx1.agency.example"),
+	};
+
+	assert_true(ip_parse(slice_from(client), &request.client_ip));
+	return request;
+}
+
+static void test_rows(void **state)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct row *row = &rows[i];
+		struct arena *arena = arena_new(0);
+		struct spf_request request = request_of(
+		    row->client, row->helo, row->mail_from);
+		struct spf_outcome outcome = spf_check_mailfrom(
+		    arena, new_session(arena, state), &request);
+		bool is_error = outcome.result == SPF_TEMPERROR ||
+				outcome.result == SPF_PERMERROR;
+
+		if (outcome.result != row->result ||
+		    outcome.dns_lookups != row->lookups ||
+		    !slice_eq(outcome.mechanism, slice_from(row->mechanism)) ||
+		    slice_empty(outcome.problem) == is_error)
+			fail_msg("%s %s: %s by \"%.*s\", %u lookups, %.*s",
+			    row->client, row->mail_from,
+			    spf_result_name(outcome.result),
+			    SLICE_ARGS(outcome.mechanism), outcome.dns_lookups,
+			    SLICE_ARGS(outcome.problem));
+		assert_int_equal(outcome.identity, row->mail_from[0]
+						       ? SPF_IDENTITY_MAILFROM
+						       : SPF_IDENTITY_HELO);
+		arena_free(arena);
+	}
+}
+
+static void test_explanations(void **state)
+{
+	for (size_t i = 0; i < sizeof(explanations) / sizeof(*explanations);
+	     i++) {
+		struct arena *arena = arena_new(0);
+		struct spf_request request = request_of(
+		    "192.0.2.9", "h.example", explanations[i].mail_from);
+		struct spf_outcome outcome = spf_check_mailfrom(
+		    arena, new_session(arena, state), &request);
+
+		assert_int_equal(outcome.result, SPF_FAIL);
+		assert_string_equal(arena_text(arena, outcome.explanation),
+		    explanations[i].explanation);
+		arena_free(arena);
+	}
+}
+
+/* Section 2.3: HELO is judged whatever the sender. */
+static void test_helo(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct spf_request request = request_of(
+	    "192.0.2.9", "one.example", "u@quals.example");
+	struct spf_outcome outcome = spf_check_helo(
+	    arena, new_session(arena, state), &request);
+
+	assert_int_equal(outcome.result, SPF_FAIL);
+	assert_int_equal(outcome.identity, SPF_IDENTITY_HELO);
+	assert_true(slice_eq(outcome.domain, SLICE("one.example")));
+	arena_free(arena);
+}
+
+static size_t count_queries(
+    const struct dns_session *session, struct slice name, enum dns_type type)
+{
+	const struct dns_query_record *queries;
+	size_t all = dns_session_queries(session, &queries), count = 0;
+
+	for (size_t i = 0; i < all; i++)
+		if (queries[i].type == type && slice_eq(queries[i].name, name))
+			count++;
+	return count;
+}
+
+/* No query is made twice, prefetched or not, and none is made in vain for
+ * what a matching address makes needless. */
+static void test_queries(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct dns_session *session = new_session(arena, state);
+	struct spf_request request = request_of(
+	    "192.0.2.1", "h.example", "u@eleven.example");
+	const struct dns_query_record *queries;
+
+	spf_prefetch(session, &request);
+	spf_prefetch(session, &request);
+	assert_int_equal(dns_session_queries(session, &queries), 1);
+	spf_check_mailfrom(arena, session, &request);
+	assert_int_equal(
+	    count_queries(session, SLICE("eleven.example"), DNS_TXT), 1);
+	assert_int_equal(count_queries(session, SLICE("a.example"), DNS_A), 1);
+	assert_int_equal(
+	    count_queries(session, SLICE("ten.example"), DNS_TXT), 1);
+	assert_int_equal(dns_session_queries(session, &queries), 3);
+
+	session = new_session(arena, state);
+	request = request_of("192.0.2.1", "h.example", "u@early.example");
+	spf_check_mailfrom(arena, session, &request);
+	assert_int_equal(dns_session_queries(session, &queries), 1);
+	/* No domain, no query. */
+	session = new_session(arena, state);
+	request = request_of("192.0.2.1", "h", "u@[192.0.2.1]");
+	spf_prefetch(session, &request);
+	spf_check_mailfrom(arena, session, &request);
+	assert_int_equal(dns_session_queries(session, &queries), 0);
+	arena_free(arena);
+}
+
+static struct slice field_of(
+    struct arena *arena, void **state, const char *helo, const char *mail_from)
+{
+	struct spf_request request = request_of("2001:db8::9", helo, mail_from);
+	struct spf_outcome outcome = spf_check_mailfrom(
+	    arena, new_session(arena, state), &request);
+
+	return spf_received_field(arena, &request, &outcome);
+}
+
+/* Section 9.1. */
+static void test_received_field(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	assert_string_equal(
+	    arena_text(
+		arena, field_of(arena, state, "h.example", "u@one.example")),
+	    "Received-SPF: fail (mx1.agency.example: one.example does not "
+	    "authorize this\r\n"
+	    "\tclient) identity=mailfrom; client-ip=\"2001:db8::9\";"
+	    " helo=h.example;\r\n"
+	    "\tenvelope-from=\"u@one.example\"; receiver=mx1.agency.example;"
+	    "\r\n\tmechanism=all;");
+	assert_string_equal(
+	    arena_text(arena, field_of(arena, state, "[2001:db8::9]", "")),
+	    "Received-SPF: none (mx1.agency.example: [2001:db8::9] has no SPF "
+	    "record)\r\n"
+	    "\tidentity=helo; client-ip=\"2001:db8::9\"; "
+	    "helo=\"[2001:db8::9]\";\r\n"
+	    "\treceiver=mx1.agency.example;");
+	arena_free(arena);
+}
+
+/* What a client says cannot add a field, end a comment or a string, or make
+ * a line too long. */
+static void test_received_field_hostile(void **state)
+{
+	struct arena *arena = arena_new(0);
+	char *helo = arena_alloc(arena, 3001);
+	struct slice field, line;
+
+	memset(helo, '"', 3000);
+	field = field_of(
+	    arena, state, helo, "a\"\\\r\nX-Evil: 1\r\n@)(\\.example");
+	assert_int_equal(slice_find_slice(field, SLICE("\nX-Evil")), field.len);
+	assert_true(
+	    slice_find_slice(field, SLICE("\"a\\\"\\\\??X-Evil")) < field.len);
+	assert_true(
+	    slice_find_slice(field, SLICE("\\)\\(\\\\.example")) < field.len);
+	while (field.len) {
+		slice_split(field, '\n', &line, &field);
+		assert_in_range(line.len, 1, 999);
+		assert_true(field.len == 0 || field.ptr[0] == '\t');
+	}
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_rows),
+	    cmocka_unit_test(test_explanations),
+	    cmocka_unit_test(test_helo),
+	    cmocka_unit_test(test_queries),
+	    cmocka_unit_test(test_received_field),
+	    cmocka_unit_test(test_received_field_hostile),
+	};
+
+	return cmocka_run_group_tests(tests, open_zone, close_zone);
+}
