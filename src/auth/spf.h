@@ -27,19 +27,20 @@ enum spf_identity { SPF_IDENTITY_MAILFROM, SPF_IDENTITY_HELO };
 struct spf_request {
 	struct ip client_ip;
 	struct slice helo;
-	struct slice mail_from;	/* without angle brackets; empty: null sender */
+	struct slice mail_from; /* without angle brackets; empty: null sender */
 	struct slice receiver;	/* our host name: the r macro */
-	const struct clock *clock;	/* the t macro */
+	const struct clock *clock; /* the t macro */
 };
 
 struct spf_outcome {
 	enum spf_result result;
 	enum spf_identity identity;
-	struct slice domain;	/* whose record it is (before redirects) */
-	struct slice explanation;	/* of fail, US-ASCII; or empty */
-	struct slice problem;	/* of temperror and permerror; or empty */
-	struct slice mechanism;	/* that matched: "include:x.example"; or empty */
-	unsigned int dns_lookups;	/* counted against the limit of 10 */
+	struct slice domain;	  /* whose record it is (before redirects) */
+	struct slice explanation; /* of fail, US-ASCII; or empty */
+	struct slice problem;	  /* of temperror and permerror; or empty */
+	struct slice
+	    mechanism; /* that matched: "include:x.example"; or empty */
+	unsigned int dns_lookups; /* counted against the limit of 10 */
 };
 
 /* MAIL FROM, or postmaster@HELO for the null sender (RFC 7208 section 2.4). */
@@ -47,8 +48,8 @@ struct spf_outcome spf_check_mailfrom(struct arena *arena,
     struct dns_session *dns, const struct spf_request *request);
 
 /* The HELO identity (section 2.3): postmaster@HELO. */
-struct spf_outcome spf_check_helo(struct arena *arena,
-    struct dns_session *dns, const struct spf_request *request);
+struct spf_outcome spf_check_helo(struct arena *arena, struct dns_session *dns,
+    const struct spf_request *request);
 
 /* Starts the queries that an evaluation will surely need. */
 void spf_prefetch(struct dns_session *dns, const struct spf_request *request);

@@ -42,7 +42,7 @@ struct option_spec {
 
 /* Groups of options that commands share; each ends with a zeroed row. */
 extern const struct option_spec options_dns[];	  /* --dns-server --zone
-						   * --dns-fail */
+						   * --dns-fail --dns-timeout */
 extern const struct option_spec options_json[];	  /* --json */
 extern const struct option_spec options_clock[];  /* --now --hostname */
 extern const struct option_spec options_config[]; /* -c, --config */
