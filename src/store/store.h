@@ -16,66 +16,72 @@
 
 struct store;
 
-/* "sqlite:/path/gatehouse.db": made (mode 0600) and migrated if needed.
- * False: E_CONFIG (URL), E_TEMP (locked), E_IO, E_FULL. */
+/* "sqlite:/path/gatehouse.db", or with "?max_size=20G" after it: made (mode
+ * 0600) and migrated if needed; the directory must exist.  False: E_CONFIG
+ * (URL, directory, a database of a newer or another program), E_TEMP (locked),
+ * E_IO, E_FULL. */
 bool store_open(struct slice url, struct store **ret, struct err *err);
 
-/* For commands beside a running gateway: never creates or migrates. */
-bool store_open_existing(struct slice url, struct store **ret,
-    struct err *err);
+/* For commands beside a running gateway: never creates or migrates.  False:
+ * E_NOT_FOUND if there is no database, else as store_open. */
+bool store_open_existing(struct slice url, struct store **ret, struct err *err);
 
-/* Waits for what was posted. */
+/* Waits for what was posted (10 seconds at most if the store is locked). */
 void store_close(struct store *store);
 
 /* One message, one row. */
 struct store_trace {
-	struct slice id;	/* transaction id */
-	int64_t time_ms;	/* since 1970 UTC */
-	struct slice message_id;	/* Message-ID value; or empty */
+	struct slice id;	 /* transaction id */
+	int64_t time_ms;	 /* since 1970 UTC */
+	struct slice message_id; /* Message-ID value; or empty */
 	struct slice listener, client_ip, client_name, helo;
-	struct slice sender;	/* MAIL FROM */
-	struct slice header_from;	/* first From: address */
+	struct slice sender;	  /* MAIL FROM */
+	struct slice header_from; /* first From: address */
 	size_t recipient_count;
 	const struct slice *recipients;
-	struct slice subject;	/* unfolded, decoded if possible */
+	struct slice subject; /* unfolded, decoded if possible */
 	uint64_t size;
-	struct slice verdict;	/* "accept" ... */
-	struct slice policy;	/* whose verdict */
-	struct slice reply;	/* SMTP reply given, or decided */
-	struct slice delivery;	/* next hop's reply; empty: not yet known */
+	struct slice verdict;  /* "accept" ... */
+	struct slice policy;   /* whose verdict */
+	struct slice reply;    /* SMTP reply given, or decided */
+	struct slice delivery; /* next hop's reply; empty: not yet known */
 	/* for the report of own domains */
-	struct slice own_domain_result;	/* "none","pass","fail","exempt" */
+	struct slice own_domain_result; /* "none","pass","fail","exempt" */
 	struct slice own_domain;	/* which of ours; or empty */
-	struct slice spf_result, dkim_result, dmarc_result;	/* words */
+	struct slice spf_result, dkim_result, dmarc_result; /* words */
 	struct slice connector;
-	struct slice facts;	/* JSON: everything `explain` tells */
+	struct slice facts; /* JSON: everything `explain` tells */
 };
 
 /* Commits a trace (and a quarantined message with it, if quarantine is not
  * NULL) before returning true.  False: E_FULL, E_TEMP, E_IO, E_TIMEOUT: the
- * caller answers 451 and nothing counts as stored. */
+ * caller answers 451 and nothing is stored, now or later; E_SYNTAX: the id is
+ * there already.  Returns after the deadline only when the commit was under
+ * way: then its result counts.  All text is made clean UTF-8. */
 struct store_quarantine {
-	struct slice id;	/* the transaction's id */
+	struct slice id; /* the transaction's id */
 	struct slice reason;
-	struct slice route;	/* next hop as text, for the release */
-	size_t piece_count;	/* the edited message */
+	struct slice route; /* next hop as text, for the release */
+	size_t piece_count; /* the edited message */
 	const struct slice *pieces;
 };
 bool store_put(struct store *store, const struct store_trace *trace,
     const struct store_quarantine *quarantine, struct deadline deadline,
     struct err *err);
 
-/* Completes a trace; returns at once, written with the next group. */
+/* Completes a trace; returns at once, written with the next group.  A verdict
+ * that differs from the trace's replaces it (the sender was told so), and the
+ * trace's policy becomes "next-hop". */
 void store_note_delivery(struct store *store, struct slice id,
     struct slice verdict, struct slice reply);
 
 struct store_query {
-	struct slice id;	/* any empty field matches all */
+	struct slice id; /* any empty field matches all */
 	struct slice message_id;
 	struct slice sender;	/* exact address or "@domain" */
-	struct slice recipient;	/* the same */
+	struct slice recipient; /* the same */
 	struct slice verdict;
-	int64_t from_ms, to_ms;	/* 0: open */
+	int64_t from_ms, to_ms; /* 0: open */
 	uint64_t limit;		/* rows, newest first; 0: 100 */
 };
 
@@ -91,7 +97,7 @@ struct store_quarantined {
 	size_t recipient_count;
 	struct slice *recipients;
 	uint64_t size;
-	int64_t released_ms;	/* 0: still held */
+	int64_t released_ms; /* 0: still held */
 };
 bool store_list_quarantine(struct store *store, struct arena *arena,
     const struct store_query *query, bool released_too, size_t *ret_count,
@@ -101,10 +107,10 @@ bool store_list_quarantine(struct store *store, struct arena *arena,
 bool store_get_quarantined(struct store *store, struct arena *arena,
     struct slice id, struct store_quarantined *ret, struct slice *ret_message,
     struct err *err);
-bool store_mark_released(struct store *store, struct slice id,
-    int64_t time_ms, struct err *err);
-bool store_delete_quarantined(struct store *store, struct slice id,
-    struct err *err);
+bool store_mark_released(
+    struct store *store, struct slice id, int64_t time_ms, struct err *err);
+bool store_delete_quarantined(
+    struct store *store, struct slice id, struct err *err);
 
 /* Who sends as us (gatehouse report own-domain). */
 struct store_own_domain_row {
@@ -123,7 +129,7 @@ bool store_expire(struct store *store, int64_t trace_before_ms,
 
 struct store_statistics {
 	uint64_t commits, rows, failures, waiting;
-	uint64_t size_bytes;	/* of the database and its log */
+	uint64_t size_bytes; /* of the database and its log */
 };
 struct store_statistics store_statistics(struct store *store);
 

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SQLite backend: connections, transactions, errors.
+ *
+ * WAL with synchronous=FULL: a commit is on the disk when it returns, and
+ * readers never wait for the writer.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/memory.h"
+#include "store/sqlite_private.h"
+
+enum {
+	OPEN_WAIT_MS = 5000, /* for locks while opening, and of readers */
+	PAGE_SIZE = 4096,
+	PATH_LENGTH_MAX = 4000,
+};
+
+/* "/path?max_size=10G": what the URL says. */
+struct place {
+	struct slice path;
+	uint64_t max_pages; /* 0: as large as the disk */
+};
+
+static bool parse_size(struct slice text, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	unsigned int shift = 0;
+	uint64_t number;
+
+	if (text.len > 1 && !ascii_is_digit(text.ptr[text.len - 1])) {
+		const char *unit = strchr(units, text.ptr[text.len - 1]);
+
+		if (!unit || !*unit)
+			return false;
+		shift = (unsigned int)(unit - units + 1) * 10;
+		text.len--;
+	}
+	if (!slice_to_u64(text, UINT64_MAX >> 41, &number))
+		return false;
+	*ret = number << shift;
+	return true;
+}
+
+static bool parse_place(struct slice text, struct place *ret, struct err *err)
+{
+	static const struct slice option = SLICE_INIT("max_size=");
+	struct slice path, options;
+	uint64_t size = 0;
+
+	slice_split(text, '?', &path, &options);
+	/* ":memory:" would be another database for each connection. */
+	if (path.len == 0 || path.ptr[0] == ':' || path.len > PATH_LENGTH_MAX ||
+	    slice_find(path, '\0') < path.len)
+		return err_set(err, E_CONFIG,
+		    "store: sqlite: needs a path: sqlite:/path/gatehouse.db");
+	if (options.len &&
+	    (!slice_starts(options, option) ||
+		!parse_size(slice_from_pos(options, option.len), &size)))
+		return err_set(err, E_CONFIG,
+		    "store: \"?%.*s\" is not known; there is ?max_size=20G",
+		    SLICE_ARGS(slice_sub(options, 0, 80)));
+	*ret = (struct place){path, (size + PAGE_SIZE - 1) / PAGE_SIZE};
+	return true;
+}
+
+static enum err_kind kind_of(int code, int system_errno)
+{
+	if (system_errno == ENOSPC || system_errno == EDQUOT)
+		return E_FULL;
+	switch (code & 0xff) {
+	case SQLITE_FULL: return E_FULL;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_NOMEM:
+	case SQLITE_INTERRUPT: return E_TEMP;
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH: return E_SYNTAX;
+	case SQLITE_TOOBIG: return E_LIMIT;
+	default: return E_IO;
+	}
+}
+
+static const char *advice_for(int code, enum err_kind kind)
+{
+	if (kind == E_FULL)
+		return "; free space, keep traces for less time, or raise "
+		       "max_size";
+	switch (code & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return "; restore it from a copy, or move it away for an empty "
+		       "one";
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_READONLY: return "; run as the user that owns it";
+	default: return "";
+	}
+}
+
+bool sqlite_fail(const struct store_connection *connection, struct err *err)
+{
+	int code = sqlite3_extended_errcode(connection->db);
+	/* Only an I/O error has a meaningful errno: others keep an old one. */
+	int number = (code & 0xff) == SQLITE_IOERR
+			 ? sqlite3_system_errno(connection->db)
+			 : 0;
+	enum err_kind kind = kind_of(code, number);
+
+	return err_set(err, kind, "store: %s: %s%s", connection->path,
+	    sqlite3_errmsg(connection->db), advice_for(code, kind));
+}
+
+bool sqlite_run(
+    struct store_connection *connection, const char *sql, struct err *err)
+{
+	if (sqlite3_exec(connection->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	return sqlite_fail(connection, err);
+}
+
+bool sqlite_get_int(struct store_connection *connection, const char *sql,
+    int64_t fallback, int64_t *ret, struct err *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t value = fallback;
+	int code;
+
+	if (sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL) !=
+	    SQLITE_OK)
+		return sqlite_fail(connection, err);
+	code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		value = sqlite3_column_int64(statement, 0);
+	if (code != SQLITE_ROW && code != SQLITE_DONE) {
+		sqlite_fail(connection, err);
+		sqlite3_finalize(statement);
+		return false;
+	}
+	sqlite3_finalize(statement);
+	*ret = value;
+	return true;
+}
+
+void sqlite_bind_slice(sqlite3_stmt *statement, int at, struct slice text)
+{
+	/* A NULL pointer would be SQL's NULL. */
+	sqlite3_bind_text64(statement, at, text.len ? text.ptr : "", text.len,
+	    SQLITE_STATIC, SQLITE_UTF8);
+}
+
+sqlite3_stmt *sqlite_prepared(struct store_connection *connection,
+    enum sqlite_statement number, struct err *err)
+{
+	sqlite3_stmt **at = &connection->statements[number];
+
+	if (!*at &&
+	    sqlite3_prepare_v3(connection->db, sqlite_statement_texts[number],
+		-1, SQLITE_PREPARE_PERSISTENT, at, NULL) != SQLITE_OK)
+		sqlite_fail(connection, err);
+	return *at;
+}
+
+bool sqlite_execute(struct store_connection *connection,
+    sqlite3_stmt *statement, uint64_t *ret_changes, struct err *err)
+{
+	int code;
+	bool ok;
+
+	if (!statement)
+		return false; /* err was set by sqlite_prepared */
+	do
+		code = sqlite3_step(statement);
+	while (code == SQLITE_ROW);
+	ok = code == SQLITE_DONE;
+	if (!ok)
+		sqlite_fail(connection, err);
+	else if (ret_changes)
+		*ret_changes = (uint64_t)sqlite3_changes64(connection->db);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return ok;
+}
+
+static void close_connection(struct store_connection *connection)
+{
+	for (size_t i = 0; i < SQL_STATEMENTS; i++)
+		sqlite3_finalize(connection->statements[i]);
+	sqlite3_close(connection->db);
+	memory_free(connection->path);
+	memory_free(connection);
+}
+
+/* Before SQLite sees it, so that the file is never readable by others; its
+ * log gets the same mode from SQLite.  An existing file stays as it is (and
+ * is not opened here: closing it would drop SQLite's locks). */
+static bool create_file(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	const char *slash = strrchr(path, '/');
+
+	if (fd >= 0) {
+		close(fd);
+		return true;
+	}
+	if (errno == EEXIST)
+		return true;
+	if (errno == ENOENT)
+		return err_set(err, E_CONFIG,
+		    "store: the directory %.*s does not exist; make it (mkdir "
+		    "-p) and give it to the user that runs gatehouse, or "
+		    "change store:",
+		    slash ? (int)(slash - path) : 1, slash ? path : ".");
+	return err_set_errno(err, "store: cannot make %s", path);
+}
+
+static bool check_exists(const char *path, struct err *err)
+{
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return true; /* SQLite says what else is wrong */
+	return err_set(err, E_NOT_FOUND,
+	    "store: there is no database at %s; gatehouse serve makes it, or "
+	    "name another with --store",
+	    path);
+}
+
+static bool use_wal(struct store_connection *connection, struct err *err)
+{
+	sqlite3_stmt *statement = NULL;
+	const unsigned char *is;
+	bool ok;
+
+	if (sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1,
+		&statement, NULL) != SQLITE_OK ||
+	    sqlite3_step(statement) != SQLITE_ROW) {
+		sqlite_fail(connection, err);
+		sqlite3_finalize(statement);
+		return false;
+	}
+	is = sqlite3_column_text(statement, 0);
+	ok = is && strcmp((const char *)is, "wal") == 0;
+	sqlite3_finalize(statement);
+	if (ok)
+		return true;
+	return err_set(err, E_IO,
+	    "store: %s: its file system cannot keep a write-ahead log; use a "
+	    "local disk",
+	    connection->path);
+}
+
+static bool set_up(struct store_connection *connection, enum store_access mode,
+    uint64_t max_pages, struct err *err)
+{
+	char limit[64];
+
+	sqlite3_extended_result_codes(connection->db, 1);
+	sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_busy_timeout(connection->db, OPEN_WAIT_MS);
+	/* secure_delete=FAST overwrites what costs no extra write. */
+	if (!sqlite_run(connection,
+		"PRAGMA foreign_keys = ON;"
+		"PRAGMA trusted_schema = OFF;"
+		"PRAGMA synchronous = FULL;"
+		"PRAGMA secure_delete = FAST;"
+		"PRAGMA journal_size_limit = 67108864;",
+		err))
+		return false;
+	if (mode == STORE_CREATE &&
+	    (!sqlite_run(connection, "PRAGMA auto_vacuum = INCREMENTAL", err) ||
+		!use_wal(connection, err) ||
+		!sqlite_schema_migrate(connection, sqlite_migrations,
+		    sqlite_migration_count, err)))
+		return false;
+	if (mode != STORE_CREATE && !sqlite_schema_check(connection, err))
+		return false;
+	if (mode == STORE_READ)
+		return sqlite_run(connection, "PRAGMA query_only = ON", err);
+	sqlite3_busy_timeout(connection->db, STORE_LOCK_STEP_MS);
+	if (max_pages == 0)
+		return true;
+	snprintf(limit, sizeof(limit), "PRAGMA max_page_count = %llu",
+	    (unsigned long long)max_pages);
+	return sqlite_run(connection, limit, err);
+}
+
+static bool open_connection(struct slice text, enum store_access mode,
+    struct store_connection **ret, struct err *err)
+{
+	struct store_connection *connection;
+	struct place place = {0};
+	int code;
+
+	if (!parse_place(text, &place, err))
+		return false;
+	connection = MEMORY_NEW(struct store_connection);
+	connection->path = memory_copy_text(place.path.ptr, place.path.len);
+	if (mode == STORE_CREATE && !create_file(connection->path, err))
+		goto out;
+	if (mode != STORE_CREATE && !check_exists(connection->path, err))
+		goto out;
+	code = sqlite3_open_v2(connection->path, &connection->db,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code != SQLITE_OK) {
+		sqlite_fail(connection, err);
+		goto out;
+	}
+	if (!set_up(connection, mode, place.max_pages, err))
+		goto out;
+	*ret = connection;
+	return true;
+out:
+	close_connection(connection);
+	return false;
+}
+
+static bool begin(struct store_connection *connection, struct err *err)
+{
+	return sqlite_execute(
+	    connection, sqlite_prepared(connection, SQL_BEGIN, err), NULL, err);
+}
+
+static bool commit(struct store_connection *connection, struct err *err)
+{
+	return sqlite_execute(connection,
+	    sqlite_prepared(connection, SQL_COMMIT, err), NULL, err);
+}
+
+static void rollback(struct store_connection *connection)
+{
+	/* Some errors (a full disk) have rolled back already. */
+	if (!sqlite3_get_autocommit(connection->db))
+		sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static uint64_t file_size(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+static uint64_t size(const struct store_connection *connection)
+{
+	char log[PATH_LENGTH_MAX + 8];
+
+	snprintf(log, sizeof(log), "%s-wal", connection->path);
+	return file_size(connection->path) + file_size(log);
+}
+
+const struct store_backend sqlite_backend = {
+    .scheme = "sqlite",
+    .open = open_connection,
+    .close = close_connection,
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .write = sqlite_write,
+    .find_traces = sqlite_find_traces,
+    .list_quarantine = sqlite_list_quarantine,
+    .get_quarantined = sqlite_get_quarantined,
+    .report_own_domains = sqlite_report_own_domains,
+    .size = size,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/sqlite_private.h - what the files of the SQLite backend share. */
+#ifndef STORE_SQLITE_PRIVATE_H
+#define STORE_SQLITE_PRIVATE_H
+
+#include <sqlite3.h>
+
+#include "store/store_private.h"
+
+/* The statements that the writer keeps prepared: rows in sqlite_write.c. */
+enum sqlite_statement {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_SAVEPOINT,
+	SQL_SAVEPOINT_RELEASE,
+	SQL_SAVEPOINT_ROLLBACK,
+	SQL_PUT_TRACE,
+	SQL_PUT_TRACE_RECIPIENT,
+	SQL_PUT_QUARANTINE,
+	SQL_PUT_QUARANTINE_RECIPIENT,
+	SQL_PUT_PIECE,
+	SQL_NOTE,
+	SQL_MARK_RELEASED,
+	SQL_DISCARD_ID,
+	SQL_DISCARD_OLD,
+	SQL_DELETE_DISCARDED,
+	SQL_DELETE_TRACES,
+	SQL_DELETE_PIECES,
+	SQL_DELETE_GARBAGE,
+	SQL_VACUUM,
+	SQL_FREE_PAGES,
+	SQL_PROBE,
+	SQL_STATEMENTS
+};
+
+struct store_connection {
+	sqlite3 *db;
+	char *path;
+	sqlite3_stmt *statements[SQL_STATEMENTS]; /* NULL: not yet */
+};
+
+extern const char *const sqlite_statement_texts[SQL_STATEMENTS];
+
+/* Fills err from the connection's last error and returns false. */
+bool sqlite_fail(const struct store_connection *connection, struct err *err);
+
+/* One or more statements without parameters. */
+bool sqlite_run(
+    struct store_connection *connection, const char *sql, struct err *err);
+
+/* The first column of the first row; fallback if there is none. */
+bool sqlite_get_int(struct store_connection *connection, const char *sql,
+    int64_t fallback, int64_t *ret, struct err *err);
+
+/* text must stay until the statement is reset. */
+void sqlite_bind_slice(sqlite3_stmt *statement, int at, struct slice text);
+
+/* A numbered change of the tables: rows in sqlite_schema.c. */
+struct sqlite_migration {
+	int version;
+	const char *sql;
+};
+
+extern const struct sqlite_migration sqlite_migrations[];
+extern const size_t sqlite_migration_count;
+
+/* Brings the tables to the last version; each migration is a transaction.
+ * False: E_CONFIG if the database is newer, or is not ours. */
+bool sqlite_schema_migrate(struct store_connection *connection,
+    const struct sqlite_migration *migrations, size_t count, struct err *err);
+
+/* E_CONFIG unless the tables are of exactly this program's version. */
+bool sqlite_schema_check(struct store_connection *connection, struct err *err);
+
+/* Of the backend's table; sqlite_write.c and sqlite_read.c. */
+bool sqlite_write(struct store_connection *connection, struct store_work *work,
+    struct err *err);
+bool sqlite_find_traces(struct store_connection *connection,
+    struct arena *arena, const struct store_query *query, size_t *ret_count,
+    struct store_trace **ret, struct err *err);
+bool sqlite_list_quarantine(struct store_connection *connection,
+    struct arena *arena, const struct store_query *query, bool released_too,
+    size_t *ret_count, struct store_quarantined **ret, struct err *err);
+bool sqlite_get_quarantined(struct store_connection *connection,
+    struct arena *arena, struct slice id, struct store_quarantined *ret,
+    struct slice *ret_message, struct err *err);
+bool sqlite_report_own_domains(struct store_connection *connection,
+    struct arena *arena, int64_t from_ms, size_t *ret_count,
+    struct store_own_domain_row **ret, struct err *err);
+
+/* Runs a prepared statement to its end, then clears it; rows are skipped.
+ * ret_changes may be NULL. */
+bool sqlite_execute(struct store_connection *connection,
+    sqlite3_stmt *statement, uint64_t *ret_changes, struct err *err);
+
+/* The prepared statement, made at its first use; NULL: err says why. */
+sqlite3_stmt *sqlite_prepared(struct store_connection *connection,
+    enum sqlite_statement number, struct err *err);
+
+#endif

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The readers' queries.  Each sees one moment of the database, whatever is
+ * committed meanwhile. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "store/sqlite_private.h"
+
+enum { CONDITIONS_MAX = 8, SQL_MAX = 4096, REPORT_ROWS_MAX = 10000 };
+
+/* What is bound to the '?'s, in order. */
+struct parameters {
+	size_t count;
+	struct {
+		bool is_text;
+		struct slice text;
+		int64_t number;
+	} values[CONDITIONS_MAX];
+};
+
+static struct slice copy_text(
+    struct arena *arena, sqlite3_stmt *statement, int column)
+{
+	const void *bytes = sqlite3_column_text(statement, column);
+	int len = sqlite3_column_bytes(statement, column);
+
+	if (!bytes || len <= 0)
+		return (struct slice){NULL, 0};
+	return arena_slice(arena, slice_of(bytes, (size_t)len));
+}
+
+static void add_text(struct buf *sql, struct parameters *parameters,
+    const char *condition, struct slice text)
+{
+	if (slice_empty(text))
+		return;
+	buf_add_text(sql, condition);
+	parameters->values[parameters->count].is_text = true;
+	parameters->values[parameters->count++].text = text;
+}
+
+static void add_number(struct buf *sql, struct parameters *parameters,
+    const char *condition, int64_t number)
+{
+	if (number == 0)
+		return;
+	buf_add_text(sql, condition);
+	parameters->values[parameters->count++].number = number;
+}
+
+/* An address, or "@domain". */
+static void add_address(struct arena *arena, struct buf *sql,
+    struct parameters *parameters, const char *exact, const char *domain,
+    struct slice text)
+{
+	struct slice key = arena_lower(arena, text);
+
+	if (slice_starts(key, SLICE("@")))
+		add_text(sql, parameters, domain, slice_from_pos(key, 1));
+	else
+		add_text(sql, parameters, exact, key);
+}
+
+/* The conditions that traces and quarantined messages have in common: their
+ * tables call the columns the same. */
+static void add_conditions(struct arena *arena, struct buf *sql,
+    struct parameters *parameters, const struct store_query *query,
+    const char *exact_recipient, const char *domain_recipient)
+{
+	add_text(sql, parameters, " AND id = ?", query->id);
+	add_text(sql, parameters, " AND message_id = ?", query->message_id);
+	add_address(arena, sql, parameters, " AND sender_key = ?",
+	    " AND sender_domain = ?", query->sender);
+	add_address(arena, sql, parameters, exact_recipient, domain_recipient,
+	    query->recipient);
+	add_number(sql, parameters, " AND time_ms >= ?", query->from_ms);
+	add_number(sql, parameters, " AND time_ms <= ?", query->to_ms);
+}
+
+static sqlite3_stmt *prepare(struct store_connection *connection,
+    struct slice sql, const struct parameters *parameters, struct err *err)
+{
+	sqlite3_stmt *statement = NULL;
+
+	if (sqlite3_prepare_v2(connection->db, sql.ptr, (int)sql.len,
+		&statement, NULL) != SQLITE_OK) {
+		sqlite_fail(connection, err);
+		return NULL;
+	}
+	for (size_t i = 0; i < parameters->count; i++) {
+		if (parameters->values[i].is_text)
+			sqlite_bind_slice(
+			    statement, (int)i + 1, parameters->values[i].text);
+		else
+			sqlite3_bind_int64(statement, (int)i + 1,
+			    parameters->values[i].number);
+	}
+	return statement;
+}
+
+/* Ends a loop over rows: false and err unless all were seen. */
+static bool finish(struct store_connection *connection, sqlite3_stmt *statement,
+    int code, struct err *err)
+{
+	bool ok = code == SQLITE_DONE;
+
+	if (!ok)
+		sqlite_fail(connection, err);
+	sqlite3_finalize(statement);
+	return ok;
+}
+
+/* Room for one more element of a list that doubles in the arena. */
+static void *grow(struct arena *arena, void *list, size_t count, size_t size)
+{
+	void *larger;
+
+	/* Full at 0, 16, 32, 64...: powers of two from 16 on. */
+	if (count != 0 && (count < 16 || (count & (count - 1)) != 0))
+		return list;
+	larger = arena_array(arena, count ? count * 2 : 16, size);
+	if (count)
+		memcpy(larger, list, count * size);
+	return larger;
+}
+
+static bool read_recipients(struct store_connection *connection,
+    struct arena *arena, const char *sql, int64_t parent, size_t *ret_count,
+    struct slice **ret, struct err *err)
+{
+	struct parameters parameters = {.count = 1};
+	struct slice *list = NULL;
+	sqlite3_stmt *statement;
+	size_t count = 0;
+	int code;
+
+	parameters.values[0].number = parent;
+	statement = prepare(connection, slice_from(sql), &parameters, err);
+	if (!statement)
+		return false;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		list = grow(arena, list, count, sizeof(*list));
+		list[count++] = copy_text(arena, statement, 0);
+	}
+	if (!finish(connection, statement, code, err))
+		return false;
+	*ret_count = count;
+	*ret = list;
+	return true;
+}
+
+#define TRACE_COLUMNS                                                          \
+	"row, id, message_id, listener, client_ip, client_name, helo, sender," \
+	" header_from, subject, verdict, policy, reply, delivery,"             \
+	" own_domain_result, own_domain, spf_result, dkim_result,"             \
+	" dmarc_result, connector, facts, time_ms, size"
+
+static bool read_trace(struct store_connection *connection, struct arena *arena,
+    sqlite3_stmt *statement, struct store_trace *ret, struct err *err)
+{
+	struct store_trace trace = {0};
+	struct slice *texts[] = {&trace.id, &trace.message_id, &trace.listener,
+	    &trace.client_ip, &trace.client_name, &trace.helo, &trace.sender,
+	    &trace.header_from, &trace.subject, &trace.verdict, &trace.policy,
+	    &trace.reply, &trace.delivery, &trace.own_domain_result,
+	    &trace.own_domain, &trace.spf_result, &trace.dkim_result,
+	    &trace.dmarc_result, &trace.connector, &trace.facts};
+	enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
+	struct slice *recipients;
+
+	for (int i = 0; i < TEXTS; i++)
+		*texts[i] = copy_text(arena, statement, i + 1);
+	trace.time_ms = sqlite3_column_int64(statement, TEXTS + 1);
+	trace.size = (uint64_t)sqlite3_column_int64(statement, TEXTS + 2);
+	if (!read_recipients(connection, arena,
+		"SELECT address FROM trace_recipient WHERE parent = ?"
+		" ORDER BY place",
+		sqlite3_column_int64(statement, 0), &trace.recipient_count,
+		&recipients, err))
+		return false;
+	trace.recipients = recipients;
+	*ret = trace;
+	return true;
+}
+
+static int64_t row_limit(const struct store_query *query)
+{
+	if (query->limit == 0)
+		return STORE_DEFAULT_LIMIT;
+	return query->limit > INT64_MAX ? INT64_MAX : (int64_t)query->limit;
+}
+
+static bool find_traces(struct store_connection *connection,
+    struct arena *arena, const struct store_query *query, size_t *ret_count,
+    struct store_trace **ret, struct err *err)
+{
+	struct parameters parameters = {.count = 0};
+	struct buf *sql = buf_in_arena(arena, SQL_MAX);
+	struct store_trace *list = NULL;
+	sqlite3_stmt *statement;
+	size_t count = 0;
+	int code;
+
+	buf_add_text(sql, "SELECT " TRACE_COLUMNS " FROM trace WHERE 1");
+	add_conditions(arena, sql, &parameters, query,
+	    " AND row IN (SELECT parent FROM trace_recipient"
+	    " WHERE address_key = ?)",
+	    " AND row IN (SELECT parent FROM trace_recipient"
+	    " WHERE domain = ?)");
+	add_text(sql, &parameters, " AND verdict = ?", query->verdict);
+	buf_add_format(sql, " ORDER BY time_ms DESC, row DESC LIMIT %lld",
+	    (long long)row_limit(query));
+	statement = prepare(connection, buf_slice(sql), &parameters, err);
+	if (!statement)
+		return false;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		list = grow(arena, list, count, sizeof(*list));
+		if (!read_trace(
+			connection, arena, statement, &list[count++], err)) {
+			sqlite3_finalize(statement);
+			return false;
+		}
+	}
+	if (!finish(connection, statement, code, err))
+		return false;
+	*ret_count = count;
+	*ret = list;
+	return true;
+}
+
+#define QUARANTINE_COLUMNS                                                     \
+	"row, id, message_id, sender, reason, route, time_ms, size, "          \
+	"released_ms"
+
+static bool read_quarantined(struct store_connection *connection,
+    struct arena *arena, sqlite3_stmt *statement, struct store_quarantined *ret,
+    struct err *err)
+{
+	struct store_quarantined message = {
+	    .id = copy_text(arena, statement, 1),
+	    .message_id = copy_text(arena, statement, 2),
+	    .sender = copy_text(arena, statement, 3),
+	    .reason = copy_text(arena, statement, 4),
+	    .route = copy_text(arena, statement, 5),
+	    .time_ms = sqlite3_column_int64(statement, 6),
+	    .size = (uint64_t)sqlite3_column_int64(statement, 7),
+	    .released_ms = sqlite3_column_int64(statement, 8),
+	};
+
+	if (!read_recipients(connection, arena,
+		"SELECT address FROM quarantine_recipient WHERE parent = ?"
+		" ORDER BY place",
+		sqlite3_column_int64(statement, 0), &message.recipient_count,
+		&message.recipients, err))
+		return false;
+	*ret = message;
+	return true;
+}
+
+static bool list_quarantine(struct store_connection *connection,
+    struct arena *arena, const struct store_query *query, bool released_too,
+    size_t *ret_count, struct store_quarantined **ret, struct err *err)
+{
+	struct parameters parameters = {.count = 0};
+	struct buf *sql = buf_in_arena(arena, SQL_MAX);
+	struct store_quarantined *list = NULL;
+	sqlite3_stmt *statement;
+	size_t count = 0;
+	int code;
+
+	buf_add_text(
+	    sql, "SELECT " QUARANTINE_COLUMNS " FROM quarantine WHERE ");
+	buf_add_text(sql, released_too ? "1" : "released_ms = 0");
+	add_conditions(arena, sql, &parameters, query,
+	    " AND row IN (SELECT parent FROM quarantine_recipient"
+	    " WHERE address_key = ?)",
+	    " AND row IN (SELECT parent FROM quarantine_recipient"
+	    " WHERE domain = ?)");
+	buf_add_format(sql, " ORDER BY time_ms DESC, row DESC LIMIT %lld",
+	    (long long)row_limit(query));
+	statement = prepare(connection, buf_slice(sql), &parameters, err);
+	if (!statement)
+		return false;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		list = grow(arena, list, count, sizeof(*list));
+		if (!read_quarantined(
+			connection, arena, statement, &list[count++], err)) {
+			sqlite3_finalize(statement);
+			return false;
+		}
+	}
+	if (!finish(connection, statement, code, err))
+		return false;
+	*ret_count = count;
+	*ret = list;
+	return true;
+}
+
+static bool damaged(
+    const struct store_connection *connection, struct slice id, struct err *err)
+{
+	return err_set(err, E_IO,
+	    "store: %s: the pieces of message %.*s do "
+	    "not make up its size; restore the database from a copy",
+	    connection->path, SLICE_ARGS(slice_sub(id, 0, 64)));
+}
+
+/* The pieces into one memory of the size that the row says. */
+static bool read_message(struct store_connection *connection,
+    struct arena *arena, const struct store_quarantined *message,
+    int64_t parent, struct slice *ret, struct err *err)
+{
+	struct parameters parameters = {.count = 1};
+	sqlite3_stmt *statement;
+	size_t used = 0;
+	char *bytes;
+	int code;
+
+	parameters.values[0].number = parent;
+	statement = prepare(connection,
+	    SLICE("SELECT bytes FROM quarantine_piece WHERE parent = ?"
+		  " ORDER BY place"),
+	    &parameters, err);
+	if (!statement)
+		return false;
+	bytes = arena_alloc(arena, message->size + 1);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		const void *part = sqlite3_column_blob(statement, 0);
+		size_t len = (size_t)sqlite3_column_bytes(statement, 0);
+
+		if (!part || len > message->size - used) {
+			sqlite3_finalize(statement);
+			return damaged(connection, message->id, err);
+		}
+		memcpy(bytes + used, part, len);
+		used += len;
+	}
+	if (!finish(connection, statement, code, err))
+		return false;
+	if (used != message->size)
+		return damaged(connection, message->id, err);
+	*ret = slice_of(bytes, used);
+	return true;
+}
+
+/* More than this was never stored: a damaged row must not take memory. */
+static const uint64_t message_size_max = (uint64_t)1 << 32;
+
+static bool get_quarantined(struct store_connection *connection,
+    struct arena *arena, struct slice id, struct store_quarantined *ret,
+    struct slice *ret_message, struct err *err)
+{
+	struct parameters parameters = {.count = 1};
+	struct store_quarantined message;
+	sqlite3_stmt *statement;
+	int64_t parent;
+	bool ok;
+	int code;
+
+	parameters.values[0].is_text = true;
+	parameters.values[0].text = id;
+	statement = prepare(connection,
+	    SLICE("SELECT " QUARANTINE_COLUMNS " FROM quarantine WHERE id = ?"),
+	    &parameters, err);
+	if (!statement)
+		return false;
+	code = sqlite3_step(statement);
+	if (code == SQLITE_DONE) {
+		sqlite3_finalize(statement);
+		return err_set(err, E_NOT_FOUND,
+		    "no quarantined message has the id %.*s",
+		    SLICE_ARGS(slice_sub(id, 0, 64)));
+	}
+	if (code != SQLITE_ROW)
+		return finish(connection, statement, code, err);
+	parent = sqlite3_column_int64(statement, 0);
+	ok = read_quarantined(connection, arena, statement, &message, err);
+	sqlite3_finalize(statement);
+	if (!ok)
+		return false;
+	if (message.size > message_size_max)
+		return damaged(connection, message.id, err);
+	if (!read_message(
+		connection, arena, &message, parent, ret_message, err))
+		return false;
+	*ret = message;
+	return true;
+}
+
+static bool report_own_domains(struct store_connection *connection,
+    struct arena *arena, int64_t from_ms, size_t *ret_count,
+    struct store_own_domain_row **ret, struct err *err)
+{
+	struct parameters parameters = {.count = 2};
+	struct store_own_domain_row *list = NULL;
+	sqlite3_stmt *statement;
+	size_t count = 0;
+	int code;
+
+	parameters.values[0].number = from_ms;
+	parameters.values[1].number = REPORT_ROWS_MAX;
+	statement = prepare(connection,
+	    SLICE("SELECT own_domain, client_ip, client_name,"
+		  " own_domain_result, spf_result, dkim_result, count(*),"
+		  " min(time_ms), max(time_ms) FROM trace"
+		  " WHERE own_domain <> '' AND time_ms >= ?"
+		  " AND own_domain_result NOT IN ('', 'none')"
+		  " GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 7 DESC, 1, 2 LIMIT ?"),
+	    &parameters, err);
+	if (!statement)
+		return false;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		list = grow(arena, list, count, sizeof(*list));
+		list[count++] = (struct store_own_domain_row){
+		    .domain = copy_text(arena, statement, 0),
+		    .client_ip = copy_text(arena, statement, 1),
+		    .client_name = copy_text(arena, statement, 2),
+		    .result = copy_text(arena, statement, 3),
+		    .spf_result = copy_text(arena, statement, 4),
+		    .dkim_result = copy_text(arena, statement, 5),
+		    .count = (uint64_t)sqlite3_column_int64(statement, 6),
+		    .first_ms = sqlite3_column_int64(statement, 7),
+		    .last_ms = sqlite3_column_int64(statement, 8),
+		};
+	}
+	if (!finish(connection, statement, code, err))
+		return false;
+	*ret_count = count;
+	*ret = list;
+	return true;
+}
+
+/* The public ones: one transaction around each. */
+static bool begin(struct store_connection *connection, struct err *err)
+{
+	return sqlite_run(connection, "BEGIN", err);
+}
+
+static bool end(struct store_connection *connection, bool ok)
+{
+	sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
+	return ok;
+}
+
+bool sqlite_find_traces(struct store_connection *connection,
+    struct arena *arena, const struct store_query *query, size_t *ret_count,
+    struct store_trace **ret, struct err *err)
+{
+	return begin(connection, err) &&
+	       end(connection,
+		   find_traces(connection, arena, query, ret_count, ret, err));
+}
+
+bool sqlite_list_quarantine(struct store_connection *connection,
+    struct arena *arena, const struct store_query *query, bool released_too,
+    size_t *ret_count, struct store_quarantined **ret, struct err *err)
+{
+	return begin(connection, err) &&
+	       end(connection, list_quarantine(connection, arena, query,
+				   released_too, ret_count, ret, err));
+}
+
+bool sqlite_get_quarantined(struct store_connection *connection,
+    struct arena *arena, struct slice id, struct store_quarantined *ret,
+    struct slice *ret_message, struct err *err)
+{
+	return begin(connection, err) &&
+	       end(connection, get_quarantined(connection, arena, id, ret,
+				   ret_message, err));
+}
+
+bool sqlite_report_own_domains(struct store_connection *connection,
+    struct arena *arena, int64_t from_ms, size_t *ret_count,
+    struct store_own_domain_row **ret, struct err *err)
+{
+	return begin(connection, err) &&
+	       end(connection, report_own_domains(connection, arena, from_ms,
+				   ret_count, ret, err));
+}

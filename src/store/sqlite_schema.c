@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables, as numbered steps.
+ *
+ * A step that was released never changes: the next change is a new row.  Text
+ * keys (…_key, …_domain) are lower case; `row` is never seen outside.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/sqlite_private.h"
+
+/* "Gate", so that file(1) and this program know the database. */
+enum { APPLICATION_ID = 0x47617465 };
+
+/* The rows of a quarantined message's pieces have no foreign key on purpose:
+ * a message is deleted by moving its number to quarantine_garbage, and its
+ * pieces are cleared away in small steps. */
+static const char version_1[] =
+    "CREATE TABLE trace ("
+    " row INTEGER PRIMARY KEY,"
+    " id TEXT NOT NULL UNIQUE,"
+    " time_ms INTEGER NOT NULL,"
+    " message_id TEXT NOT NULL,"
+    " listener TEXT NOT NULL,"
+    " client_ip TEXT NOT NULL,"
+    " client_name TEXT NOT NULL,"
+    " helo TEXT NOT NULL,"
+    " sender TEXT NOT NULL,"
+    " sender_key TEXT NOT NULL,"
+    " sender_domain TEXT NOT NULL,"
+    " header_from TEXT NOT NULL,"
+    " subject TEXT NOT NULL,"
+    " size INTEGER NOT NULL,"
+    " verdict TEXT NOT NULL,"
+    " policy TEXT NOT NULL,"
+    " reply TEXT NOT NULL,"
+    " delivery TEXT NOT NULL,"
+    " own_domain_result TEXT NOT NULL,"
+    " own_domain TEXT NOT NULL,"
+    " spf_result TEXT NOT NULL,"
+    " dkim_result TEXT NOT NULL,"
+    " dmarc_result TEXT NOT NULL,"
+    " connector TEXT NOT NULL,"
+    " facts TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX trace_time ON trace (time_ms);"
+    "CREATE INDEX trace_message_id ON trace (message_id);"
+    "CREATE INDEX trace_sender ON trace (sender_key, time_ms);"
+    "CREATE INDEX trace_sender_domain ON trace (sender_domain, time_ms);"
+    "CREATE INDEX trace_verdict ON trace (verdict, time_ms);"
+    "CREATE INDEX trace_own_domain ON trace (time_ms) WHERE own_domain <> '';"
+
+    "CREATE TABLE trace_recipient ("
+    " parent INTEGER NOT NULL REFERENCES trace (row) ON DELETE CASCADE,"
+    " place INTEGER NOT NULL,"
+    " address TEXT NOT NULL,"
+    " address_key TEXT NOT NULL,"
+    " domain TEXT NOT NULL,"
+    " PRIMARY KEY (parent, place)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX trace_recipient_address ON trace_recipient (address_key);"
+    "CREATE INDEX trace_recipient_domain ON trace_recipient (domain);"
+
+    "CREATE TABLE quarantine ("
+    " row INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " id TEXT NOT NULL UNIQUE,"
+    " time_ms INTEGER NOT NULL,"
+    " message_id TEXT NOT NULL,"
+    " sender TEXT NOT NULL,"
+    " sender_key TEXT NOT NULL,"
+    " sender_domain TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " route TEXT NOT NULL,"
+    " size INTEGER NOT NULL,"
+    " released_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX quarantine_time ON quarantine (time_ms);"
+    "CREATE INDEX quarantine_message_id ON quarantine (message_id);"
+    "CREATE INDEX quarantine_sender ON quarantine (sender_key, time_ms);"
+    "CREATE INDEX quarantine_sender_domain"
+    " ON quarantine (sender_domain, time_ms);"
+
+    "CREATE TABLE quarantine_recipient ("
+    " parent INTEGER NOT NULL REFERENCES quarantine (row) ON DELETE CASCADE,"
+    " place INTEGER NOT NULL,"
+    " address TEXT NOT NULL,"
+    " address_key TEXT NOT NULL,"
+    " domain TEXT NOT NULL,"
+    " PRIMARY KEY (parent, place)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX quarantine_recipient_address"
+    " ON quarantine_recipient (address_key);"
+    "CREATE INDEX quarantine_recipient_domain"
+    " ON quarantine_recipient (domain);"
+
+    "CREATE TABLE quarantine_piece ("
+    " row INTEGER PRIMARY KEY,"
+    " parent INTEGER NOT NULL,"
+    " place INTEGER NOT NULL,"
+    " bytes BLOB NOT NULL,"
+    " UNIQUE (parent, place)"
+    ") STRICT;"
+    "CREATE TABLE quarantine_garbage ("
+    " parent INTEGER PRIMARY KEY"
+    ") STRICT;"
+
+    "CREATE TABLE probe ("
+    " one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " time_ms INTEGER NOT NULL"
+    ") STRICT;";
+
+const struct sqlite_migration sqlite_migrations[] = {
+    {1, version_1},
+};
+
+const size_t sqlite_migration_count = sizeof(sqlite_migrations) /
+				      sizeof(sqlite_migrations[0]);
+
+/* 0: an empty database.  False also for somebody else's. */
+static bool read_version(
+    struct store_connection *connection, int64_t *ret, struct err *err)
+{
+	int64_t application, tables;
+
+	if (!sqlite_get_int(
+		connection, "PRAGMA application_id", 0, &application, err) ||
+	    !sqlite_get_int(connection, "SELECT count(*) FROM sqlite_schema", 0,
+		&tables, err))
+		return false;
+	if (tables == 0) {
+		*ret = 0;
+		return true;
+	}
+	if (application != APPLICATION_ID)
+		return err_set(err, E_CONFIG,
+		    "store: %s is a database of another program; name another "
+		    "file in store:",
+		    connection->path);
+	return sqlite_get_int(
+	    connection, "SELECT max(version) FROM schema_version", 0, ret, err);
+}
+
+static bool refuse_newer(const struct store_connection *connection,
+    int64_t version, int known, struct err *err)
+{
+	return err_set(err, E_CONFIG,
+	    "store: %s has version %lld of the tables, and this program knows "
+	    "%d: run the newer program that made it, or restore the copy of "
+	    "the database from before the upgrade",
+	    connection->path, (long long)version, known);
+}
+
+static bool apply(struct store_connection *connection,
+    const struct sqlite_migration *migration, struct err *err)
+{
+	char *record = sqlite3_mprintf(
+	    "CREATE TABLE IF NOT EXISTS schema_version ("
+	    " version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL"
+	    ") STRICT;"
+	    "INSERT INTO schema_version VALUES (%d, %lld);"
+	    "PRAGMA application_id = %d;",
+	    migration->version, (long long)clock_now_ms(NULL),
+	    (int)APPLICATION_ID);
+	bool ok = record && sqlite_run(connection, migration->sql, err) &&
+		  sqlite_run(connection, record, err);
+
+	sqlite3_free(record);
+	return ok;
+}
+
+/* One step in a transaction.  The version is read again under its lock:
+ * another process may have migrated in between.  *ret_done: nothing left. */
+static bool step(struct store_connection *connection,
+    const struct sqlite_migration *migrations, size_t count, bool *ret_done,
+    struct err *err)
+{
+	int64_t version;
+	size_t next = 0;
+
+	if (!read_version(connection, &version, err))
+		return false;
+	if (version > migrations[count - 1].version)
+		return refuse_newer(
+		    connection, version, migrations[count - 1].version, err);
+	while (next < count && migrations[next].version <= version)
+		next++;
+	*ret_done = next == count;
+	if (*ret_done)
+		return true;
+	return apply(connection, &migrations[next], err) &&
+	       sqlite_run(connection, "COMMIT", err);
+}
+
+bool sqlite_schema_migrate(struct store_connection *connection,
+    const struct sqlite_migration *migrations, size_t count, struct err *err)
+{
+	bool done = false, ok = true;
+
+	while (ok && !done) {
+		if (!sqlite_run(connection, "BEGIN IMMEDIATE", err))
+			return false;
+		ok = step(connection, migrations, count, &done, err);
+		if (!sqlite3_get_autocommit(connection->db))
+			sqlite3_exec(
+			    connection->db, "ROLLBACK", NULL, NULL, NULL);
+	}
+	return ok;
+}
+
+bool sqlite_schema_check(struct store_connection *connection, struct err *err)
+{
+	int known = sqlite_migrations[sqlite_migration_count - 1].version;
+	int64_t version;
+
+	if (!read_version(connection, &version, err))
+		return false;
+	if (version > known)
+		return refuse_newer(connection, version, known, err);
+	if (version < known)
+		return err_set(err, E_CONFIG,
+		    "store: %s has version %lld of the tables, this program "
+		    "needs %d: start gatehouse serve once, it upgrades them",
+		    connection->path, (long long)version, known);
+	return true;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer's statements: one function for each kind of change. */
+#include <string.h>
+
+#include "base/require.h"
+#include "store/sqlite_private.h"
+
+/* After an expiry step so many pages go back to the system, and as long as
+ * more than FREE_PAGES_MAX (64 MiB) are left, there is another step. */
+#define VACUUM_PAGES "2048"
+enum { FREE_PAGES_MAX = 16384 };
+
+const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_SAVEPOINT] = "SAVEPOINT member",
+    [SQL_SAVEPOINT_RELEASE] = "RELEASE member",
+    [SQL_SAVEPOINT_ROLLBACK] = "ROLLBACK TO member",
+    [SQL_PUT_TRACE] =
+	"INSERT INTO trace (id, message_id, listener, client_ip, client_name,"
+	" helo, sender, sender_key, sender_domain, header_from, subject,"
+	" verdict, policy, reply, delivery, own_domain_result, own_domain,"
+	" spf_result, dkim_result, dmarc_result, connector, facts, time_ms,"
+	" size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+	" ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+    [SQL_PUT_TRACE_RECIPIENT] =
+	"INSERT INTO trace_recipient (parent, place, address, address_key,"
+	" domain) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_PUT_QUARANTINE] =
+	"INSERT INTO quarantine (id, message_id, sender, sender_key,"
+	" sender_domain, reason, route, time_ms, size, released_ms)"
+	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)",
+    [SQL_PUT_QUARANTINE_RECIPIENT] =
+	"INSERT INTO quarantine_recipient (parent, place, address,"
+	" address_key, domain) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_PUT_PIECE] = "INSERT INTO quarantine_piece (parent, place, bytes)"
+		      " VALUES (?1, ?2, ?3)",
+    /* What the next hop said is what the sender was told. */
+    [SQL_NOTE] = "UPDATE trace SET delivery = ?2,"
+		 " policy = CASE WHEN ?3 IN ('', verdict) THEN policy"
+		 "  ELSE 'next-hop' END,"
+		 " verdict = CASE WHEN ?3 = '' THEN verdict ELSE ?3 END"
+		 " WHERE id = ?1",
+    [SQL_MARK_RELEASED] =
+	"UPDATE quarantine SET released_ms = ?2 WHERE id = ?1",
+    [SQL_DISCARD_ID] = "INSERT INTO quarantine_garbage"
+		       " SELECT row FROM quarantine WHERE id = ?1",
+    [SQL_DISCARD_OLD] =
+	"INSERT INTO quarantine_garbage SELECT row FROM quarantine"
+	" WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2",
+    [SQL_DELETE_DISCARDED] =
+	"DELETE FROM quarantine"
+	" WHERE row IN (SELECT parent FROM quarantine_garbage)",
+    [SQL_DELETE_TRACES] =
+	"DELETE FROM trace WHERE row IN (SELECT row FROM trace"
+	" WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2)",
+    [SQL_DELETE_PIECES] =
+	"DELETE FROM quarantine_piece WHERE row IN (SELECT p.row"
+	" FROM quarantine_garbage g JOIN quarantine_piece p"
+	" ON p.parent = g.parent LIMIT ?1)",
+    [SQL_DELETE_GARBAGE] =
+	"DELETE FROM quarantine_garbage WHERE NOT EXISTS (SELECT 1"
+	" FROM quarantine_piece p WHERE p.parent = quarantine_garbage.parent)",
+    [SQL_VACUUM] = "PRAGMA incremental_vacuum(" VACUUM_PAGES ")",
+    [SQL_FREE_PAGES] = "PRAGMA freelist_count",
+    [SQL_PROBE] = "INSERT OR REPLACE INTO probe (one, time_ms) VALUES (1, ?1)",
+};
+
+static bool execute(struct store_connection *connection,
+    enum sqlite_statement number, struct err *err)
+{
+	return sqlite_execute(
+	    connection, sqlite_prepared(connection, number, err), NULL, err);
+}
+
+static bool put_recipients(struct store_connection *connection,
+    enum sqlite_statement number, int64_t parent, const struct store_row *row,
+    struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(connection, number, err);
+
+	if (!statement)
+		return false;
+	for (size_t i = 0; i < row->trace.recipient_count; i++) {
+		sqlite3_bind_int64(statement, 1, parent);
+		sqlite3_bind_int64(statement, 2, (int64_t)i);
+		sqlite_bind_slice(statement, 3, row->trace.recipients[i]);
+		sqlite_bind_slice(statement, 4, row->recipient_keys[i]);
+		sqlite_bind_slice(statement, 5, row->recipient_domains[i]);
+		if (!sqlite_execute(connection, statement, NULL, err))
+			return false;
+	}
+	return true;
+}
+
+static bool put_trace(struct store_connection *connection,
+    const struct store_row *row, struct err *err)
+{
+	const struct store_trace *trace = &row->trace;
+	const struct slice texts[] = {trace->id, trace->message_id,
+	    trace->listener, trace->client_ip, trace->client_name, trace->helo,
+	    trace->sender, row->sender_key, row->sender_domain,
+	    trace->header_from, trace->subject, trace->verdict, trace->policy,
+	    trace->reply, trace->delivery, trace->own_domain_result,
+	    trace->own_domain, trace->spf_result, trace->dkim_result,
+	    trace->dmarc_result, trace->connector, trace->facts};
+	enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
+	sqlite3_stmt *statement = sqlite_prepared(
+	    connection, SQL_PUT_TRACE, err);
+
+	if (!statement)
+		return false;
+	for (int i = 0; i < TEXTS; i++)
+		sqlite_bind_slice(statement, i + 1, texts[i]);
+	sqlite3_bind_int64(statement, TEXTS + 1, trace->time_ms);
+	sqlite3_bind_int64(statement, TEXTS + 2, (int64_t)trace->size);
+	return sqlite_execute(connection, statement, NULL, err) &&
+	       put_recipients(connection, SQL_PUT_TRACE_RECIPIENT,
+		   sqlite3_last_insert_rowid(connection->db), row, err);
+}
+
+/* The bytes stay where they are: a row at a time is copied by SQLite. */
+static bool put_pieces(struct store_connection *connection, int64_t parent,
+    const struct store_quarantine *quarantine, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(
+	    connection, SQL_PUT_PIECE, err);
+	int64_t place = 0;
+
+	if (!statement)
+		return false;
+	for (size_t i = 0; i < quarantine->piece_count; i++) {
+		struct slice rest = quarantine->pieces[i];
+
+		while (rest.len) {
+			struct slice part = slice_sub(
+			    rest, 0, STORE_PIECE_SIZE);
+
+			sqlite3_bind_int64(statement, 1, parent);
+			sqlite3_bind_int64(statement, 2, place++);
+			sqlite3_bind_blob64(
+			    statement, 3, part.ptr, part.len, SQLITE_STATIC);
+			if (!sqlite_execute(connection, statement, NULL, err))
+				return false;
+			rest = slice_from_pos(rest, part.len);
+		}
+	}
+	return true;
+}
+
+static bool put_quarantine(struct store_connection *connection,
+    const struct store_row *row, const struct store_quarantine *quarantine,
+    struct err *err)
+{
+	const struct slice texts[] = {quarantine->id, row->trace.message_id,
+	    row->trace.sender, row->sender_key, row->sender_domain,
+	    quarantine->reason, quarantine->route};
+	enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
+	sqlite3_stmt *statement = sqlite_prepared(
+	    connection, SQL_PUT_QUARANTINE, err);
+	uint64_t size = 0;
+	int64_t parent;
+
+	if (!statement)
+		return false;
+	for (size_t i = 0; i < quarantine->piece_count; i++)
+		size += quarantine->pieces[i].len;
+	for (int i = 0; i < TEXTS; i++)
+		sqlite_bind_slice(statement, i + 1, texts[i]);
+	sqlite3_bind_int64(statement, TEXTS + 1, row->trace.time_ms);
+	sqlite3_bind_int64(statement, TEXTS + 2, (int64_t)size);
+	if (!sqlite_execute(connection, statement, NULL, err))
+		return false;
+	parent = sqlite3_last_insert_rowid(connection->db);
+	return put_recipients(connection, SQL_PUT_QUARANTINE_RECIPIENT, parent,
+		   row, err) &&
+	       put_pieces(connection, parent, quarantine, err);
+}
+
+static bool write_put(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	return put_trace(connection, work->row, err) &&
+	       (!work->quarantine || put_quarantine(connection, work->row,
+					 work->quarantine, err));
+}
+
+static bool write_note(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(connection, SQL_NOTE, err);
+	uint64_t changes;
+
+	if (!statement)
+		return false;
+	sqlite_bind_slice(statement, 1, work->id);
+	sqlite_bind_slice(statement, 2, work->reply);
+	sqlite_bind_slice(statement, 3, work->verdict);
+	if (!sqlite_execute(connection, statement, &changes, err))
+		return false;
+	return changes ? true
+		       : err_set(err, E_NOT_FOUND, "store: no trace %.*s",
+			     SLICE_ARGS(slice_sub(work->id, 0, 64)));
+}
+
+static bool no_such_message(const struct store_work *work, struct err *err)
+{
+	return err_set(err, E_NOT_FOUND,
+	    "no quarantined message has the id %.*s",
+	    SLICE_ARGS(slice_sub(work->id, 0, 64)));
+}
+
+static bool write_mark_released(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(
+	    connection, SQL_MARK_RELEASED, err);
+	uint64_t changes;
+
+	if (!statement)
+		return false;
+	sqlite_bind_slice(statement, 1, work->id);
+	sqlite3_bind_int64(statement, 2, work->time_ms);
+	if (!sqlite_execute(connection, statement, &changes, err))
+		return false;
+	return changes ? true : no_such_message(work, err);
+}
+
+static bool write_delete(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(
+	    connection, SQL_DISCARD_ID, err);
+	uint64_t changes;
+
+	if (!statement)
+		return false;
+	sqlite_bind_slice(statement, 1, work->id);
+	if (!sqlite_execute(connection, statement, &changes, err))
+		return false;
+	if (changes == 0)
+		return no_such_message(work, err);
+	return execute(connection, SQL_DELETE_DISCARDED, err);
+}
+
+/* A statement with a moment (0: nothing is that old) and a row limit. */
+static bool remove_before(struct store_connection *connection,
+    enum sqlite_statement number, int64_t before_ms, uint64_t *ret_changes,
+    struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(connection, number, err);
+
+	if (!statement)
+		return false;
+	sqlite3_bind_int64(statement, 1, before_ms);
+	sqlite3_bind_int64(statement, 2, STORE_EXPIRE_ROWS);
+	return sqlite_execute(connection, statement, ret_changes, err);
+}
+
+static bool clear_garbage(
+    struct store_connection *connection, bool *ret_more, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(
+	    connection, SQL_DELETE_PIECES, err);
+	uint64_t pieces;
+
+	if (!statement)
+		return false;
+	sqlite3_bind_int64(statement, 1, STORE_EXPIRE_PIECES);
+	if (!sqlite_execute(connection, statement, &pieces, err))
+		return false;
+	*ret_more = pieces == STORE_EXPIRE_PIECES;
+	return *ret_more || execute(connection, SQL_DELETE_GARBAGE, err);
+}
+
+static bool write_expire(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	uint64_t traces = 0, messages = 0;
+	int64_t free_pages;
+	bool more_pieces;
+
+	if (!remove_before(connection, SQL_DELETE_TRACES, work->trace_before_ms,
+		&traces, err) ||
+	    !remove_before(connection, SQL_DISCARD_OLD,
+		work->quarantine_before_ms, &messages, err) ||
+	    !execute(connection, SQL_DELETE_DISCARDED, err) ||
+	    !clear_garbage(connection, &more_pieces, err) ||
+	    !execute(connection, SQL_VACUUM, err) ||
+	    !sqlite_get_int(connection, sqlite_statement_texts[SQL_FREE_PAGES],
+		0, &free_pages, err))
+		return false;
+	work->removed = traces + messages;
+	work->more = traces == STORE_EXPIRE_ROWS ||
+		     messages == STORE_EXPIRE_ROWS || more_pieces ||
+		     free_pages > FREE_PAGES_MAX;
+	return true;
+}
+
+static bool write_probe(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(connection, SQL_PROBE, err);
+
+	if (!statement)
+		return false;
+	sqlite3_bind_int64(statement, 1, work->time_ms);
+	return sqlite_execute(connection, statement, NULL, err);
+}
+
+typedef bool (*write_fn)(struct store_connection *connection,
+    struct store_work *work, struct err *err);
+
+static const write_fn writers[WORK_KINDS] = {
+    [WORK_PUT] = write_put,
+    [WORK_NOTE] = write_note,
+    [WORK_MARK_RELEASED] = write_mark_released,
+    [WORK_DELETE] = write_delete,
+    [WORK_EXPIRE] = write_expire,
+    [WORK_PROBE] = write_probe,
+};
+
+bool sqlite_write(struct store_connection *connection, struct store_work *work,
+    struct err *err)
+{
+	struct err failure = {.kind = E_NONE};
+
+	require(work->kind < WORK_KINDS);
+	if (!execute(connection, SQL_SAVEPOINT, err))
+		return false;
+	if (writers[work->kind](connection, work, &failure))
+		return execute(connection, SQL_SAVEPOINT_RELEASE, err);
+	*err = failure;
+	/* What this member wrote so far goes; the group stays. */
+	if (store_is_member_failure(failure.kind) &&
+	    (!execute(connection, SQL_SAVEPOINT_ROLLBACK, err) ||
+		!execute(connection, SQL_SAVEPOINT_RELEASE, err)))
+		return false;
+	return false;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/store_private.h - what a backend implements.
+ *
+ * A backend is one const struct store_backend, listed in store_backends.c.
+ * It opens connections.  The first is the writer's: only the writer thread
+ * uses it (and, before that thread starts, the one that opens the store).
+ * Others are readers', each used by one thread at a time.
+ *
+ * Text that arrives here is UTF-8 without NUL (store_row.c sees to it).
+ */
+#ifndef STORE_STORE_PRIVATE_H
+#define STORE_STORE_PRIVATE_H
+
+#include "store/store.h"
+
+enum store_access {
+	STORE_CREATE, /* writer of the gateway: makes and migrates */
+	STORE_WRITE,  /* writer of a command: what is there, as it is */
+	STORE_READ,
+};
+
+/* A trace with what its searches are keyed by. */
+struct store_row {
+	struct store_trace trace;
+	struct slice sender_key, sender_domain; /* lower case */
+	struct slice *recipient_keys, *recipient_domains;
+};
+
+enum store_work_kind {
+	WORK_PUT,
+	WORK_NOTE, /* delivery of a trace */
+	WORK_MARK_RELEASED,
+	WORK_DELETE, /* a quarantined message */
+	WORK_EXPIRE, /* one step */
+	WORK_PROBE,
+	WORK_KINDS
+};
+
+/* One change: a member of a group. */
+struct store_work {
+	enum store_work_kind kind;
+	const struct store_row *row;		   /* PUT */
+	const struct store_quarantine *quarantine; /* PUT; or NULL */
+	struct slice id, verdict, reply; /* NOTE, MARK_RELEASED, DELETE */
+	int64_t time_ms;		 /* MARK_RELEASED, PROBE */
+	int64_t trace_before_ms, quarantine_before_ms; /* EXPIRE */
+	uint64_t removed; /* result of EXPIRE: rows that a user knows */
+	bool more;	  /* result of EXPIRE: call again */
+};
+
+struct store_connection;
+
+struct store_backend {
+	const char *scheme; /* of the URL, without ":" */
+
+	/* place is the URL after the scheme, checked by parse. */
+	bool (*open)(struct slice place, enum store_access access,
+	    struct store_connection **ret, struct err *err);
+	void (*close)(struct store_connection *connection);
+
+	/* A transaction.  begin takes the lock that writing needs, and does
+	 * not wait longer than STORE_LOCK_STEP_MS: E_TEMP, try again. */
+	bool (*begin)(struct store_connection *connection, struct err *err);
+	bool (*commit)(struct store_connection *connection, struct err *err);
+	void (*rollback)(struct store_connection *connection);
+
+	/* All of it or nothing.  False with E_NOT_FOUND, E_SYNTAX or E_LIMIT:
+	 * this member alone has failed, the transaction goes on.  Any other
+	 * kind: the whole transaction has to be rolled back. */
+	bool (*write)(struct store_connection *connection,
+	    struct store_work *work, struct err *err);
+
+	bool (*find_traces)(struct store_connection *connection,
+	    struct arena *arena, const struct store_query *query,
+	    size_t *ret_count, struct store_trace **ret, struct err *err);
+	bool (*list_quarantine)(struct store_connection *connection,
+	    struct arena *arena, const struct store_query *query,
+	    bool released_too, size_t *ret_count,
+	    struct store_quarantined **ret, struct err *err);
+	bool (*get_quarantined)(struct store_connection *connection,
+	    struct arena *arena, struct slice id, struct store_quarantined *ret,
+	    struct slice *ret_message, struct err *err);
+	bool (*report_own_domains)(struct store_connection *connection,
+	    struct arena *arena, int64_t from_ms, size_t *ret_count,
+	    struct store_own_domain_row **ret, struct err *err);
+
+	/* Bytes on disk; any thread. */
+	uint64_t (*size)(const struct store_connection *connection);
+};
+
+enum {
+	STORE_LOCK_STEP_MS = 100,      /* of waiting for a lock in begin */
+	STORE_PIECE_SIZE = 256 * 1024, /* a message is stored in such rows */
+	STORE_DEFAULT_LIMIT = 100,
+	STORE_EXPIRE_ROWS = 1000,  /* traces removed in one step */
+	STORE_EXPIRE_PIECES = 200, /* message pieces removed in one step */
+};
+
+/* Ends with NULL. */
+extern const struct store_backend *const store_backends[];
+
+extern const struct store_backend sqlite_backend;
+
+/* True if only the member that caused it has failed. */
+bool store_is_member_failure(enum err_kind kind);
+
+/* A row of clean text in arena; text that is clean already is borrowed. */
+struct store_row *store_row_new(
+    struct arena *arena, const struct store_trace *trace);
+
+/* The part after the last '@', lower case; empty without one. */
+struct slice store_row_domain(struct arena *arena, struct slice address);
+
+/* The writer thread with its queue. */
+struct store_writer;
+
+/* Takes the connection over. */
+bool store_writer_start(const struct store_backend *backend,
+    struct store_connection *connection, struct store_writer **ret,
+    struct err *err);
+
+/* Writes what is queued (a locked store is given 10 seconds), then closes the
+ * connection. */
+void store_writer_stop(struct store_writer *writer);
+
+/* Waits for the commit; work and all it points to stay the caller's.  False:
+ * E_TIMEOUT or E_TEMP before the deadline's end was reached in the queue, and
+ * then nothing was or will be written; else what the backend says.  Once a
+ * group has begun its result is waited for: it alone is the truth. */
+bool store_writer_run(struct store_writer *writer, struct store_work *work,
+    struct deadline deadline, struct err *err);
+
+/* Copies the texts and returns at once.  Dropped (and counted) when too many
+ * wait. */
+void store_writer_note(struct store_writer *writer, struct slice id,
+    struct slice verdict, struct slice reply);
+
+/* commits, rows, failures, waiting and size. */
+struct store_statistics store_writer_statistics(struct store_writer *writer);
+
+#endif

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer thread: what many sessions post is committed in groups.
+ *
+ * A job lives on its session's stack.  While it is queued the session may take
+ * it out (its deadline has passed: nothing is written).  When a group begins,
+ * its jobs leave the queue and belong to the writer until it says `done`; the
+ * session waits for that whatever its deadline says, because only the result
+ * of the commit tells whether the row exists, and the row's text is the
+ * session's memory.
+ *
+ * The lock of the store is taken before jobs leave the queue.  So a store that
+ * another process holds locked costs each session its own deadline, no more.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/require.h"
+#include "store/store_private.h"
+
+enum {
+	GROUP_MAX = 256,	    /* members of one commit */
+	GROUP_BYTES_MAX = 16 << 20, /* of messages; then a group is full */
+	QUEUE_MAX = 8192,
+	NOTE_RETRY_MS = 1000,	  /* notes after a failed group */
+	STOP_PATIENCE_MS = 10000, /* for a locked store at the end */
+};
+
+struct job {
+	struct job *next, *previous;
+	struct store_work *work;
+	bool note;   /* nobody waits: the writer frees it */
+	bool queued; /* still in the queue: may be taken out */
+	bool done;
+	bool ok;
+	struct err err;
+	pthread_cond_t wake;
+};
+
+/* A job that owns all it needs. */
+struct note {
+	struct job job;
+	struct store_work work;
+	struct arena *arena;
+};
+
+struct queue {
+	struct job *first, *last;
+	size_t count;
+};
+
+struct store_writer {
+	const struct store_backend *backend;
+	struct store_connection *connection;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of all below */
+	pthread_cond_t work_waits;
+	struct queue queue;
+	size_t waiters; /* jobs in the queue that are not notes */
+	bool stopping;
+	bool locked;	  /* begin is being refused at present */
+	bool backing_off; /* notes wait for the next try */
+	struct store_statistics statistics;
+};
+
+static void init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+/* False: the deadline has passed. */
+static bool wait_until(
+    pthread_cond_t *condition, pthread_mutex_t *lock, struct deadline deadline)
+{
+	struct timespec at = {
+	    .tv_sec = (time_t)(deadline.at_ms / 1000),
+	    .tv_nsec = (long)(deadline.at_ms % 1000) * 1000000,
+	};
+
+	if (deadline_passed(deadline))
+		return false;
+	if (deadline.at_ms == DEADLINE_NEVER.at_ms)
+		pthread_cond_wait(condition, lock);
+	else
+		pthread_cond_timedwait(condition, lock, &at);
+	return true;
+}
+
+static void push_back(struct queue *queue, struct job *job)
+{
+	job->next = NULL;
+	job->previous = queue->last;
+	if (queue->last)
+		queue->last->next = job;
+	else
+		queue->first = job;
+	queue->last = job;
+	queue->count++;
+}
+
+static void push_front(struct queue *queue, struct job *job)
+{
+	job->previous = NULL;
+	job->next = queue->first;
+	if (queue->first)
+		queue->first->previous = job;
+	else
+		queue->last = job;
+	queue->first = job;
+	queue->count++;
+}
+
+static void take_out(struct queue *queue, struct job *job)
+{
+	if (job->previous)
+		job->previous->next = job->next;
+	else
+		queue->first = job->next;
+	if (job->next)
+		job->next->previous = job->previous;
+	else
+		queue->last = job->previous;
+	queue->count--;
+}
+
+/* With the lock held. */
+static void enqueue(struct store_writer *writer, struct job *job)
+{
+	job->queued = true;
+	if (!job->note)
+		writer->waiters++;
+	push_back(&writer->queue, job);
+	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
+	pthread_cond_signal(&writer->work_waits);
+}
+
+static void dequeue(struct store_writer *writer, struct job *job)
+{
+	job->queued = false;
+	if (!job->note)
+		writer->waiters--;
+	take_out(&writer->queue, job);
+	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
+}
+
+static void free_note(struct job *job)
+{
+	/* The arena holds the note itself: job is its first member. */
+	struct note *note = (struct note *)job;
+
+	arena_free(note->arena);
+}
+
+static void count_failure(struct store_writer *writer, enum err_kind kind)
+{
+	static const struct {
+		enum err_kind kind;
+		const char *reason;
+	} reasons[] = {
+	    {E_FULL, "full"},
+	    {E_TEMP, "locked"},
+	    {E_TIMEOUT, "timeout"},
+	    {E_IO, "io"},
+	    {E_SYNTAX, "row"},
+	    {E_LIMIT, "row"},
+	};
+	const char *reason = "other";
+
+	/* What somebody asked for and is not there is no failure. */
+	if (kind == E_NOT_FOUND)
+		return;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].kind == kind)
+			reason = reasons[i].reason;
+	writer->statistics.failures++;
+	metrics_count(METRIC_STORE_FAILURES, slice_from(reason));
+}
+
+bool store_is_member_failure(enum err_kind kind)
+{
+	return kind == E_NOT_FOUND || kind == E_SYNTAX || kind == E_LIMIT;
+}
+
+/* With the lock held: tells the session.  The job may be gone as soon as the
+ * lock is. */
+static void finish(
+    struct store_writer *writer, struct job *job, const struct err *failure)
+{
+	job->ok = !failure;
+	if (failure) {
+		job->err = *failure;
+		count_failure(writer, failure->kind);
+	} else {
+		writer->statistics.rows++;
+		metrics_add(METRIC_STORE_ROWS, 1);
+	}
+	if (job->note) {
+		free_note(job);
+		return;
+	}
+	job->done = true;
+	pthread_cond_signal(&job->wake);
+}
+
+/* Every queued session gets the failure; notes stay for a better time. */
+static void fail_queued(struct store_writer *writer, const struct err *failure)
+{
+	struct job *next;
+
+	for (struct job *job = writer->queue.first; job; job = next) {
+		next = job->next;
+		if (job->note && !writer->stopping)
+			continue;
+		dequeue(writer, job);
+		finish(writer, job, failure);
+	}
+	writer->backing_off = true;
+}
+
+static size_t message_size(const struct store_work *work)
+{
+	size_t size = 0;
+
+	if (work->quarantine)
+		for (size_t i = 0; i < work->quarantine->piece_count; i++)
+			size += work->quarantine->pieces[i].len;
+	return size;
+}
+
+/* With the lock held.  A large message ends its group, so that small ones do
+ * not wait for several of them. */
+static size_t take_group(struct store_writer *writer, struct job **group)
+{
+	size_t count = 0, bytes = 0;
+
+	while (writer->queue.first && count < GROUP_MAX &&
+	       bytes < GROUP_BYTES_MAX) {
+		struct job *job = writer->queue.first;
+
+		dequeue(writer, job);
+		bytes += message_size(job->work);
+		group[count++] = job;
+	}
+	return count;
+}
+
+/* Without the lock.  False: no member is written. */
+static bool write_group(struct store_writer *writer, struct job **group,
+    size_t count, struct err *failure)
+{
+	const struct store_backend *backend = writer->backend;
+
+	for (size_t i = 0; i < count; i++) {
+		struct job *job = group[i];
+
+		job->err.kind = E_NONE;
+		if (backend->write(writer->connection, job->work, &job->err))
+			continue;
+		if (!store_is_member_failure(job->err.kind)) {
+			*failure = job->err;
+			backend->rollback(writer->connection);
+			return false;
+		}
+	}
+	if (backend->commit(writer->connection, failure))
+		return true;
+	backend->rollback(writer->connection);
+	return false;
+}
+
+/* With the lock held. */
+static void finish_group(struct store_writer *writer, struct job **group,
+    size_t count, const struct err *failure)
+{
+	writer->backing_off = failure != NULL;
+	if (!failure) {
+		writer->statistics.commits++;
+		metrics_add(METRIC_STORE_COMMITS, 1);
+	}
+	for (size_t i = count; i-- > 0;) {
+		struct job *job = group[i];
+
+		if (failure && job->note && !writer->stopping) {
+			job->queued = true;
+			push_front(&writer->queue, job);
+		} else if (failure) {
+			finish(writer, job, failure);
+		} else {
+			struct err own = job->err;
+
+			finish(writer, job, own.kind == E_NONE ? NULL : &own);
+		}
+	}
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* With the lock held, and the store's; gives the first up in between. */
+static void commit_group(struct store_writer *writer)
+{
+	struct job *group[GROUP_MAX];
+	struct err failure = {.kind = E_NONE};
+	uint64_t began = now_us();
+	size_t count = take_group(writer, group);
+	bool ok;
+
+	/* All may have given up while the store's lock was waited for. */
+	if (count == 0) {
+		writer->backend->rollback(writer->connection);
+		return;
+	}
+	pthread_mutex_unlock(&writer->lock);
+	ok = write_group(writer, group, count, &failure);
+	log_trace(LOG_TOPIC_STORE, "store.group", LOG_I("rows", (int64_t)count),
+	    LOG_T("kind", ok ? "ok" : err_kind_name(failure.kind)),
+	    LOG_T("error", failure.text));
+	pthread_mutex_lock(&writer->lock);
+	if (ok)
+		metrics_observe(METRIC_STORE_COMMIT_DURATION, now_us() - began);
+	finish_group(writer, group, count, ok ? NULL : &failure);
+}
+
+/* With the lock held.  False: nothing to do and stopping. */
+static bool wait_for_work(struct store_writer *writer)
+{
+	while (!writer->stopping && !writer->queue.first)
+		pthread_cond_wait(&writer->work_waits, &writer->lock);
+	/* Only notes, after a failure: not at once again. */
+	if (writer->backing_off) {
+		struct deadline deadline = deadline_in(NOTE_RETRY_MS);
+
+		while (!writer->stopping && writer->waiters == 0 &&
+		       wait_until(&writer->work_waits, &writer->lock, deadline))
+			;
+		writer->backing_off = false;
+	}
+	return writer->queue.first != NULL;
+}
+
+/* With the lock held.  One try; *patience is when a stopping writer gives
+ * up. */
+static void try_group(struct store_writer *writer, struct deadline *patience)
+{
+	struct err failure = {.kind = E_NONE};
+	bool began;
+
+	pthread_mutex_unlock(&writer->lock);
+	began = writer->backend->begin(writer->connection, &failure);
+	pthread_mutex_lock(&writer->lock);
+	if (began) {
+		writer->locked = false;
+		commit_group(writer);
+		return;
+	}
+	if (writer->stopping && patience->at_ms == DEADLINE_NEVER.at_ms)
+		*patience = deadline_in(STOP_PATIENCE_MS);
+	/* E_TEMP: the jobs stay queued, and each session's own deadline says
+	 * how long it has patience. */
+	writer->locked = failure.kind == E_TEMP;
+	if (!writer->locked || deadline_passed(*patience))
+		fail_queued(writer, &failure);
+}
+
+static void *run(void *object)
+{
+	struct store_writer *writer = object;
+	struct deadline patience = DEADLINE_NEVER;
+
+	pthread_mutex_lock(&writer->lock);
+	while (wait_for_work(writer))
+		try_group(writer, &patience);
+	pthread_mutex_unlock(&writer->lock);
+	return NULL;
+}
+
+bool store_writer_start(const struct store_backend *backend,
+    struct store_connection *connection, struct store_writer **ret,
+    struct err *err)
+{
+	struct store_writer *writer = MEMORY_NEW(struct store_writer);
+
+	writer->backend = backend;
+	writer->connection = connection;
+	pthread_mutex_init(&writer->lock, NULL);
+	init_condition(&writer->work_waits);
+	if (pthread_create(&writer->thread, NULL, run, writer) != 0) {
+		memory_free(writer);
+		return err_set(err, E_TEMP, "store: cannot start a thread");
+	}
+	*ret = writer;
+	return true;
+}
+
+void store_writer_stop(struct store_writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	writer->stopping = true;
+	pthread_cond_signal(&writer->work_waits);
+	pthread_mutex_unlock(&writer->lock);
+	pthread_join(writer->thread, NULL);
+	writer->backend->close(writer->connection);
+	pthread_cond_destroy(&writer->work_waits);
+	pthread_mutex_destroy(&writer->lock);
+	memory_free(writer);
+}
+
+/* With the lock held.  True: the job was taken out, *err is set. */
+static bool give_up(
+    struct store_writer *writer, struct job *job, struct err *err)
+{
+	struct err failure;
+
+	if (!job->queued)
+		return false;
+	dequeue(writer, job);
+	if (writer->locked)
+		err_set(&failure, E_TEMP,
+		    "store: the database is locked by another process");
+	else
+		err_set(&failure, E_TIMEOUT,
+		    "store: no commit within the time allowed");
+	count_failure(writer, failure.kind);
+	if (err)
+		*err = failure;
+	return true;
+}
+
+/* With the lock held. */
+static bool wait_for_result(struct store_writer *writer, struct job *job,
+    struct deadline deadline, struct err *err)
+{
+	while (!job->done) {
+		if (wait_until(&job->wake, &writer->lock, deadline))
+			continue;
+		if (give_up(writer, job, err))
+			return false;
+		/* Its group is being written: see the top of this file. */
+		deadline = DEADLINE_NEVER;
+	}
+	if (!job->ok && err)
+		*err = job->err;
+	return job->ok;
+}
+
+bool store_writer_run(struct store_writer *writer, struct store_work *work,
+    struct deadline deadline, struct err *err)
+{
+	struct job job = {.work = work};
+	bool ok;
+
+	init_condition(&job.wake);
+	pthread_mutex_lock(&writer->lock);
+	require(!writer->stopping);
+	if (writer->queue.count >= QUEUE_MAX) {
+		writer->statistics.failures++;
+		metrics_count(METRIC_STORE_FAILURES, SLICE("queue"));
+		ok = err_set(err, E_TEMP, "store: too many changes wait");
+	} else {
+		enqueue(writer, &job);
+		ok = wait_for_result(writer, &job, deadline, err);
+	}
+	pthread_mutex_unlock(&writer->lock);
+	pthread_cond_destroy(&job.wake);
+	return ok;
+}
+
+void store_writer_note(struct store_writer *writer, struct slice id,
+    struct slice verdict, struct slice reply)
+{
+	struct arena *arena = arena_new(512);
+	struct note *note = ARENA_NEW(arena, struct note);
+	bool queued;
+
+	note->arena = arena;
+	note->work.kind = WORK_NOTE;
+	note->work.id = arena_slice(arena, id);
+	note->work.verdict = arena_slice(arena, verdict);
+	note->work.reply = arena_slice(arena, reply);
+	note->job.note = true;
+	note->job.work = &note->work;
+	pthread_mutex_lock(&writer->lock);
+	require(!writer->stopping);
+	queued = writer->queue.count < QUEUE_MAX;
+	if (queued) {
+		enqueue(writer, &note->job);
+	} else {
+		writer->statistics.failures++;
+		metrics_count(METRIC_STORE_FAILURES, SLICE("queue"));
+	}
+	pthread_mutex_unlock(&writer->lock);
+	if (!queued)
+		arena_free(arena);
+}
+
+struct store_statistics store_writer_statistics(struct store_writer *writer)
+{
+	struct store_statistics statistics;
+
+	pthread_mutex_lock(&writer->lock);
+	statistics = writer->statistics;
+	statistics.waiting = writer->queue.count;
+	pthread_mutex_unlock(&writer->lock);
+	statistics.size_bytes = writer->backend->size(writer->connection);
+	return statistics;
+}

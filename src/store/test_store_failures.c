@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a store says when the disk, another process or the power fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "store/sqlite_private.h"
+#include "store/store_test.h"
+
+static struct store *open_place(const struct place *place)
+{
+	struct store *store;
+	struct err err = {.kind = E_NONE};
+
+	if (!store_open(slice_from(place->url), &store, &err))
+		fail_msg("%s", err.text);
+	return store;
+}
+
+static bool put_id(
+    struct store *store, const char *id, int64_t wait_ms, struct err *err)
+{
+	struct store_trace trace = trace_new(id, 1000);
+
+	return store_put(store, &trace, NULL, deadline_in(wait_ms), err);
+}
+
+static size_t count_traces(struct store *store)
+{
+	struct arena *arena = arena_new(0);
+	struct store_trace *found;
+	size_t count;
+
+	assert_true(store_find_traces(store, arena,
+	    &(struct store_query){.limit = 1000000}, &count, &found, NULL));
+	arena_free(arena);
+	return count;
+}
+
+static bool has_trace(struct store *store, const char *id)
+{
+	struct arena *arena = arena_new(0);
+	struct store_trace *found;
+	size_t count;
+
+	assert_true(store_find_traces(store, arena,
+	    &(struct store_query){.id = slice_from(id)}, &count, &found, NULL));
+	arena_free(arena);
+	return count == 1;
+}
+
+static sqlite3 *open_raw(const struct place *place)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+	return db;
+}
+
+static void run_raw(sqlite3 *db, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void test_urls(void **state)
+{
+	static const struct {
+		const char *url;
+		enum err_kind kind;
+	} rows[] = {
+	    {"", E_CONFIG},
+	    {"/var/lib/x.db", E_CONFIG},
+	    {"mysql://host/x", E_CONFIG},
+	    {"sqlite:", E_CONFIG},
+	    {"sqlite::memory:", E_CONFIG},
+	    {"sqlite:/tmp/x.db?mode=ro", E_CONFIG},
+	    {"sqlite:/tmp/x.db?max_size=1Q", E_CONFIG},
+	    {"sqlite:/tmp/gatehouse-no-such-directory/x.db", E_CONFIG},
+	    {"sqlite:/proc/x.db", E_CONFIG},
+	};
+	struct store *store;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err.kind = E_NONE;
+		assert_false(store_open(slice_from(rows[i].url), &store, &err));
+		assert_int_equal(err.kind, rows[i].kind);
+	}
+	assert_false(store_open_existing(
+	    SLICE("sqlite:/tmp/gatehouse-no-such.db"), &store, &err));
+	assert_int_equal(err.kind, E_NOT_FOUND);
+}
+
+static void test_file_mode(void **state)
+{
+	struct place place = place_new("");
+	struct store *store = open_place(&place);
+	struct stat status;
+	char log[160];
+
+	(void)state;
+	assert_true(put_id(store, "A", 5000, NULL));
+	assert_int_equal(stat(place.path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	snprintf(log, sizeof(log), "%s-wal", place.path);
+	assert_int_equal(stat(log, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	store_close(store);
+	place_remove(&place);
+}
+
+static void test_locked(void **state)
+{
+	struct place place = place_new("");
+	struct store *store = open_place(&place);
+	sqlite3 *other = open_raw(&place);
+	struct err err = {.kind = E_NONE};
+	int64_t began = clock_monotonic_ms();
+
+	(void)state;
+	run_raw(other, "BEGIN IMMEDIATE");
+	assert_false(put_id(store, "A", 600, &err));
+	assert_int_equal(err.kind, E_TEMP);
+	assert_in_range(clock_monotonic_ms() - began, 500, 3000);
+	store_note_delivery(store, SLICE("B"), SLICE("accept"), SLICE("250"));
+	run_raw(other, "COMMIT");
+	sqlite3_close(other);
+	/* What was told to have failed does not come later. */
+	assert_true(put_id(store, "B", 5000, &err));
+	assert_false(has_trace(store, "A"));
+	assert_true(has_trace(store, "B"));
+	store_close(store);
+	place_remove(&place);
+}
+
+/* A lock that goes in time is not noticed. */
+static void *unlock_later(void *object)
+{
+	usleep(400 * 1000);
+	run_raw(object, "COMMIT");
+	return NULL;
+}
+
+static void test_locked_briefly(void **state)
+{
+	struct place place = place_new("");
+	struct store *store = open_place(&place);
+	sqlite3 *other = open_raw(&place);
+	pthread_t thread;
+
+	(void)state;
+	run_raw(other, "BEGIN IMMEDIATE");
+	pthread_create(&thread, NULL, unlock_later, other);
+	assert_true(put_id(store, "A", 10000, NULL));
+	pthread_join(thread, NULL);
+	sqlite3_close(other);
+	assert_true(has_trace(store, "A"));
+	store_close(store);
+	place_remove(&place);
+}
+
+static void test_full(void **state)
+{
+	struct place place = place_new("?max_size=1M");
+	struct store *store = open_place(&place);
+	struct err err = {.kind = E_NONE};
+	uint64_t removed;
+	size_t stored = 0;
+	char id[16];
+
+	(void)state;
+	for (;;) {
+		snprintf(id, sizeof(id), "F%zu", stored);
+		if (!put_id(store, id, 5000, &err))
+			break;
+		stored++;
+		assert_true(stored < 100000);
+	}
+	assert_int_equal(err.kind, E_FULL);
+	assert_true(stored > 100);
+	assert_int_equal(count_traces(store), stored);
+	/* With old traces gone there is room again. */
+	assert_true(store_expire(store, 2000, 0, &removed, &err));
+	assert_int_equal(removed, stored);
+	assert_true(put_id(store, "again", 5000, &err));
+	store_close(store);
+	store = open_place(&place);
+	assert_int_equal(count_traces(store), 1);
+	store_close(store);
+	place_remove(&place);
+}
+
+static void test_full_quarantine(void **state)
+{
+	struct place place = place_new("?max_size=1M");
+	struct store *store = open_place(&place);
+	struct arena *arena = arena_new(0);
+	struct store_trace trace = trace_new("BIG", 1000);
+	struct slice piece = slice_of(arena_alloc(arena, 4 << 20), 4 << 20);
+	const struct store_quarantine quarantine = {
+	    .id = SLICE("BIG"), .piece_count = 1, .pieces = &piece};
+	struct err err = {.kind = E_NONE};
+
+	(void)state;
+	assert_true(put_id(store, "before", 5000, NULL));
+	assert_false(
+	    store_put(store, &trace, &quarantine, deadline_in(5000), &err));
+	assert_int_equal(err.kind, E_FULL);
+	assert_false(has_trace(store, "BIG"));
+	assert_true(has_trace(store, "before"));
+	assert_true(put_id(store, "after", 5000, NULL));
+	arena_free(arena);
+	store_close(store);
+	place_remove(&place);
+}
+
+static void overwrite(const struct place *place, off_t from, off_t to)
+{
+	char junk[512];
+	int fd = open(place->path, O_WRONLY);
+
+	memset(junk, 0x5a, sizeof(junk));
+	for (; from < to; from += (off_t)sizeof(junk))
+		assert_int_equal(
+		    pwrite(fd, junk, sizeof(junk), from), sizeof(junk));
+	close(fd);
+}
+
+static void test_corrupted(void **state)
+{
+	struct place place = place_new("");
+	struct store *store = open_place(&place);
+	struct err err = {.kind = E_NONE};
+	struct stat status;
+
+	(void)state;
+	assert_true(put_id(store, "A", 5000, NULL));
+	store_close(store);
+	assert_int_equal(stat(place.path, &status), 0);
+	/* The tables' pages, not the schema on the first one. */
+	overwrite(&place, 8192, status.st_size);
+	if (store_open(slice_from(place.url), &store, &err)) {
+		assert_false(put_id(store, "B", 5000, &err));
+		store_close(store);
+	}
+	assert_int_equal(err.kind, E_IO);
+	overwrite(&place, 0, 4096);
+	assert_false(store_open(slice_from(place.url), &store, &err));
+	assert_int_equal(err.kind, E_IO);
+	place_remove(&place);
+}
+
+static void test_newer(void **state)
+{
+	struct place place = place_new("");
+	struct store *store = open_place(&place);
+	struct err err = {.kind = E_NONE};
+	sqlite3 *db;
+
+	(void)state;
+	store_close(store);
+	db = open_raw(&place);
+	run_raw(db, "INSERT INTO schema_version VALUES (99, 1)");
+	sqlite3_close(db);
+	assert_false(store_open(slice_from(place.url), &store, &err));
+	assert_int_equal(err.kind, E_CONFIG);
+	assert_non_null(strstr(err.text, "99"));
+	assert_false(store_open_existing(slice_from(place.url), &store, &err));
+	assert_int_equal(err.kind, E_CONFIG);
+	place_remove(&place);
+}
+
+static void test_foreign(void **state)
+{
+	struct place place = place_new("");
+	sqlite3 *db = open_raw(&place);
+	struct err err = {.kind = E_NONE};
+	struct store *store;
+
+	(void)state;
+	run_raw(db, "CREATE TABLE other (x)");
+	sqlite3_close(db);
+	assert_false(store_open(slice_from(place.url), &store, &err));
+	assert_int_equal(err.kind, E_CONFIG);
+	place_remove(&place);
+}
+
+static void test_migrate(void **state)
+{
+	static const struct sqlite_migration first[] = {
+	    {1, "CREATE TABLE a (x); INSERT INTO a VALUES (7);"}};
+	static const struct sqlite_migration all[] = {
+	    {1, "CREATE TABLE a (x);"},
+	    {2, "ALTER TABLE a ADD COLUMN y DEFAULT 5;"},
+	    {3, "CREATE TABLE b AS SELECT x + y AS z FROM a;"}};
+	static const struct sqlite_migration broken[] = {{1, ""}, {2, ""},
+	    {3, ""},
+	    {4, "CREATE TABLE c (x); INSERT INTO nowhere VALUES (1);"}};
+	struct place place = place_new("");
+	struct store_connection connection = {.path = place.path};
+	struct err err = {.kind = E_NONE};
+	int64_t value = 0;
+
+	(void)state;
+	connection.db = open_raw(&place);
+	assert_true(sqlite_schema_migrate(&connection, first, 1, &err));
+	assert_true(sqlite_schema_migrate(&connection, all, 3, &err));
+	assert_true(sqlite_schema_migrate(&connection, all, 3, &err));
+	assert_true(
+	    sqlite_get_int(&connection, "SELECT z FROM b", 0, &value, &err));
+	assert_int_equal(value, 12);
+	/* A step that fails leaves nothing behind. */
+	assert_false(sqlite_schema_migrate(&connection, broken, 4, &err));
+	assert_true(sqlite_get_int(&connection,
+	    "SELECT max(version) FROM schema_version", 0, &value, &err));
+	assert_int_equal(value, 3);
+	assert_true(sqlite_get_int(&connection,
+	    "SELECT count(*) FROM sqlite_schema WHERE name = 'c'", 9, &value,
+	    &err));
+	assert_int_equal(value, 0);
+	sqlite3_close(connection.db);
+	place_remove(&place);
+}
+
+/* The child puts until it is killed, and says each id that was acknowledged. */
+struct child_thread {
+	struct store *store;
+	int fd;
+	int number;
+};
+
+static void *put_for_ever(void *object)
+{
+	struct child_thread *thread = object;
+	char id[16];
+
+	for (int i = 0;; i++) {
+		memset(id, 0, sizeof(id));
+		snprintf(id, sizeof(id), "K%d-%d", thread->number, i);
+		if (!put_id(thread->store, id, 30000, NULL) ||
+		    write(thread->fd, id, sizeof(id)) != sizeof(id))
+			_exit(1);
+	}
+}
+
+static void run_child(const struct place *place, int fd)
+{
+	enum { CHILD_THREADS = 4 };
+	struct child_thread threads[CHILD_THREADS];
+	pthread_t ids[CHILD_THREADS];
+	struct store *store;
+
+	if (!store_open(slice_from(place->url), &store, NULL))
+		_exit(2);
+	for (int i = 0; i < CHILD_THREADS; i++) {
+		threads[i] = (struct child_thread){store, fd, i};
+		pthread_create(&ids[i], NULL, put_for_ever, &threads[i]);
+	}
+	pause();
+	_exit(3);
+}
+
+static void test_killed(void **state)
+{
+	enum { ROUNDS = 3, ACKNOWLEDGED = 300 };
+	char id[16];
+	size_t checked = 0;
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct place place = place_new("");
+		char ids[4000][16];
+		size_t count = 0;
+		struct store *store;
+		int pipe_fds[2];
+		pid_t child;
+
+		assert_int_equal(pipe(pipe_fds), 0);
+		child = fork();
+		if (child == 0)
+			run_child(&place, pipe_fds[1]);
+		close(pipe_fds[1]);
+		while (read(pipe_fds[0], id, sizeof(id)) == sizeof(id)) {
+			if (count < 4000)
+				memcpy(ids[count++], id, sizeof(id));
+			if (count == ACKNOWLEDGED)
+				kill(child, SIGKILL);
+		}
+		close(pipe_fds[0]);
+		waitpid(child, NULL, 0);
+		assert_true(count >= ACKNOWLEDGED);
+		store = open_place(&place);
+		for (size_t i = 0; i < count; i++, checked++)
+			assert_true(has_trace(store, ids[i]));
+		store_close(store);
+		place_remove(&place);
+	}
+	print_message("%zu acknowledged rows found\n", checked);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_killed),
+	    cmocka_unit_test(test_urls),
+	    cmocka_unit_test(test_file_mode),
+	    cmocka_unit_test(test_locked),
+	    cmocka_unit_test(test_locked_briefly),
+	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_full_quarantine),
+	    cmocka_unit_test(test_corrupted),
+	    cmocka_unit_test(test_newer),
+	    cmocka_unit_test(test_foreign),
+	    cmocka_unit_test(test_migrate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
