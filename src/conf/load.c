@@ -49,35 +49,20 @@ static struct value_input input_for(
 	    .base = base};
 }
 
-/* The fallback with the fields it refers to written out. */
-static struct slice fallback_of(
-    struct loader *loader, const struct field *field)
-{
-	static const struct slice mark = SLICE_INIT(FIELD_STATE_DIRECTORY);
-	struct slice text = slice_from(field->fallback);
-	size_t at = slice_find_slice(text, mark);
-	struct slice after = slice_from_pos(text, at + mark.len);
-
-	if (at == text.len)
-		return text;
-	return arena_format_slice(loader->scratch, "%.*s%.*s%.*s",
-	    SLICE_ARGS(slice_sub(text, 0, at)),
-	    SLICE_ARGS(loader->config->state_directory), SLICE_ARGS(after));
-}
-
 static void load_default(struct loader *loader, const struct table *table,
     const struct field *field, void *base)
 {
 	struct value_input in = input_for(loader, field, base);
-	struct err err;
+	struct slice text;
 
 	if (table->defaults)
 		memcpy(member(base, field->offset),
 		    (const char *)table->defaults + field->offset,
 		    value_item_size(field->type));
-	else if (field->fallback)
-		require(value_parse(&in, fallback_of(loader, field),
-		    member(base, field->offset), &err));
+	else if (value_default(
+		     loader->scratch, table, field, loader->config, &text))
+		require(
+		    value_parse(&in, text, member(base, field->offset), NULL));
 }
 
 static bool expect_kind(struct loader *loader, const struct yaml_node *node,

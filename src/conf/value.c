@@ -478,6 +478,27 @@ struct slice value_format(
 	return types[field->type].format(arena, field, value);
 }
 
+bool value_default(struct arena *arena, const struct table *table,
+    const struct field *field, const struct config *config, struct slice *ret)
+{
+	static const struct slice mark = SLICE_INIT(FIELD_STATE_DIRECTORY);
+	struct slice text = slice_from(field->fallback);
+	size_t at = slice_find_slice(text, mark);
+
+	if (table->defaults) {
+		*ret = value_format(arena, field,
+		    (const char *)table->defaults + field->offset);
+		return true;
+	}
+	if (config && at < text.len)
+		text = arena_format_slice(arena, "%.*s%.*s%.*s",
+		    SLICE_ARGS(slice_sub(text, 0, at)),
+		    SLICE_ARGS(config->state_directory),
+		    SLICE_ARGS(slice_from_pos(text, at + mark.len)));
+	*ret = text;
+	return field->fallback != NULL;
+}
+
 const char *value_type_name(enum field_type type)
 {
 	return types[type].name;

@@ -25,6 +25,11 @@ bool value_parse(const struct value_input *in, struct slice text, void *ret,
 struct slice value_format(
     struct arena *arena, const struct field *field, const void *value);
 
+/* The default, as value_format writes it, with what it says of other fields
+ * taken from config (NULL: left as it is).  False: there is none. */
+bool value_default(struct arena *arena, const struct table *table,
+    const struct field *field, const struct config *config, struct slice *ret);
+
 /* "duration", "domain name": for messages and documents. */
 const char *value_type_name(enum field_type type);
 
