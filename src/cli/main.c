@@ -4,6 +4,9 @@
 #include "cli/commands.h"
 
 static const struct command *const commands[] = {
+    &command_config_check,
+    &command_config_dump,
+    &command_config_describe,
     &command_spf,
     NULL,
 };

@@ -305,7 +305,7 @@ static void check_routes(const struct checker *checker)
 			    "is empty; write [\"*\"] for all domains");
 		if (route->tls == NEXT_HOP_TLS_MUST && !route->tls_ca.len)
 			ERROR(checker, path_of(checker, "routes", i, "tls"),
-			    "must needs tls_ca, like "
+			    "\"must\" needs tls_ca, like "
 			    "/etc/ssl/certs/ca-certificates.crt");
 		check_readable(checker, path_of(checker, "routes", i, "tls_ca"),
 		    route->tls_ca);

@@ -142,7 +142,7 @@ static void add_structs(struct dump *dump, const struct field *field,
 	size_t count = count_of(field, base);
 
 	if (dump->json)
-		buf_add_byte(dump->buf, '[');
+		buf_add_text(dump->buf, " [");
 	for (size_t i = 0; i < count; i++) {
 		buf_add_text(dump->buf, dump->json && i ? ",\n" : "\n");
 		indent(dump, depth);
