@@ -26,6 +26,7 @@
 #include "message/decision.h"
 #include "message/edit.h"
 #include "message/envelope.h"
+#include "smtp/client_auth.h"
 #include "smtp/next_hop_pool.h"
 
 /* What one client connection keeps: its identity (for XFORWARD and PROXY) and
@@ -36,13 +37,6 @@ struct delivery_session;
  * may change (EHLO, STARTTLS) until a delivery begins. */
 struct delivery_session *delivery_session_new(struct arena *arena,
     struct next_hop_pool *pool, const struct envelope_client *client);
-
-/* Credentials as the client gave them, decoded.  Free of NUL. */
-struct delivery_credentials {
-	struct slice authorization_id; /* of PLAIN; or empty */
-	struct slice user;
-	struct slice password;
-};
 
 /* Asks the route's next hop by AUTH PLAIN or LOGIN, on a connection of its
  * own: TLS with a verified certificate, loopback or a unix socket.  235: it

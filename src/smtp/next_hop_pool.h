@@ -30,6 +30,9 @@ void next_hop_pool_release(struct next_hop_pool *pool);
 
 const struct config *next_hop_pool_config(const struct next_hop_pool *pool);
 
+/* NULL if it has none. */
+struct dns_resolver *next_hop_pool_resolver(struct next_hop_pool *pool);
+
 struct next_hop_statistics {
 	uint64_t opened, reused, failed, tls; /* since the start */
 	uint64_t idle;			      /* now */
@@ -42,6 +45,7 @@ struct next_hop_request {
 	struct slice domain; /* of the recipient: whose MX, with kind mx */
 	const struct envelope_client *client; /* for PROXY; or NULL */
 	bool fresh;			      /* not an idle one */
+	struct slice avoid; /* key of an endpoint that has just failed */
 };
 
 /* Tries the route's targets in order: an idle connection, else a new one,

@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/delivery.h"
+
+#include "base/ascii.h"
+#include "base/require.h"
+#include "message/address.h"
+#include "smtp/client.h"
+#include "smtp/client_mail.h"
+#include "smtp/maildir.h"
+
+struct delivery_session {
+	struct next_hop_pool *pool;
+	const struct envelope_client *client;
+	struct smtp_client *authenticated; /* or NULL */
+	struct slice authenticated_route;  /* its text; empty: never */
+	struct arena *arena;
+};
+
+struct delivery {
+	struct arena *arena;
+	struct delivery_session *session;
+	const struct envelope *envelope;
+	const struct conf_route *route;
+	struct slice domain;	    /* of the recipients, with kind mx */
+	struct smtp_client *client; /* NULL: none yet, or no more */
+	bool lost; /* the connection, with the transaction in it */
+	bool finished;
+	struct smtp_reply_text sender_refusal; /* code 0: none */
+	size_t count, folder_room;
+	struct maildir_recipient *folders; /* with a Maildir: count */
+};
+
+static struct smtp_reply_text reply(
+    int code, struct slice enhanced, struct slice text)
+{
+	return (struct smtp_reply_text){code, enhanced, text};
+}
+
+static struct smtp_reply_text reply_lost(void)
+{
+	return reply(451, SLICE("4.4.2"),
+	    SLICE("the connection to the next hop was lost"));
+}
+
+/* The one 421: see the header. */
+static struct smtp_reply_text reply_login_lost(void)
+{
+	return reply(421, SLICE("4.4.2"),
+	    SLICE("the connection that you logged in to was lost"));
+}
+
+static bool is_ok(const struct smtp_reply_text *text)
+{
+	return text->code / 100 == 2;
+}
+
+static bool is_ascii(char byte)
+{
+	return !ascii_is_8bit(byte);
+}
+
+/* --- The session ------------------------------------------------------- */
+
+static void release_session(void *object)
+{
+	struct delivery_session *session = object;
+
+	smtp_client_quit(session->authenticated);
+	next_hop_pool_release(session->pool);
+}
+
+struct delivery_session *delivery_session_new(struct arena *arena,
+    struct next_hop_pool *pool, const struct envelope_client *client)
+{
+	struct delivery_session *session = ARENA_NEW(
+	    arena, struct delivery_session);
+
+	session->arena = arena;
+	session->pool = next_hop_pool_hold(pool);
+	session->client = client;
+	arena_defer(arena, release_session, session);
+	return session;
+}
+
+static struct smtp_reply_text reply_cannot_login(void)
+{
+	return reply(454, SLICE("4.7.0"),
+	    SLICE("your login cannot be checked now, try again later"));
+}
+
+struct smtp_reply_text delivery_session_authenticate(
+    struct delivery_session *session, struct arena *arena,
+    const struct conf_route *route,
+    const struct delivery_credentials *credentials)
+{
+	struct next_hop_request request = {
+	    .route = route, .client = session->client, .fresh = true};
+	struct smtp_client *client;
+	struct smtp_reply_text text;
+	struct smtp_reply answer;
+
+	if ((route->kind != NEXT_HOP_SMTP && route->kind != NEXT_HOP_LMTP) ||
+	    !next_hop_pool_get(session->pool, arena, &request, &client, &text))
+		return reply_cannot_login();
+	smtp_client_state(client)->authenticated = true;
+	if (!client_auth(client, credentials, &answer, NULL)) {
+		smtp_client_quit(client);
+		return reply_cannot_login();
+	}
+	if (answer.code == 235) {
+		smtp_client_quit(session->authenticated);
+		session->authenticated = client;
+		session->authenticated_route = arena_slice(
+		    session->arena, route->text);
+		return reply(235, SLICE("2.7.0"), SLICE("welcome"));
+	}
+	smtp_client_quit(client);
+	/* The next hop's words could tell users from passwords. */
+	if (answer.code == 535 || answer.code == 534 || answer.code == 501)
+		return reply(535, SLICE("5.7.8"), SLICE("login refused"));
+	return reply_cannot_login();
+}
+
+/* --- Connections ------------------------------------------------------- */
+
+static bool is_borrowed(const struct delivery *delivery)
+{
+	return delivery->client &&
+	       delivery->client == delivery->session->authenticated;
+}
+
+/* Gives the connection back, whatever state it is in. */
+static void leave(struct delivery *delivery)
+{
+	struct delivery_session *session = delivery->session;
+	struct smtp_client *client = delivery->client;
+
+	if (!client)
+		return;
+	delivery->client = NULL;
+	if (client != session->authenticated) {
+		next_hop_pool_put(session->pool, client);
+		return;
+	}
+	if (!smtp_client_is_broken(client) &&
+	    smtp_client_state(client)->in_transaction)
+		smtp_client_reset(client, NULL);
+	if (smtp_client_is_broken(client)) {
+		smtp_client_drop(client);
+		session->authenticated = NULL;
+	}
+}
+
+static void drop(struct delivery *delivery)
+{
+	if (is_borrowed(delivery))
+		delivery->session->authenticated = NULL;
+	smtp_client_drop(delivery->client);
+	delivery->client = NULL;
+}
+
+static bool uses_login(const struct delivery *delivery)
+{
+	struct slice route = delivery->session->authenticated_route;
+
+	return !slice_empty(route) && slice_eq(route, delivery->route->text);
+}
+
+static bool acquire(struct delivery *delivery,
+    const struct next_hop_request *request, struct smtp_reply_text *ret_reply)
+{
+	struct delivery_session *session = delivery->session;
+
+	if (!uses_login(delivery))
+		return next_hop_pool_get(session->pool, delivery->arena,
+		    request, &delivery->client, ret_reply);
+	if (session->authenticated &&
+	    smtp_client_is_idle(session->authenticated)) {
+		delivery->client = session->authenticated;
+		return true;
+	}
+	smtp_client_drop(session->authenticated);
+	session->authenticated = NULL;
+	*ret_reply = reply_login_lost();
+	return false;
+}
+
+/* --- Recipients -------------------------------------------------------- */
+
+/* RFC 6531 section 3.5 and RFC 1870 section 6.1: what the peer cannot take is
+ * refused here, before it is asked. */
+static bool exceeds(const struct delivery *delivery,
+    const struct envelope_recipient *recipient, struct smtp_reply_text *ret)
+{
+	const struct smtp_capabilities *offered = smtp_client_capabilities(
+	    delivery->client);
+	const struct envelope *envelope = delivery->envelope;
+	bool ascii = slice_all(envelope->mail_from, is_ascii) &&
+		     slice_all(recipient->address, is_ascii);
+
+	if (!ascii && !capabilities_have(offered, CAP_SMTPUTF8)) {
+		*ret = reply(550, SLICE("5.6.7"),
+		    SLICE("the next hop takes no internationalized "
+			  "addresses (SMTPUTF8)"));
+		return true;
+	}
+	if (offered->size_max && envelope->declared_size > offered->size_max) {
+		*ret = reply(552, SLICE("5.3.4"),
+		    SLICE("the message is larger than the next hop takes"));
+		return true;
+	}
+	return false;
+}
+
+enum attempt {
+	ATTEMPT_DONE,
+	ATTEMPT_AGAIN, /* the connection failed, nothing was accepted */
+};
+
+/* The connection ended, or the command could not be said. */
+static enum attempt after_failure(
+    struct delivery *delivery, struct smtp_reply_text *ret)
+{
+	bool borrowed = is_borrowed(delivery);
+	bool failed = smtp_client_is_broken(delivery->client);
+
+	drop(delivery);
+	*ret = borrowed ? reply_login_lost() : reply_lost();
+	if (borrowed)
+		return ATTEMPT_DONE;
+	if (failed)
+		return ATTEMPT_AGAIN;
+	*ret = reply(
+	    501, SLICE("5.1.3"), SLICE("an address that cannot be passed on"));
+	return ATTEMPT_DONE;
+}
+
+static enum attempt begin(struct delivery *delivery,
+    const struct envelope_recipient *recipient, struct smtp_reply_text *ret)
+{
+	struct smtp_reply mail, rcpt;
+
+	if (exceeds(delivery, recipient, ret)) {
+		leave(delivery);
+		return ATTEMPT_DONE;
+	}
+	if (!client_mail_begin(delivery->client, delivery->envelope, recipient,
+		&mail, &rcpt, NULL))
+		return after_failure(delivery, ret);
+	if (smtp_client_is_broken(delivery->client)) {
+		/* 421 to MAIL or to the first RCPT. */
+		enum attempt attempt = after_failure(delivery, ret);
+
+		if (attempt == ATTEMPT_AGAIN)
+			*ret = reply_pass_on(delivery->arena,
+			    reply_is_ok(&mail) ? &rcpt : &mail);
+		return attempt;
+	}
+	if (reply_is_ok(&mail)) {
+		*ret = reply_pass_on(delivery->arena, &rcpt);
+		return ATTEMPT_DONE;
+	}
+	*ret = reply_pass_on(delivery->arena, &mail);
+	if (is_ok(ret))
+		*ret = reply_lost();
+	delivery->sender_refusal = *ret;
+	leave(delivery);
+	return ATTEMPT_DONE;
+}
+
+/* A reused connection may have been closed meanwhile: that is tried again on
+ * a new one.  A new one that fails is tried at another target. */
+static struct smtp_reply_text first_recipient(
+    struct delivery *delivery, const struct envelope_recipient *recipient)
+{
+	struct next_hop_request request = {
+	    .route = delivery->route,
+	    .domain = delivery->domain,
+	    .client = delivery->session->client,
+	};
+	struct smtp_reply_text text = reply_lost(), unreachable;
+
+	while (acquire(delivery, &request, &unreachable)) {
+		struct smtp_client *client = delivery->client;
+		bool reused = smtp_client_state(client)->reused;
+		struct slice key = arena_slice(
+		    delivery->arena, smtp_client_endpoint(client)->key);
+
+		if (begin(delivery, recipient, &text) == ATTEMPT_DONE)
+			return text;
+		if (!reused && request.avoid.len)
+			return text;
+		if (!reused)
+			request.avoid = key;
+		request.fresh = true;
+	}
+	return request.avoid.len ? text : unreachable;
+}
+
+static struct smtp_reply_text next_recipient(
+    struct delivery *delivery, const struct envelope_recipient *recipient)
+{
+	struct smtp_reply_text text;
+	struct smtp_reply answer;
+
+	if (exceeds(delivery, recipient, &text))
+		return text;
+	if (client_mail_recipient(delivery->client, recipient, &answer, NULL) &&
+	    !smtp_client_is_broken(delivery->client))
+		return reply_pass_on(delivery->arena, &answer);
+	if (after_failure(delivery, &text) == ATTEMPT_AGAIN && !delivery->count)
+		return first_recipient(delivery, recipient);
+	delivery->lost = true;
+	return text;
+}
+
+static struct smtp_reply_text add_folder(
+    struct delivery *delivery, const struct envelope_recipient *recipient)
+{
+	struct maildir_recipient one = {.address = recipient->address};
+	struct smtp_reply_text refusal;
+
+	if (!maildir_folder(delivery->arena, delivery->route->maildir,
+		recipient->address, &one.folder, &refusal))
+		return refusal;
+	if (delivery->count == delivery->folder_room) {
+		size_t room = delivery->count ? delivery->count * 2 : 4;
+		struct maildir_recipient *folders = ARENA_ARRAY(
+		    delivery->arena, room, struct maildir_recipient);
+
+		for (size_t i = 0; i < delivery->count; i++)
+			folders[i] = delivery->folders[i];
+		delivery->folders = folders;
+		delivery->folder_room = room;
+	}
+	one.address = arena_slice(delivery->arena, one.address);
+	delivery->folders[delivery->count] = one;
+	return reply(250, SLICE("2.1.5"), SLICE("ok"));
+}
+
+static bool is_same_destination(const struct delivery *delivery,
+    const struct conf_route *route, struct slice domain)
+{
+	return delivery->route == route &&
+	       (route->kind != NEXT_HOP_MX ||
+		   slice_eq_nocase(delivery->domain, domain));
+}
+
+static void release_delivery(void *object)
+{
+	delivery_abort(object);
+}
+
+struct delivery *delivery_new(struct arena *arena,
+    struct delivery_session *session, const struct envelope *envelope)
+{
+	struct delivery *delivery = ARENA_NEW(arena, struct delivery);
+
+	delivery->arena = arena;
+	delivery->session = session;
+	delivery->envelope = envelope;
+	arena_defer(arena, release_delivery, delivery);
+	return delivery;
+}
+
+struct smtp_reply_text delivery_recipient(struct delivery *delivery,
+    const struct conf_route *route, const struct envelope_recipient *recipient)
+{
+	struct slice domain = address_domain(recipient->address);
+	struct smtp_reply_text text;
+
+	require(!delivery->finished);
+	if (!is_same_destination(delivery, route, domain)) {
+		if (delivery->count)
+			return reply(452, SLICE("4.5.3"),
+			    SLICE("this recipient needs a transaction of its "
+				  "own, send it separately"));
+		leave(delivery);
+		delivery->sender_refusal = (struct smtp_reply_text){0};
+		delivery->route = route;
+		delivery->domain = arena_slice(delivery->arena, domain);
+	}
+	if (delivery->lost)
+		return reply_lost();
+	if (delivery->sender_refusal.code)
+		return delivery->sender_refusal;
+	if (route->kind == NEXT_HOP_MAILDIR)
+		text = add_folder(delivery, recipient);
+	else if (delivery->client)
+		text = next_recipient(delivery, recipient);
+	else
+		text = first_recipient(delivery, recipient);
+	delivery->count += is_ok(&text);
+	return text;
+}
+
+size_t delivery_recipient_count(const struct delivery *delivery)
+{
+	return delivery->count;
+}
+
+/* --- The message ------------------------------------------------------- */
+
+static struct delivery_result same_for_all(
+    struct delivery *delivery, struct smtp_reply_text text)
+{
+	struct smtp_reply_text *replies = ARENA_ARRAY(
+	    delivery->arena, delivery->count, struct smtp_reply_text);
+
+	for (size_t i = 0; i < delivery->count; i++)
+		replies[i] = text;
+	return (struct delivery_result){
+	    .reply = text,
+	    .count = delivery->count,
+	    .recipient_replies = replies,
+	};
+}
+
+static bool is_8bit(const struct message_pieces *pieces)
+{
+	for (size_t i = 0; i < pieces->count; i++)
+		if (!slice_all(pieces->pieces[i], is_ascii))
+			return true;
+	return false;
+}
+
+static bool header_is_8bit(const struct message_pieces *pieces)
+{
+	size_t line = 0; /* bytes in it, CR not counted */
+
+	for (size_t i = 0; i < pieces->count; i++) {
+		struct slice piece = pieces->pieces[i];
+
+		for (size_t j = 0; j < piece.len; j++) {
+			if (ascii_is_8bit(piece.ptr[j]))
+				return true;
+			if (piece.ptr[j] == '\n' && !line)
+				return false;
+			if (piece.ptr[j] == '\n')
+				line = 0;
+			else
+				line += piece.ptr[j] != '\r';
+		}
+	}
+	return false;
+}
+
+/* What the peer does not offer and the message needs.  An undeclared 8-bit
+ * body goes out as it came. */
+static bool content_exceeds(const struct delivery *delivery,
+    const struct message_pieces *pieces, struct smtp_reply_text *ret)
+{
+	const struct smtp_capabilities *offered = smtp_client_capabilities(
+	    delivery->client);
+	const struct envelope *envelope = delivery->envelope;
+
+	if (offered->size_max && pieces->size > offered->size_max)
+		*ret = reply(552, SLICE("5.3.4"),
+		    SLICE("the message is larger than the next hop takes"));
+	else if (envelope->body == BODY_BINARYMIME ||
+		 (envelope->body == BODY_8BITMIME &&
+		     !capabilities_have(offered, CAP_8BITMIME) &&
+		     is_8bit(pieces)))
+		*ret = reply(554, SLICE("5.6.3"),
+		    SLICE("the next hop takes no such data (8BITMIME)"));
+	else if (envelope->smtputf8 &&
+		 !capabilities_have(offered, CAP_SMTPUTF8) &&
+		 header_is_8bit(pieces))
+		*ret = reply(554, SLICE("5.6.9"),
+		    SLICE("the next hop takes no UTF-8 header (SMTPUTF8)"));
+	else
+		return false;
+	return true;
+}
+
+static struct smtp_reply_text connection_failed(struct delivery *delivery)
+{
+	bool borrowed = is_borrowed(delivery);
+
+	drop(delivery);
+	return borrowed ? reply_login_lost() : reply_lost();
+}
+
+/* A peer that refuses amid the data has often said why. */
+static struct smtp_reply_text content_failed(struct delivery *delivery)
+{
+	struct smtp_reply answer;
+	struct smtp_reply_text text, lost;
+	bool said = smtp_client_last_words(delivery->client, &answer);
+
+	if (said)
+		text = reply_pass_on(delivery->arena, &answer);
+	lost = connection_failed(delivery);
+	return said && !is_ok(&text) && lost.code != 421 ? text : lost;
+}
+
+/* RFC 2033 section 4.2: a reply for each accepted recipient, in order. */
+static void read_outcomes(
+    struct delivery *delivery, size_t count, struct smtp_reply_text *replies)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct smtp_reply answer;
+
+		if (!delivery->client) {
+			replies[i] = i ? replies[i - 1] : reply_lost();
+			continue;
+		}
+		if (client_mail_outcome(delivery->client, &answer, NULL))
+			replies[i] = reply_pass_on(delivery->arena, &answer);
+		else
+			replies[i] = connection_failed(delivery);
+	}
+}
+
+/* 4xx before 5xx before 2xx: nobody's copy may get lost. */
+static struct smtp_reply_text strongest(
+    const struct smtp_reply_text *replies, size_t count)
+{
+	static const int classes[] = {4, 5};
+
+	for (size_t c = 0; c < 2; c++)
+		for (size_t i = 0; i < count; i++)
+			if (replies[i].code / 100 == classes[c])
+				return replies[i];
+	return replies[0];
+}
+
+static struct delivery_result outcome(struct delivery *delivery)
+{
+	struct delivery_result result = same_for_all(delivery, reply_lost());
+	struct smtp_reply_text *replies;
+	bool lmtp = smtp_client_endpoint(delivery->client)->lmtp;
+
+	if (!lmtp) {
+		struct smtp_reply_text one;
+
+		read_outcomes(delivery, 1, &one);
+		result = same_for_all(delivery, one);
+	} else {
+		replies = ARENA_ARRAY(
+		    delivery->arena, delivery->count, struct smtp_reply_text);
+		read_outcomes(delivery, delivery->count, replies);
+		result.reply = strongest(replies, delivery->count);
+		result.recipient_replies = replies;
+	}
+	if (delivery->client)
+		smtp_client_state(delivery->client)->in_transaction = false;
+	return result;
+}
+
+static struct delivery_result send_data(
+    struct delivery *delivery, const struct message_pieces *pieces)
+{
+	struct smtp_reply_text text;
+	struct smtp_reply answer;
+
+	if (content_exceeds(delivery, pieces, &text))
+		return same_for_all(delivery, text);
+	if (!client_mail_data(delivery->client, &answer, NULL))
+		return same_for_all(delivery, connection_failed(delivery));
+	if (answer.code != 354) {
+		text = reply_pass_on(delivery->arena, &answer);
+		return same_for_all(
+		    delivery, is_ok(&text) ? reply_lost() : text);
+	}
+	if (!client_mail_content(delivery->client, pieces, NULL))
+		return same_for_all(delivery, content_failed(delivery));
+	return outcome(delivery);
+}
+
+struct delivery_result delivery_data(
+    struct delivery *delivery, const struct message_pieces *pieces)
+{
+	struct delivery_result result;
+
+	require(!delivery->finished && delivery->count);
+	delivery->finished = true;
+	if (delivery->route->kind == NEXT_HOP_MAILDIR)
+		result = same_for_all(delivery,
+		    maildir_deliver(delivery->arena,
+			next_hop_pool_config(delivery->session->pool)->hostname,
+			delivery->envelope->mail_from, delivery->count,
+			delivery->folders, pieces));
+	else if (delivery->lost)
+		result = same_for_all(delivery, reply_lost());
+	else
+		result = send_data(delivery, pieces);
+	leave(delivery);
+	return result;
+}
+
+void delivery_abort(struct delivery *delivery)
+{
+	leave(delivery);
+	delivery->finished = true;
+}
+
+bool delivery_send_message(struct arena *arena, struct next_hop_pool *pool,
+    const struct conf_route *route, struct slice sender, struct slice recipient,
+    struct slice message, struct smtp_reply_text *ret_reply)
+{
+	struct delivery_session *session = delivery_session_new(
+	    arena, pool, NULL);
+	struct message_pieces pieces = {1, &message, message.len};
+	struct envelope_recipient one = {.address = recipient};
+	struct envelope envelope = {
+	    .id = envelope_new_id(arena),
+	    .mail_from = sender,
+	    .smtputf8 = !slice_all(sender, is_ascii) ||
+			!slice_all(recipient, is_ascii) ||
+			header_is_8bit(&pieces),
+	    .body = is_8bit(&pieces) ? BODY_8BITMIME : BODY_7BIT,
+	    .declared_size = message.len,
+	};
+	struct delivery *delivery = delivery_new(arena, session, &envelope);
+	struct smtp_reply_text text = delivery_recipient(delivery, route, &one);
+
+	if (is_ok(&text))
+		text = delivery_data(delivery, &pieces).reply;
+	delivery_abort(delivery);
+	*ret_reply = text;
+	return is_ok(&text);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/next_hop_pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/require.h"
+#include "smtp/client.h"
+#include "smtp/client_tls.h"
+#include "smtp/targets.h"
+
+enum {
+	IDLE_MS = 30 * 1000, /* RFC 5321 section 4.5.3.2.7 lets a server
+			      * close after five minutes */
+	IDLE_MAX = 100,
+	ASIDE_MS = 30 * 1000,
+	ASIDE_MAX = 256,
+	CONNECT_MS = 30 * 1000,
+	ALL_MS = 120 * 1000, /* for all targets: RFC 5321 section 4.5.3.2.3
+			      * gives a client five minutes for RCPT */
+};
+
+/* An endpoint that could not be reached.  The hash stands for its key: a
+ * collision costs a detour. */
+struct aside {
+	uint64_t hash;
+	int64_t until_ms;
+};
+
+struct next_hop_pool {
+	atomic_uint references;
+	struct config *config;
+	struct dns_resolver *resolver;
+	struct client_tls *tls;
+	struct smtp_client_settings settings;
+	pthread_mutex_t lock;	  /* of what follows */
+	struct smtp_client *idle; /* newest first */
+	struct aside aside[ASIDE_MAX];
+	size_t aside_next;
+	struct next_hop_statistics statistics;
+};
+
+static void lock(struct next_hop_pool *pool)
+{
+	require(pthread_mutex_lock(&pool->lock) == 0);
+}
+
+static void unlock(struct next_hop_pool *pool)
+{
+	require(pthread_mutex_unlock(&pool->lock) == 0);
+}
+
+struct next_hop_pool *next_hop_pool_new(
+    struct config *config, struct dns_resolver *resolver)
+{
+	struct next_hop_pool *pool = MEMORY_NEW(struct next_hop_pool);
+
+	atomic_init(&pool->references, 1);
+	pool->config = config_hold(config);
+	pool->resolver = resolver ? dns_resolver_hold(resolver) : NULL;
+	pool->tls = client_tls_new();
+	pool->settings = (struct smtp_client_settings){
+	    .hostname = config->hostname,
+	    .limits = &config->limits,
+	    .tls = pool->tls,
+	};
+	require(pthread_mutex_init(&pool->lock, NULL) == 0);
+	return pool;
+}
+
+struct next_hop_pool *next_hop_pool_hold(struct next_hop_pool *pool)
+{
+	atomic_fetch_add(&pool->references, 1);
+	return pool;
+}
+
+static void quit_all(struct smtp_client *list)
+{
+	while (list) {
+		struct smtp_client *client = list;
+
+		list = smtp_client_state(client)->next;
+		smtp_client_quit(client);
+	}
+}
+
+void next_hop_pool_release(struct next_hop_pool *pool)
+{
+	if (!pool || atomic_fetch_sub(&pool->references, 1) != 1)
+		return;
+	quit_all(pool->idle);
+	client_tls_free(pool->tls);
+	if (pool->resolver)
+		dns_resolver_release(pool->resolver);
+	config_release(pool->config);
+	pthread_mutex_destroy(&pool->lock);
+	memory_free(pool);
+}
+
+const struct config *next_hop_pool_config(const struct next_hop_pool *pool)
+{
+	return pool->config;
+}
+
+struct dns_resolver *next_hop_pool_resolver(struct next_hop_pool *pool)
+{
+	return pool->resolver;
+}
+
+struct next_hop_statistics next_hop_pool_statistics(struct next_hop_pool *pool)
+{
+	struct next_hop_statistics copy;
+
+	lock(pool);
+	copy = pool->statistics;
+	unlock(pool);
+	return copy;
+}
+
+/* FNV-1a. */
+static uint64_t hash_of(struct slice key)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < key.len; i++)
+		hash = (hash ^ (unsigned char)key.ptr[i]) * 0x100000001b3u;
+	return hash;
+}
+
+/* Locked. */
+static struct aside *find_aside(struct next_hop_pool *pool, struct slice key)
+{
+	uint64_t hash = hash_of(key);
+	int64_t now = clock_monotonic_ms();
+
+	for (size_t i = 0; i < ASIDE_MAX; i++)
+		if (pool->aside[i].hash == hash &&
+		    pool->aside[i].until_ms > now)
+			return &pool->aside[i];
+	return NULL;
+}
+
+static bool is_aside(struct next_hop_pool *pool, struct slice key)
+{
+	bool found;
+
+	lock(pool);
+	found = find_aside(pool, key) != NULL;
+	unlock(pool);
+	return found;
+}
+
+static void note_failure(struct next_hop_pool *pool, struct slice key)
+{
+	struct aside *aside;
+
+	lock(pool);
+	pool->statistics.failed++;
+	aside = find_aside(pool, key);
+	if (!aside)
+		aside = &pool->aside[pool->aside_next++ % ASIDE_MAX];
+	aside->hash = hash_of(key);
+	aside->until_ms = clock_monotonic_ms() + ASIDE_MS;
+	unlock(pool);
+}
+
+static void note_success(
+    struct next_hop_pool *pool, const struct smtp_client *client)
+{
+	struct aside *aside;
+
+	lock(pool);
+	pool->statistics.opened++;
+	pool->statistics.tls += smtp_client_is_tls(client);
+	aside = find_aside(pool, smtp_client_endpoint(client)->key);
+	if (aside)
+		aside->until_ms = 0;
+	unlock(pool);
+}
+
+/* Locked.  Unlinks and returns those that were idle too long, or are too
+ * many. */
+static struct smtp_client *take_expired(struct next_hop_pool *pool)
+{
+	int64_t oldest = clock_monotonic_ms() - IDLE_MS;
+	struct smtp_client **at = &pool->idle, *expired;
+	size_t kept = 0;
+
+	while (*at && kept < IDLE_MAX &&
+	       smtp_client_state(*at)->idle_since_ms > oldest) {
+		at = &smtp_client_state(*at)->next;
+		kept++;
+	}
+	expired = *at;
+	*at = NULL;
+	pool->statistics.idle = kept;
+	return expired;
+}
+
+static struct smtp_client *take_idle(
+    struct next_hop_pool *pool, struct slice key)
+{
+	struct smtp_client *expired, **at, *found = NULL;
+
+	lock(pool);
+	expired = take_expired(pool);
+	for (at = &pool->idle; *at; at = &smtp_client_state(*at)->next)
+		if (slice_eq(smtp_client_endpoint(*at)->key, key))
+			break;
+	if (*at) {
+		found = *at;
+		*at = smtp_client_state(found)->next;
+		smtp_client_state(found)->next = NULL;
+		pool->statistics.idle--;
+	}
+	unlock(pool);
+	quit_all(expired);
+	return found;
+}
+
+static struct smtp_client *reuse(
+    struct next_hop_pool *pool, const struct smtp_endpoint *endpoint)
+{
+	struct smtp_client *client;
+
+	while ((client = take_idle(pool, endpoint->key))) {
+		if (smtp_client_is_idle(client)) {
+			lock(pool);
+			pool->statistics.reused++;
+			unlock(pool);
+			return client;
+		}
+		smtp_client_drop(client);
+	}
+	return NULL;
+}
+
+void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client)
+{
+	struct smtp_client_state *state;
+	struct smtp_client *expired;
+
+	if (!client)
+		return;
+	state = smtp_client_state(client);
+	if (state->in_transaction && !smtp_client_is_broken(client))
+		smtp_client_reset(client, NULL);
+	if (smtp_client_is_broken(client)) {
+		smtp_client_drop(client);
+		return;
+	}
+	if (state->proxied || state->authenticated) {
+		smtp_client_quit(client);
+		return;
+	}
+	smtp_client_shrink(client);
+	state->reused = true;
+	state->idle_since_ms = clock_monotonic_ms();
+	lock(pool);
+	state->next = pool->idle;
+	pool->idle = client;
+	expired = take_expired(pool);
+	unlock(pool);
+	quit_all(expired);
+}
+
+/* Those that are not set aside first; order is kept otherwise. */
+static void order(struct next_hop_pool *pool, const struct target_list *list,
+    const struct smtp_endpoint *ret[static TARGETS_MAX])
+{
+	bool aside[TARGETS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		aside[i] = is_aside(pool, list->endpoints[i].key);
+	for (size_t i = 0; i < list->count; i++)
+		if (!aside[i])
+			ret[count++] = &list->endpoints[i];
+	for (size_t i = 0; i < list->count; i++)
+		if (aside[i])
+			ret[count++] = &list->endpoints[i];
+}
+
+static bool open_one(struct next_hop_pool *pool,
+    const struct next_hop_request *request,
+    const struct smtp_endpoint *endpoint, struct deadline end,
+    struct smtp_client **ret, struct err *err)
+{
+	struct smtp_client *client;
+
+	if (!request->fresh && (client = reuse(pool, endpoint))) {
+		*ret = client;
+		return true;
+	}
+	if (!smtp_client_open(&pool->settings, endpoint, request->client,
+		deadline_min(end, deadline_in(CONNECT_MS)), &client, err)) {
+		note_failure(pool, endpoint->key);
+		log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.failed", LOG_ERR(err));
+		return false;
+	}
+	note_success(pool, client);
+	*ret = client;
+	return true;
+}
+
+/* The reason in few words: names and addresses behind us are nobody's
+ * business. */
+static struct smtp_reply_text unreachable(
+    struct arena *arena, const struct err *err)
+{
+	const char *why = "it refuses or fails";
+
+	if (err->kind == E_TIMEOUT)
+		why = "timed out";
+	else if (err->kind == E_CLOSED)
+		why = "it closed the connection";
+	return (struct smtp_reply_text){
+	    .code = 451,
+	    .enhanced = SLICE("4.4.1"),
+	    .text = arena_format_slice(
+		arena, "the next hop is not available now: %s", why),
+	};
+}
+
+bool next_hop_pool_get(struct next_hop_pool *pool, struct arena *arena,
+    const struct next_hop_request *request, struct smtp_client **ret,
+    struct smtp_reply_text *ret_reply)
+{
+	const struct smtp_endpoint *endpoints[TARGETS_MAX];
+	struct target_list list;
+	struct deadline end = deadline_in(ALL_MS);
+	struct err err = {0};
+
+	if (!targets_find(
+		arena, pool->config, pool->resolver, request, &list, ret_reply))
+		return false;
+	order(pool, &list, endpoints);
+	for (size_t i = 0; i < list.count; i++) {
+		if (slice_eq(endpoints[i]->key, request->avoid))
+			continue;
+		if (i && deadline_passed(end))
+			break;
+		if (open_one(pool, request, endpoints[i], end, ret, &err))
+			return true;
+	}
+	*ret_reply = unreachable(arena, &err);
+	return false;
+}

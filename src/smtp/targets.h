@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* smtp/targets.h - from a route to the endpoints to try, best first.
+ *
+ * Addresses and sockets as configured, names by A and AAAA, mail exchangers by
+ * MX (RFC 5321 section 5.1, null MX: RFC 7505).  We never deliver to ourselves.
+ */
+#ifndef SMTP_TARGETS_H
+#define SMTP_TARGETS_H
+
+#include "smtp/client.h"
+#include "smtp/next_hop_pool.h"
+
+enum {
+	TARGETS_HOSTS_MAX = 10,	   /* of one MX set */
+	TARGETS_ADDRESSES_MAX = 4, /* of one host */
+	TARGETS_MAX = 20,
+};
+
+struct target_list {
+	size_t count;
+	struct smtp_endpoint endpoints[TARGETS_MAX];
+};
+
+/* Text lives in arena.  False: *ret_reply says why there is none.  Only a
+ * route of kind mx can lead to a permanent refusal: elsewhere it would be our
+ * configuration that is wrong. */
+bool targets_find(struct arena *arena, const struct config *config,
+    struct dns_resolver *resolver, const struct next_hop_request *request,
+    struct target_list *ret, struct smtp_reply_text *ret_reply);
+
+#endif
