@@ -83,7 +83,7 @@ bool reply_add_line(struct arena *arena, struct smtp_reply *reply,
 {
 	struct slice text;
 	size_t enhanced;
-	int code;
+	int code = 0;
 
 	line = without_line_end(line);
 	if (line.len > REPLY_LINE_MAX)
