@@ -27,14 +27,17 @@ enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE,
 const char *dmarc_result_name(enum dmarc_result result);
 const char *dmarc_policy_name(enum dmarc_policy policy);
 
-/* What the tree walk found for one author domain. */
+/* What the tree walk found for one author domain.  TEMPERROR with a record: the
+ * record applies, but whether by np= or sp= could not be told; policy is then
+ * the stricter one. */
 struct dmarc_discovery {
 	enum dmarc_result status;	/* NONE: no record; PASS: record found;
 					 * TEMPERROR, PERMERROR */
 	struct slice author_domain;
 	struct slice policy_domain;	/* where the record stands; or empty */
-	struct slice organizational_domain;
-	bool author_domain_exists;	/* false: NXDOMAIN, for np= */
+	struct slice organizational_domain;	/* empty: DNS could not tell */
+	bool author_domain_exists;	/* false: NXDOMAIN; asked only where np=
+					 * makes a difference, else true */
 	struct slice record;		/* as published, or empty */
 	struct slice problem;		/* in words, warnings included */
 	enum dmarc_policy policy;	/* p=, sp= or np=: whichever applies */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forged fields: whom would a reader, strict or sloppy, take this one for? */
+#include "auth/authres.h"
+
+#include "base/ascii.h"
+#include "base/buf.h"
+
+static bool is_name_byte(char c)
+{
+	return ascii_is_alnum(c) || c == '-' || c == '.' || c == '_' ||
+	       ascii_is_8bit(c);
+}
+
+/* A field is read up to its first semicolon.  A reader that knows comments
+ * and quoted strings may find that one elsewhere than one that does not: take
+ * the later, by not counting those inside. */
+static struct slice head_of(struct slice value)
+{
+	size_t depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.ptr[i];
+
+		if (c == '\\' && (quoted || depth))
+			i++;
+		else if (c == '"' && depth == 0)
+			quoted = !quoted;
+		else if (c == '(' && !quoted)
+			depth++;
+		else if (c == ')' && !quoted && depth)
+			depth--;
+		else if (c == ';' && !quoted && depth == 0)
+			return slice_sub(value, 0, i);
+	}
+	return value;
+}
+
+/* Without what a reader may drop: white space, controls, backslashes. */
+static struct slice squeeze(struct arena *arena, struct slice text)
+{
+	struct buf *out = buf_in_arena(arena, text.len);
+
+	for (size_t i = 0; i < text.len; i++)
+		if (!ascii_is_control(text.ptr[i]) && text.ptr[i] != ' ' &&
+		    text.ptr[i] != '\\')
+			buf_add_byte(out, text.ptr[i]);
+	return buf_slice(out);
+}
+
+/* The name stands there as a whole, a final dot aside. */
+static bool names(struct slice text, struct slice name)
+{
+	if (name.len == 0)
+		return false;
+	for (size_t i = 0; i + name.len <= text.len; i++) {
+		struct slice after = slice_from_pos(text, i + name.len);
+
+		if (!slice_eq_nocase(slice_sub(text, i, name.len), name) ||
+		    (i && is_name_byte(text.ptr[i - 1])))
+			continue;
+		if (after.len && after.ptr[0] == '.')
+			after = slice_from_pos(after, 1);
+		if (after.len == 0 || !is_name_byte(after.ptr[0]))
+			return true;
+	}
+	return false;
+}
+
+/* "mx.agency.example1": an id with its version, once squeezed. */
+static bool names_with_version(struct slice squeezed, struct slice name)
+{
+	struct slice version = slice_from_pos(squeezed, name.len);
+
+	return name.len && slice_starts_nocase(squeezed, name) &&
+	       slice_all(version, ascii_is_digit);
+}
+
+bool authres_claims(
+    struct arena *arena, struct slice value, struct slice authserv_id)
+{
+	struct slice head = head_of(value);
+	struct slice squeezed = squeeze(arena, head);
+
+	return names(head, authserv_id) || names(squeezed, authserv_id) ||
+	       names_with_version(squeezed, authserv_id);
+}
+
+bool authres_is_anonymous(struct slice value)
+{
+	struct slice rest = slice_trim(value);
+	size_t word = 0;
+
+	while (word < rest.len &&
+	       (ascii_is_alnum(rest.ptr[word]) || rest.ptr[word] == '-'))
+		word++;
+	rest = slice_trim(slice_from_pos(rest, word));
+	return word > 0 && rest.len > 0 &&
+	       (rest.ptr[0] == '=' || rest.ptr[0] == '/');
+}
