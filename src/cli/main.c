@@ -7,6 +7,7 @@ static const struct command *const commands[] = {
     &command_config_check,
     &command_config_dump,
     &command_config_describe,
+    &command_dmarc,
     &command_spf,
     NULL,
 };
