@@ -227,7 +227,7 @@ static unsigned char is_changed(char c, char next)
 						 (next == '\r'))));
 }
 
-enum { BLOCK = 64 };
+enum { BLOCK = 32 };
 
 static bool block_is_clean(const char *bytes)
 {

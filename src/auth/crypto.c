@@ -13,8 +13,14 @@
 
 enum { ED25519_KEY_SIZE = 32, ED25519_SIGNATURE_SIZE = 64 };
 
+/* A call of EVP_DigestUpdate costs as much as hashing 50 octets: small pieces
+ * are gathered, large ones hashed where they are. */
+enum { GATHER_SIZE = 1024, GATHER_MAX = 128 };
+
 struct crypto_hash {
 	EVP_MD_CTX *context;
+	size_t gathered;
+	char gather[GATHER_SIZE];
 };
 
 struct crypto_key {
@@ -62,7 +68,18 @@ struct crypto_hash *crypto_hash_new(struct arena *arena)
 
 void crypto_hash_add(struct crypto_hash *hash, struct slice bytes)
 {
-	require(EVP_DigestUpdate(hash->context, bytes.ptr, bytes.len));
+	if (hash->gathered + bytes.len > GATHER_SIZE ||
+	    bytes.len > GATHER_MAX) {
+		require(EVP_DigestUpdate(
+		    hash->context, hash->gather, hash->gathered));
+		hash->gathered = 0;
+	}
+	if (bytes.len > GATHER_MAX) {
+		require(EVP_DigestUpdate(hash->context, bytes.ptr, bytes.len));
+	} else if (bytes.len) {
+		memcpy(hash->gather + hash->gathered, bytes.ptr, bytes.len);
+		hash->gathered += bytes.len;
+	}
 }
 
 struct crypto_digest crypto_hash_digest(
@@ -72,6 +89,7 @@ struct crypto_digest crypto_hash_digest(
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
 
 	require(copy && EVP_MD_CTX_copy_ex(copy, hash->context));
+	require(EVP_DigestUpdate(copy, hash->gather, hash->gathered));
 	require(EVP_DigestUpdate(copy, tail.ptr, tail.len));
 	require(EVP_DigestFinal_ex(copy, digest.bytes, NULL));
 	EVP_MD_CTX_free(copy);

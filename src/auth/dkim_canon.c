@@ -103,7 +103,8 @@ void dkim_canon_own_field(struct buf *buf,
     struct slice signature)
 {
 	struct slice text = without_line_end(raw);
-	size_t from = (size_t)(signature.ptr - raw.ptr);
+	size_t from = signature.len ? (size_t)(signature.ptr - raw.ptr)
+				    : text.len;
 	struct buf cut;
 
 	buf_init(&cut, text.len);

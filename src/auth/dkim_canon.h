@@ -18,7 +18,8 @@ void dkim_canon_field(struct buf *buf,
     enum dkim_canonicalization canonicalization, struct slice raw);
 
 /* The same for the signature's own field: without what lies between '=' and
- * ';' of b= (signature, a part of raw), and without CR LF at its end. */
+ * ';' of b= (signature, a part of raw, or empty), and without CR LF at its end.
+ */
 void dkim_canon_own_field(struct buf *buf,
     enum dkim_canonicalization canonicalization, struct slice raw,
     struct slice signature);

@@ -73,12 +73,9 @@ bool taglist_next_word(struct slice *rest, struct slice *ret)
 {
 	struct slice word;
 
-	if (!rest->ptr)
+	if (slice_empty(*rest))
 		return false;
-	/* The last word leaves a NULL pointer, so that "a:" has two words and
-	 * a word is not confused with the end. */
-	if (!slice_split(*rest, ':', &word, rest))
-		*rest = slice_of(NULL, 0);
+	slice_split(*rest, ':', &word, rest);
 	*ret = slice_trim(word);
 	return true;
 }

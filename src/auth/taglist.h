@@ -33,7 +33,8 @@ bool taglist_parse(struct slice text, struct taglist *ret, struct err *err);
 const struct tag *taglist_find(const struct taglist *list, struct slice name);
 
 /* The next item of a list of words separated by ':' (h=, s=, t=), trimmed.
- * False at the end.  *rest starts as the tag's value. */
+ * False at the end; "a::b:" has the words a, nothing, b.  *rest starts as the
+ * tag's value. */
 bool taglist_next_word(struct slice *rest, struct slice *ret);
 
 #endif
