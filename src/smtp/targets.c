@@ -139,6 +139,23 @@ static size_t add_addresses(struct finder *finder, struct slice host,
 	return added;
 }
 
+/* RFC 6761 section 6.3: known without asking. */
+static bool add_localhost(
+    struct finder *finder, struct slice host, uint16_t port)
+{
+	static const struct ip loopback[] = {
+	    {.family = IP_V4, .bytes = {127, 0, 0, 1}},
+	    {.family = IP_V6, .bytes = {[15] = 1}},
+	};
+
+	if (!slice_eq_nocase(host, SLICE("localhost")))
+		return false;
+	for (size_t i = 0; i < 2; i++)
+		add(finder, (struct smtp_endpoint){
+				.host = host, .ip = loopback[i], .port = port});
+	return true;
+}
+
 static size_t add_host(
     struct finder *finder, struct slice host, uint16_t port, bool *ret_loop)
 {
@@ -276,9 +293,13 @@ static void find_target(struct finder *finder, const struct conf_target *target)
 		add(finder,
 		    (struct smtp_endpoint){.host = SLICE("localhost"),
 			.path = slice_from_pos(target->host, unix_prefix.len)});
+	else if (finder->route->kind == NEXT_HOP_MX)
+		find_mx(finder, target->host, port);
 	else if (ip_parse(target->host, &ip))
 		add(finder, (struct smtp_endpoint){
 				.host = target->host, .ip = ip, .port = port});
+	else if (add_localhost(finder, target->host, port))
+		return;
 	else if (target->lookup_mx)
 		find_mx(finder, target->host, port);
 	else
