@@ -14,15 +14,18 @@
 #include "dns/resolver.h"
 
 enum dmarc_result {
-	DMARC_NONE,		/* no policy record */
+	DMARC_NONE, /* no policy record */
 	DMARC_PASS,
 	DMARC_FAIL,
 	DMARC_TEMPERROR,
 	DMARC_PERMERROR,
 };
 
-enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE,
-	DMARC_POLICY_REJECT };
+enum dmarc_policy {
+	DMARC_POLICY_NONE,
+	DMARC_POLICY_QUARANTINE,
+	DMARC_POLICY_REJECT
+};
 
 const char *dmarc_result_name(enum dmarc_result result);
 const char *dmarc_policy_name(enum dmarc_policy policy);
@@ -31,24 +34,24 @@ const char *dmarc_policy_name(enum dmarc_policy policy);
  * record applies, but whether by np= or sp= could not be told; policy is then
  * the stricter one. */
 struct dmarc_discovery {
-	enum dmarc_result status;	/* NONE: no record; PASS: record found;
-					 * TEMPERROR, PERMERROR */
+	enum dmarc_result status; /* NONE: no record; PASS: record found;
+				   * TEMPERROR, PERMERROR */
 	struct slice author_domain;
-	struct slice policy_domain;	/* where the record stands; or empty */
-	struct slice organizational_domain;	/* empty: DNS could not tell */
-	bool author_domain_exists;	/* false: NXDOMAIN; asked only where np=
-					 * makes a difference, else true */
-	struct slice record;		/* as published, or empty */
-	struct slice problem;		/* in words, warnings included */
-	enum dmarc_policy policy;	/* p=, sp= or np=: whichever applies */
-	enum dmarc_policy applied_policy;	/* one step milder with t=y */
-	bool testing;			/* t=y */
-	bool strict_spf, strict_dkim;	/* aspf=s, adkim=s */
-	struct slice rua, ruf;		/* raw values, or empty */
+	struct slice policy_domain; /* where the record stands; or empty */
+	struct slice organizational_domain; /* empty: DNS could not tell */
+	bool author_domain_exists; /* false: NXDOMAIN; asked only where np=
+				    * makes a difference, else true */
+	struct slice record;	   /* as published, or empty */
+	struct slice problem;	   /* in words, warnings included */
+	enum dmarc_policy policy;  /* p=, sp= or np=: whichever applies */
+	enum dmarc_policy applied_policy; /* one step milder with t=y */
+	bool testing;			  /* t=y */
+	bool strict_spf, strict_dkim;	  /* aspf=s, adkim=s */
+	struct slice rua, ruf;		  /* raw values, or empty */
 };
 
-struct dmarc_discovery dmarc_discover(struct arena *arena,
-    struct dns_session *dns, struct slice author_domain);
+struct dmarc_discovery dmarc_discover(
+    struct arena *arena, struct dns_session *dns, struct slice author_domain);
 
 /* Starts the queries of the walk. */
 void dmarc_prefetch(struct dns_session *dns, struct slice author_domain);
@@ -57,7 +60,7 @@ struct dmarc_outcome {
 	enum dmarc_result result;
 	struct slice from_domain;
 	struct dmarc_discovery discovery;
-	bool spf_aligned, dkim_aligned;	/* passed and aligned */
+	bool spf_aligned, dkim_aligned; /* passed and aligned */
 	struct slice reason;		/* plain words */
 };
 
@@ -69,9 +72,10 @@ struct dmarc_outcome dmarc_evaluate(struct arena *arena,
     const struct dkim_outcome *dkim);
 
 /* Are two domains aligned (RFC 9989 section 4.10)?  relaxed compares
- * organizational domains by tree walk. false and *ret_temporary when DNS could not tell. */
+ * organizational domains by tree walk. false and *ret_temporary when DNS could
+ * not tell. */
 bool dmarc_aligned(struct arena *arena, struct dns_session *dns,
-    struct slice author_domain, struct slice authenticated_domain,
-    bool strict, bool *ret_temporary);
+    struct slice author_domain, struct slice authenticated_domain, bool strict,
+    bool *ret_temporary);
 
 #endif
