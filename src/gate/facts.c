@@ -3,6 +3,7 @@
  * facts that a trace keeps for `explain`. */
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "gate/gate_private.h"
@@ -304,7 +305,7 @@ static void set_verdict(struct gate_message *message, json_t *facts)
 	set_word(facts, "verdict", verdict_name(decision->verdict));
 	set_text(message->arena, facts, "smtp_reply",
 	    replies ? decision_reply_line(message->arena, &decision->reply)
-		    : SLICE(""));
+		    : SLICE("250 2.0.0 accepted"));
 	set_text(message->arena, facts, "policy", decision->policy);
 	set_text(message->arena, facts, "reason", decision->reason);
 }
@@ -316,6 +317,18 @@ static void set_content(json_t *facts)
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		json_object_set_new(facts, keys[i], json_array());
+}
+
+/* Folding as one blank each. */
+static struct slice one_line(struct arena *arena, struct slice value)
+{
+	struct buf *line = buf_in_arena(arena, value.len);
+
+	for (size_t i = 0; i < value.len; i++)
+		if (value.ptr[i] != '\r' && value.ptr[i] != '\n')
+			buf_add_byte(
+			    line, value.ptr[i] == '\t' ? ' ' : value.ptr[i]);
+	return buf_slice(line);
 }
 
 struct slice gate_json(struct gate_message *message)
@@ -337,7 +350,7 @@ struct slice gate_json(struct gate_message *message)
 	set_dmarc(message, facts);
 	json_object_set_new(facts, "own_domain", own_domain_value(message));
 	set_text(arena, facts, "authentication_results",
-	    headers_unfold(arena, message->authentication_results));
+	    one_line(arena, message->authentication_results));
 	json_object_set_new(facts, "message", message_value(message));
 	set_content(facts);
 	json_object_set_new(facts, "steps", step_values(message));

@@ -289,15 +289,16 @@ static void find_override(struct gate_message *message)
 	    &message->context->config->authentication;
 	struct intermediary_input input = {
 	    .count = settings->intermediary_count,
-	    .configured = settings->intermediaries,
-	    .client_ip = &message->envelope->client->ip,
-	    .client_name = message->envelope->client->name,
+	    .list = settings->intermediaries,
 	    .arc = &message->arc,
+	    .client_ip = message->envelope->client->ip,
+	    .client_name = message->envelope->client->name,
 	    .dkim_count = message->dkim_count,
 	    .dkim = message->dkim,
-	    .from_domain_count = message->from.domain_count,
-	    .from_domains = message->from.domains,
+	    .from_count = message->from.domain_count,
+	    .from = message->from.domains,
 	};
+	struct intermediary_outcome found;
 	bool may_send_as = message->from.domain_count > 0;
 
 	for (size_t i = 0; i < message->from.domain_count; i++)
@@ -312,8 +313,10 @@ static void find_override(struct gate_message *message)
 		};
 		return;
 	}
-	message->override.applies = intermediary_match(
-	    message->arena, &input, &message->override.reason);
+	found = intermediary_find(message->arena, &input);
+	message->override.applies = found.matched;
+	if (found.matched)
+		message->override.reason = found.reason;
 }
 
 void policies_apply(struct gate_message *message)

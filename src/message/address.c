@@ -140,17 +140,17 @@ struct words {
 	bool after_dot;
 };
 
-static void join_word(struct words *words, bool first)
+static void join_word(struct words *words, bool first, bool gap)
 {
-	if (!first && !words->after_dot) {
+	if (!first && !words->after_dot)
 		words->is_local = false;
+	if (!first && gap)
 		buf_add_byte(words->phrase, ' ');
-	}
 	words->any = true;
 	words->after_dot = false;
 }
 
-static bool take_word(struct scanner *scanner, struct words *words)
+static bool take_word(struct scanner *scanner, struct words *words, bool gap)
 {
 	bool first = !words->any;
 	size_t from = words->phrase->len;
@@ -164,7 +164,7 @@ static bool take_word(struct scanner *scanner, struct words *words)
 		buf_add_byte(words->local, '.');
 		return buf_add_byte(words->phrase, '.');
 	}
-	join_word(words, first);
+	join_word(words, first, gap);
 	if (at_byte(scanner, '"')) {
 		from = words->local->len;
 		if (!take_quoted(scanner, words->local))
@@ -200,11 +200,13 @@ static bool take_words(struct scanner *scanner, struct words *ret)
 	    .is_local = true,
 	};
 	for (;;) {
+		size_t before = scanner->rest.len;
+
 		if (!skip_cfws(scanner))
 			return false;
 		if (ends_words(scanner))
 			break;
-		if (!take_word(scanner, ret))
+		if (!take_word(scanner, ret, scanner->rest.len < before))
 			return false;
 	}
 	if (!ret->any || ret->after_dot)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/address.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+
+#define S(text) SLICE_INIT(text)
+
+enum { ADDRESSES_MAX = 10 };
+
+/* want: "name|local|domain" of each mailbox, divided by ";"; NULL: an error */
+static const struct {
+	struct slice text;
+	const char *want;
+} lists[] = {
+    /* clang-format off */
+    {S("a@b.example"), "|a|b.example"},
+    {S(" A B <a.c@b.example> "), "A B|a.c|b.example"},
+    {S("\"A, B\" <a@b>, c@d"), "A, B|a|b;|c|d"},
+    {S("\"a b\"@c"), "|a b|c"},
+    {S("(x)a(y)@(z)b(w)"), "|a|b"},
+    {S("a . b @ c . d"), "|a.b|c.d"},		/* RFC 5322, 4.4 */
+    {S("a@[192.0.2.1]"), "|a|[192.0.2.1]"},
+    {S("G: a@b, c@d;"), "|a|b;|c|d"},
+    {S("G:;"), ""},
+    {S("G:;, a@b"), "|a|b"},
+    {S("<@r.example,@s.example:a@b>"), "|a|b"},
+    {S("a@b,, c@d,"), "|a|b;|c|d"},
+    {S("=?utf-8?q?a=40bank.example?= <x@evil.example>"),
+	"=?utf-8?q?a=40bank.example?=|x|evil.example"},
+    {S("\xc3\xa4@b\xc3\xbc.example"), "|\xc3\xa4|b\xc3\xbc.example"},
+    {S("a\r\n @b"), "|a|b"},
+    {S("\"x\\\"y\"@b"), "|x\"y|b"},
+    {S("J. Doe <j@d>"), "J. Doe|j|d"},		/* obs-phrase */
+    {S(""), ""},
+    {S("a"), NULL},
+    {S("a b@c"), NULL},
+    {S("a@b@c"), NULL},
+    {S("a@b c@d"), NULL},
+    {S("a@"), NULL},
+    {S("@b"), NULL},
+    {S("<a@b"), NULL},
+    {S("a@b>"), NULL},
+    {S("a@b..c"), NULL},
+    {S("a..b@c"), NULL},
+    {S(".a@c"), NULL},
+    {S("a.@c"), NULL},
+    {S("\"a@c"), NULL},
+    {S("(a@c"), NULL},
+    {S("G: a@b"), NULL},
+    {S("G: H: a@b;;"), NULL},
+    {S(": a@b;"), NULL},
+    {S("a\0b@c"), NULL},
+    {S("a@b\0c"), NULL},
+    {S("a@[1[2]"), NULL},
+    {S("<a@b> <c@d>"), NULL},
+    {S("<a@b>c@d"), NULL},
+    {S("\"a\x01\"@b"), NULL},
+    {S("a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b"), NULL},
+    /* clang-format on */
+};
+
+static struct slice as_text(
+    struct arena *arena, const struct mailbox_list *list)
+{
+	struct buf *text = buf_in_arena(arena, 4096);
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (i)
+			buf_add_byte(text, ';');
+		buf_add(text, list->mailboxes[i].display_name);
+		buf_add_byte(text, '|');
+		buf_add(text, list->mailboxes[i].local_part);
+		buf_add_byte(text, '|');
+		buf_add(text, list->mailboxes[i].domain);
+	}
+	return buf_slice(text);
+}
+
+static void test_lists(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct mailbox_list list;
+		struct err err;
+		bool ok = address_parse_list(
+		    arena, lists[i].text, ADDRESSES_MAX, &list, &err);
+
+		if (ok != (lists[i].want != NULL))
+			fail_msg("%.*s: %s", SLICE_ARGS(lists[i].text),
+			    ok ? "accepted" : err.text);
+		if (ok &&
+		    !slice_eq(as_text(arena, &list), slice_from(lists[i].want)))
+			fail_msg("%.*s: got %.*s", SLICE_ARGS(lists[i].text),
+			    SLICE_ARGS(as_text(arena, &list)));
+		arena_free(arena);
+	}
+}
+
+/* The input that crashes a recursive parser. */
+static void test_nesting(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, 1000000);
+	struct mailbox_list list;
+
+	(void)state;
+	for (size_t i = 0; i < 100000; i++)
+		buf_add_text(text, "g:");
+	assert_false(
+	    address_parse_list(arena, buf_slice(text), 10, &list, NULL));
+	buf_clear(text);
+	for (size_t i = 0; i < 100000; i++)
+		buf_add_text(text, "(");
+	assert_false(
+	    address_parse_list(arena, buf_slice(text), 10, &list, NULL));
+	arena_free(arena);
+}
+
+static const struct {
+	struct slice text;
+	bool smtputf8;
+	const char *want; /* "local|domain" */
+} paths[] = {
+    /* clang-format off */
+    {S("a@b.example"), false, "a|b.example"},
+    {S(""), false, "|"},
+    {S("\"a b\"@c"), false, "a b|c"},
+    {S("@r.example,@s.example:a@b"), false, "a|b"},
+    {S("a@[IPv6:2001:db8::1]"), false, "a|[IPv6:2001:db8::1]"},
+    {S("\xc3\xa4@b"), true, "\xc3\xa4|b"},
+    {S("\xc3\xa4@b"), false, NULL},
+    {S("\xc3@b"), true, NULL},
+    {S("a"), false, NULL},
+    {S("a@"), false, NULL},
+    {S("@b"), false, NULL},
+    {S("a@b..c"), false, NULL},
+    {S("a@-b c"), false, NULL},
+    {S("a b@c"), false, NULL},
+    {S("a@b>"), false, NULL},
+    {S("a\r\n@b"), false, NULL},
+    {S("a..b@c"), false, NULL},
+    {S("a@[x]y"), false, NULL},
+    /* clang-format on */
+};
+
+static void test_paths(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct mailbox mailbox;
+		bool ok = address_parse_path(
+		    arena, paths[i].text, paths[i].smtputf8, &mailbox, NULL);
+
+		if (ok != (paths[i].want != NULL))
+			fail_msg("%.*s", SLICE_ARGS(paths[i].text));
+		if (ok)
+			assert_string_equal(arena_format(arena, "%.*s|%.*s",
+						SLICE_ARGS(mailbox.local_part),
+						SLICE_ARGS(mailbox.domain)),
+			    paths[i].want);
+		arena_free(arena);
+	}
+}
+
+static void test_format(void **state)
+{
+	struct arena *arena = arena_new(0);
+	const struct mailbox quoted = {
+	    .local_part = SLICE("a\"b c"), .domain = SLICE("d")};
+	const struct mailbox plain = {
+	    .local_part = SLICE("a.b"), .domain = SLICE("d")};
+
+	(void)state;
+	assert_true(
+	    slice_eq(address_format(arena, &quoted), SLICE("\"a\\\"b c\"@d")));
+	assert_true(slice_eq(address_format(arena, &plain), SLICE("a.b@d")));
+	assert_true(slice_eq(
+	    address_domain(SLICE("\"a@b\"@c.example")), SLICE("c.example")));
+	assert_true(slice_empty(address_domain(SLICE("postmaster"))));
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_lists),
+	    cmocka_unit_test(test_nesting),
+	    cmocka_unit_test(test_paths),
+	    cmocka_unit_test(test_format),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/faults.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "message/decision.h"
+#include "message/edit.h"
+
+#define S(text) SLICE_INIT(text)
+#define GOOD "From: a@b\r\nDate: x\r\nMessage-ID: <1@b>\r\n"
+
+static const struct {
+	struct slice message;
+	const char *want; /* names divided by blanks */
+} cases[] = {
+    /* clang-format off */
+    {S(GOOD "\r\nbody\r\n"), ""},
+    {S(GOOD "\r\nbo\ndy\r\n"), "bare-lf"},
+    {S(GOOD "\r\nbo\rdy\r\n"), "bare-cr"},
+    {S(GOOD "\r\nbo\r\r\ndy\r\n"), "bare-cr"},
+    {S(GOOD "\r\nbo\n\r\ndy\r\n"), "bare-lf"},
+    {S(GOOD "\r\n\0\r\n"), "nul-in-body"},
+    {S(GOOD "X: \0\r\n\r\n"), "nul-in-header"},
+    {S(GOOD "X: \x01\r\n\r\n"), "header-control-bytes"},
+    {S(GOOD "X: \xff\r\n\r\n"), "header-8bit"},
+    {S(GOOD "X: \xc3\xa4\r\n\r\n"), ""},
+    {S(GOOD "nothing\r\n\r\n"), "header-without-colon"},
+    {S(GOOD "a b: c\r\n\r\n"), "header-name-invalid"},
+    {S(" x\r\n" GOOD "\r\n"), "header-without-colon header-starts-folded"},
+    {S(GOOD), "no-header-end"},
+    {S(GOOD "from: c@d\r\nSubject: 1\r\nSubject: 2\r\nTo: 1\r\nTo: 2\r\n\r\n"),
+	"from-repeated to-repeated subject-repeated"},
+    {S("X: y\r\n\r\n"), "from-missing date-missing message-id-missing"},
+    {S(GOOD "Content-Type: a\r\nContent-Type: b\r\n\r\n"),
+	"content-type-repeated"},
+    /* clang-format on */
+};
+
+static const char *names_of(struct arena *arena, struct faults faults)
+{
+	struct buf *text = buf_in_arena(arena, 4096);
+
+	for (int i = 0; i < FAULT_COUNT; i++) {
+		if (!faults_has(faults, (enum fault)i))
+			continue;
+		if (text->len)
+			buf_add_byte(text, ' ');
+		buf_add_text(text, fault_name((enum fault)i));
+	}
+	return arena_text(arena, buf_slice(text));
+}
+
+/* Every split of the bytes into two pieces finds the same. */
+static void test_cases(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slice message = cases[i].message;
+		struct arena *arena = arena_new(0);
+		struct header_list list;
+		struct faults head;
+
+		assert_true(headers_parse(
+		    arena, message, &limits_default, &list, NULL));
+		head = faults_of_headers(&list);
+		for (size_t at = list.body_offset; at <= message.len; at++) {
+			struct fault_scan scan = {0};
+			struct faults all = head;
+
+			all.bits |= faults_of_bytes(
+			    &scan, slice_sub(message, 0, list.body_offset))
+					.bits;
+			scan.in_body = true;
+			all.bits |= faults_of_bytes(
+			    &scan, slice_sub(message, list.body_offset,
+				       at - list.body_offset))
+					.bits;
+			all.bits |= faults_of_bytes(
+			    &scan, slice_from_pos(message, at))
+					.bits;
+			assert_string_equal(
+			    names_of(arena, all), cases[i].want);
+		}
+		arena_free(arena);
+	}
+}
+
+static void test_long_line(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, 2000);
+	struct fault_scan scan = {.in_body = true};
+
+	(void)state;
+	for (int i = 0; i < 998; i++)
+		buf_add_byte(text, 'x');
+	buf_add_text(text, "\r\n");
+	assert_int_equal(faults_of_bytes(&scan, buf_slice(text)).bits, 0);
+	buf_clear(text);
+	for (int i = 0; i < 999; i++)
+		buf_add_byte(text, 'x');
+	faults_of_bytes(&scan, buf_slice(text));
+	assert_true(faults_has(
+	    faults_of_bytes(&scan, SLICE("\r\n")), FAULT_LINE_TOO_LONG));
+	arena_free(arena);
+}
+
+static void test_edits(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct slice message = SLICE("A: 1\r\nB: 2\r\nC: 3\r\n\r\nbody");
+	struct header_edits edits = {0};
+	struct header_list list;
+	struct message_pieces pieces;
+	struct buf *text = buf_in_arena(arena, 1000);
+
+	(void)state;
+	assert_true(
+	    headers_parse(arena, message, &limits_default, &list, NULL));
+	edit_add_on_top(arena, &edits, SLICE("X: first"));
+	edit_add_on_top(arena, &edits, SLICE("Y: second"));
+	edit_remove(arena, &edits, 1);
+	edit_remove(arena, &edits, 1);
+	pieces = edit_apply(arena, message, &list, &edits);
+	for (size_t i = 0; i < pieces.count; i++)
+		buf_add(text, pieces.pieces[i]);
+	assert_true(slice_eq(buf_slice(text),
+	    SLICE("Y: second\r\nX: first\r\nA: 1\r\nC: 3\r\n\r\nbody")));
+	assert_int_equal(pieces.size, text->len);
+	arena_free(arena);
+}
+
+static void test_strongest_verdict_stands(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct decision decision = {0};
+	const struct smtp_reply_text reply = {550, SLICE("5.7.1"), SLICE("no")};
+	struct decision_step step = {.policy = SLICE("a"),
+	    .matched = true,
+	    .verdict = VERDICT_REJECT,
+	    .because = SLICE("x")};
+
+	(void)state;
+	decision_apply(arena, &decision, &step, &reply);
+	assert_int_equal(decision.verdict, VERDICT_ACCEPT); /* not enforced */
+	step.enforced = true;
+	decision_apply(arena, &decision, &step, &reply);
+	assert_int_equal(decision.verdict, VERDICT_REJECT);
+	step.policy = SLICE("b");
+	step.verdict = VERDICT_QUARANTINE;
+	decision_apply(arena, &decision, &step, NULL);
+	assert_int_equal(decision.verdict, VERDICT_REJECT);
+	assert_true(slice_eq(decision.policy, SLICE("a")));
+	assert_int_equal(decision.step_count, 3);
+	assert_true(slice_eq(decision_reply_line(arena, &decision.reply),
+	    SLICE("550 5.7.1 no")));
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_long_line),
+	    cmocka_unit_test(test_edits),
+	    cmocka_unit_test(test_strongest_verdict_stands),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

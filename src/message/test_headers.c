@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/headers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+
+#define S(text) SLICE_INIT(text)
+
+static const struct {
+	struct slice message;
+	size_t count, body_offset;
+	const char *names[4], *values[4];
+} cases[] = {
+    /* clang-format off */
+    {S("From: a\r\nTo: b\r\n\r\nbody"), 2, 18, {"From", "To"}, {" a", " b"}},
+    {S("A: 1\r\n 2\r\nB:\r\n\r\n"), 2, 16, {"A", "B"}, {" 1\r\n 2", ""}},
+    {S("A: 1\n\nx"), 1, 6, {"A"}, {" 1"}},	/* LF alone, as in files */
+    {S("A : 1\r\n\r\n"), 1, 9, {"A"}, {" 1"}},	/* RFC 5322, 4.5 */
+    {S("A: 1\r\n \r\nB: 2\r\n\r\n"), 2, 17, {"A", "B"}, {" 1\r\n ", " 2"}},
+    {S("no colon\r\nA: 1\r\n\r\n"), 2, 18, {"", "A"}, {"no colon", " 1"}},
+    {S(" folded first\r\nA: 1\r\n\r\n"), 2, 23, {"", "A"},
+	{" folded first", " 1"}},
+    {S("A: 1"), 1, 4, {"A"}, {" 1"}},		/* no end at all */
+    {S("\r\nbody"), 0, 2, {NULL}, {NULL}},
+    {S(""), 0, 0, {NULL}, {NULL}},
+    {S("A: x\ry\r\n\r\n"), 1, 10, {"A"}, {" x\ry"}},
+    {S("A: x\0y\r\n\r\n"), 1, 10, {"A"}, {NULL}},
+    /* clang-format on */
+};
+
+static void test_cases(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct header_list list;
+
+		assert_true(headers_parse(
+		    arena, cases[i].message, &limits_default, &list, NULL));
+		assert_int_equal(list.count, cases[i].count);
+		assert_int_equal(list.body_offset, cases[i].body_offset);
+		for (size_t f = 0; f < list.count; f++) {
+			assert_true(slice_eq(list.fields[f].name,
+			    slice_from(cases[i].names[f])));
+			if (cases[i].values[f])
+				assert_true(slice_eq(list.fields[f].value,
+				    slice_from(cases[i].values[f])));
+		}
+		arena_free(arena);
+	}
+}
+
+static void test_limits(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct limits limits = limits_default;
+	struct header_list list;
+	struct err err;
+
+	(void)state;
+	limits.header_count = 2;
+	assert_true(headers_parse(
+	    arena, SLICE("A: 1\r\nB: 2\r\n\r\n"), &limits, &list, &err));
+	assert_false(headers_parse(arena, SLICE("A: 1\r\nB: 2\r\nC: 3\r\n\r\n"),
+	    &limits, &list, &err));
+	assert_int_equal(err.kind, E_LIMIT);
+	assert_non_null(strstr(err.text, "limits.header_count"));
+	limits = limits_default;
+	limits.header_size = 10;
+	assert_false(headers_parse(
+	    arena, SLICE("A: 1\r\nB: 2\r\n\r\n"), &limits, &list, &err));
+	assert_non_null(strstr(err.text, "limits.header_size"));
+	limits = limits_default;
+	limits.header_field_size = 8;
+	assert_false(headers_parse(
+	    arena, SLICE("A: 1\r\n 234\r\n\r\n"), &limits, &list, &err));
+	assert_non_null(strstr(err.text, "limits.header_field_size"));
+	arena_free(arena);
+}
+
+static void test_find(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct header_list list;
+
+	(void)state;
+	assert_true(headers_parse(arena,
+	    SLICE("Received: 1\r\nX: a\r\nRECEIVED: 2\r\n\r\n"),
+	    &limits_default, &list, NULL));
+	assert_int_equal(headers_count(&list, SLICE("received")), 2);
+	assert_ptr_equal(
+	    headers_find(&list, SLICE("received"), 1), &list.fields[2]);
+	assert_null(headers_find(&list, SLICE("received"), 2));
+	assert_true(slice_eq(
+	    headers_unfold(arena, SLICE(" a\r\n b\n\tc ")), SLICE("a b\tc")));
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_find),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
