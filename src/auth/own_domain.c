@@ -94,8 +94,7 @@ static struct slice reason_of(
 	    [OWN_DOMAIN_EXEMPT] = "may be used by this connector",
 	    [OWN_DOMAIN_TEMPERROR] =
 		"could not be authenticated for a temporary reason",
-	    [OWN_DOMAIN_FAIL] = "is ours, and neither SPF nor DKIM passed "
-				"for it",
+	    [OWN_DOMAIN_FAIL] = "is ours, but neither SPF nor DKIM passes",
 	};
 
 	return arena_format_slice(arena, "%.*s in %s %s",
