@@ -21,7 +21,7 @@ struct stream {
 	int fd;
 	SSL *ssl;
 	char *in;
-	unsigned int in_start, in_end;
+	unsigned int in_start, in_end, in_size;
 	struct buf out;
 };
 
@@ -162,18 +162,28 @@ static bool read_plain(struct stream *stream, char *room, size_t size,
 	}
 }
 
+static void move_to_front(struct stream *stream)
+{
+	memmove(stream->in, stream->in + stream->in_start,
+	    stream->in_end - stream->in_start);
+	stream->in_end -= stream->in_start;
+	stream->in_start = 0;
+}
+
+static void resize_input(struct stream *stream, unsigned int size)
+{
+	stream->in = memory_resize(stream->in, size, 1);
+	stream->in_size = size;
+}
+
 static void make_room(struct stream *stream)
 {
-	if (!stream->in)
-		stream->in = memory_resize(NULL, 1, STREAM_INPUT_MAX);
-	if (stream->in_start == stream->in_end) {
+	if (stream->in_size < STREAM_INPUT_MAX)
+		resize_input(stream, STREAM_INPUT_MAX);
+	if (stream->in_start == stream->in_end)
 		stream->in_start = stream->in_end = 0;
-	} else if (stream->in_start && stream->in_end >= STREAM_INPUT_MAX / 2) {
-		memmove(stream->in, stream->in + stream->in_start,
-		    stream->in_end - stream->in_start);
-		stream->in_end -= stream->in_start;
-		stream->in_start = 0;
-	}
+	else if (stream->in_start && stream->in_end >= STREAM_INPUT_MAX / 2)
+		move_to_front(stream);
 }
 
 bool stream_fill(
@@ -343,7 +353,10 @@ void stream_shrink(struct stream *stream)
 	if (stream->in_start == stream->in_end) {
 		memory_free(stream->in);
 		stream->in = NULL;
-		stream->in_start = stream->in_end = 0;
+		stream->in_start = stream->in_end = stream->in_size = 0;
+	} else if (stream->in_size > stream->in_end - stream->in_start) {
+		move_to_front(stream);
+		resize_input(stream, stream->in_end);
 	}
 	if (!stream->out.len)
 		buf_release(&stream->out);

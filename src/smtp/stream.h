@@ -74,7 +74,7 @@ bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
 /* Tells a TLS peer that no more follows, if that needs no waiting. */
 void stream_say_goodbye(struct stream *stream);
 
-/* Gives empty buffers back. */
+/* Gives memory back: empty buffers, and what is more than the input needs. */
 void stream_shrink(struct stream *stream);
 
 #endif

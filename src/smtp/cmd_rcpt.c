@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RCPT (RFC 5321, 4.1.1.3): relaying is the gate's question, the mailbox the
+ * next hop's.
+ */
+#include "smtp/session_private.h"
+#include "smtp/transaction.h"
+
+/* RFC 3461, 4.1: NEVER alone, or a list of the others. */
+static bool notify_is_proper(struct slice value)
+{
+	bool alone = true, more;
+
+	if (slice_eq_nocase(value, SLICE("NEVER")))
+		return true;
+	do {
+		struct slice word;
+
+		more = slice_split(value, ',', &word, &value);
+		alone = slice_eq_nocase(word, SLICE("SUCCESS")) ||
+		    slice_eq_nocase(word, SLICE("FAILURE")) ||
+		    slice_eq_nocase(word, SLICE("DELAY"));
+	} while (more && alone);
+	return alone;
+}
+
+/* RFC 3461, 4.2: addr-type ";" xtext, up to 500 characters. */
+static bool orcpt_is_proper(struct arena *arena, struct slice value)
+{
+	struct slice type, address, decoded;
+
+	return value.len <= 500 && slice_split(value, ';', &type, &address) &&
+	    type.len && command_decode_xtext(arena, address, &decoded);
+}
+
+static bool take_parameter(struct transaction *transaction,
+    const struct command_parameter *given,
+    struct envelope_recipient *recipient)
+{
+	struct slice value = arena_slice(transaction->arena, given->value);
+
+	if (slice_eq_nocase(given->name, SLICE("NOTIFY"))) {
+		recipient->dsn_notify = value;
+		return notify_is_proper(value);
+	}
+	recipient->dsn_orcpt = value;
+	return orcpt_is_proper(transaction->arena, value);
+}
+
+/* False: the client was told. */
+static bool take_parameters(struct session *session,
+    const struct command_path *path, struct envelope_recipient *recipient)
+{
+	for (size_t i = 0; i < path->count; i++) {
+		const struct command_parameter *given = &path->parameters[i];
+
+		if (!session->client.esmtp ||
+		    !(slice_eq_nocase(given->name, SLICE("NOTIFY")) ||
+			slice_eq_nocase(given->name, SLICE("ORCPT")))) {
+			session_reply(session, 555, "5.5.4",
+			    "%.*s is not a parameter here",
+			    SLICE_ARGS(given->name));
+			return false;
+		}
+		if (!given->has_value ||
+		    !take_parameter(session->transaction, given, recipient)) {
+			session_reply(session, 501, "5.5.4",
+			    "%.*s has no proper value",
+			    SLICE_ARGS(given->name));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* <Postmaster> needs no domain (RFC 5321, 4.5.1). */
+static struct slice with_domain(struct session *session, struct slice path)
+{
+	const struct config *config = session->config;
+	struct slice domain = config->accepted_domains.count
+	    ? config->accepted_domains.items[0]
+	    : config->hostname;
+
+	if (!slice_eq_nocase(path, SLICE("postmaster")))
+		return path;
+	return arena_format_slice(session->transaction->arena,
+	    "%.*s@%.*s", SLICE_ARGS(path), SLICE_ARGS(domain));
+}
+
+/* False: the client was told. */
+static bool take_address(struct session *session, struct slice path,
+    struct slice *ret)
+{
+	static const struct cmd_address_codes codes = {553, "5.1.3"};
+
+	path = with_domain(session, path);
+	if (slice_empty(path))
+		session_reply(session, 501, "5.1.3", "an address is missing");
+	else if (cmd_take_address(session, session->transaction, path, &codes,
+		     ret))
+		return true;
+	session_count_bad(session);
+	return false;
+}
+
+/* Asks the gate, then the next hop.  2xx: it may be added. */
+static struct smtp_reply_text ask(struct transaction *transaction,
+    const struct envelope_recipient *recipient)
+{
+	struct smtp_reply_text reply, suspect;
+
+	if (!gate_recipient(transaction->gate, recipient->address, &reply))
+		return reply;
+	reply = delivery_recipient(transaction->delivery,
+	    gate_route(transaction->gate, recipient->address), recipient);
+	/* Who forges our domain does not learn which mailboxes exist. */
+	if (reply.code >= 500 &&
+	    gate_own_domain_suspect(transaction->gate, &suspect))
+		return suspect;
+	return reply;
+}
+
+void cmd_rcpt(struct session *session, struct slice argument)
+{
+	struct transaction *transaction = session->transaction;
+	struct envelope_recipient recipient = {0};
+	struct command_path path;
+	struct smtp_reply_text reply;
+	struct err err;
+
+	if (!command_parse_path(argument, SLICE("TO:"), &path, &err)) {
+		session_reply(session, 501, "5.5.4", "%s", err.text);
+		session_count_bad(session);
+		return;
+	}
+	if (transaction->envelope.recipient_count >=
+	    session->limits->recipients) {
+		session_reply(session, 452, "4.5.3",
+		    "too many recipients (limits.recipients: %llu)",
+		    (unsigned long long)session->limits->recipients);
+		return;
+	}
+	if (!take_address(session, path.path, &recipient.address) ||
+	    !take_parameters(session, &path, &recipient))
+		return;
+	reply = ask(transaction, &recipient);
+	if (reply.code / 100 == 2)
+		envelope_add_recipient(transaction->arena,
+		    &transaction->envelope, &recipient);
+	else if (reply.code >= 500)
+		session->bad_recipients++;
+	session_reply_text(session, &reply);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/rate.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#define uthash_malloc(size) memory_new(1, size)
+#define uthash_free(memory, size) memory_free(memory)
+#define uthash_bzero(memory, size) memset(memory, 0, size)
+#include <uthash.h>
+
+enum { MINUTE_MS = 60 * 1000 };
+
+struct network {
+	struct ip address;	/* the key */
+	uint64_t open;
+	int64_t minute;		/* that the counts below are of */
+	uint64_t connections, messages;
+	UT_hash_handle hh;
+};
+
+struct rate_table {
+	pthread_mutex_t lock;
+	struct network *networks;
+	int64_t swept_minute;
+};
+
+struct rate_table *rate_new(void)
+{
+	struct rate_table *table = MEMORY_NEW(struct rate_table);
+
+	pthread_mutex_init(&table->lock, NULL);
+	return table;
+}
+
+static void forget(struct rate_table *table, struct network *network)
+{
+	HASH_DEL(table->networks, network);
+	memory_free(network);
+}
+
+void rate_free(struct rate_table *table)
+{
+	struct network *network, *next;
+
+	if (!table)
+		return;
+	HASH_ITER (hh, table->networks, network, next)
+		forget(table, network);
+	pthread_mutex_destroy(&table->lock);
+	memory_free(table);
+}
+
+/* Once a minute: networks that are quiet are forgotten. */
+static void sweep(struct rate_table *table, int64_t minute)
+{
+	struct network *network, *next;
+
+	if (table->swept_minute == minute)
+		return;
+	table->swept_minute = minute;
+	HASH_ITER (hh, table->networks, network, next)
+		if (!network->open && network->minute != minute)
+			forget(table, network);
+}
+
+/* Made if it is not there yet; with the counts of this minute. */
+static struct network *look_up(struct rate_table *table, const struct ip *ip)
+{
+	struct ip key = ip_mask(ip, ip->family == IP_V4 ? 24 : 64);
+	int64_t minute = clock_monotonic_ms() / MINUTE_MS;
+	struct network *network;
+
+	sweep(table, minute);
+	HASH_FIND(hh, table->networks, &key, sizeof(key), network);
+	if (!network) {
+		network = MEMORY_NEW(struct network);
+		network->address = key;
+		HASH_ADD(hh, table->networks, address, sizeof(key), network);
+	}
+	if (network->minute != minute) {
+		network->minute = minute;
+		network->connections = network->messages = 0;
+	}
+	return network;
+}
+
+const char *rate_connect(struct rate_table *table, const struct ip *ip,
+    const struct limits *limits)
+{
+	const char *setting = NULL;
+	struct network *network;
+
+	if (ip->family == IP_NONE)
+		return NULL;
+	pthread_mutex_lock(&table->lock);
+	network = look_up(table, ip);
+	if (network->open >= limits->connections_per_network)
+		setting = "limits.connections_per_network";
+	else if (network->connections >= limits->connection_rate)
+		setting = "limits.connection_rate";
+	network->connections++;
+	if (!setting)
+		network->open++;
+	pthread_mutex_unlock(&table->lock);
+	return setting;
+}
+
+void rate_disconnect(struct rate_table *table, const struct ip *ip)
+{
+	struct network *network;
+
+	if (ip->family == IP_NONE)
+		return;
+	pthread_mutex_lock(&table->lock);
+	network = look_up(table, ip);
+	if (network->open)
+		network->open--;
+	pthread_mutex_unlock(&table->lock);
+}
+
+const char *rate_message(struct rate_table *table, const struct ip *ip,
+    const struct limits *limits)
+{
+	const char *setting = NULL;
+	struct network *network;
+
+	if (ip->family == IP_NONE)
+		return NULL;
+	pthread_mutex_lock(&table->lock);
+	network = look_up(table, ip);
+	if (network->messages >= limits->message_rate)
+		setting = "limits.message_rate";
+	else
+		network->messages++;
+	pthread_mutex_unlock(&table->lock);
+	return setting;
+}
+
+size_t rate_size(struct rate_table *table)
+{
+	size_t count;
+
+	pthread_mutex_lock(&table->lock);
+	count = HASH_COUNT(table->networks);
+	pthread_mutex_unlock(&table->lock);
+	return count;
+}

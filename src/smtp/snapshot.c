@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/snapshot.h"
+
+#include "base/memory.h"
+#include "smtp/tls_server.h"
+
+/* A transaction has one next hop, and a route to MX records has one for each
+ * domain. */
+static bool needs_one_domain(const struct config *config)
+{
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct conf_route *route = &config->routes[i];
+
+		if (route->kind == NEXT_HOP_MX ||
+		    !slice_eq(route->text, config->routes[0].text))
+			return true;
+	}
+	return false;
+}
+
+static bool load_certificates(struct smtp_snapshot *snapshot,
+    const struct config *config, struct err *err)
+{
+	snapshot->tls =
+	    memory_new(config->listener_count + 1, sizeof(*snapshot->tls));
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct conf_listener *listener = &config->listeners[i];
+
+		if (listener->role == ROLE_MILTER ||
+		    slice_empty(listener->tls.certificate))
+			continue;
+		if (!tls_server_load(&listener->tls, &snapshot->tls[i], err))
+			return err_prefix(err, "listener %.*s",
+			    SLICE_ARGS(listener->name));
+	}
+	return true;
+}
+
+bool smtp_snapshot_new(const struct gate_context *gate,
+    struct smtp_snapshot **ret, struct err *err)
+{
+	struct smtp_snapshot *snapshot = MEMORY_NEW(struct smtp_snapshot);
+
+	snapshot->references = 1;
+	snapshot->gate = *gate;
+	config_hold(gate->config);
+	if (gate->resolver)
+		dns_resolver_hold(gate->resolver);
+	snapshot->one_domain = needs_one_domain(gate->config);
+	if (!load_certificates(snapshot, gate->config, err)) {
+		smtp_snapshot_release(snapshot);
+		return false;
+	}
+	snapshot->pool = next_hop_pool_new(gate->config, gate->resolver);
+	*ret = snapshot;
+	return true;
+}
+
+struct smtp_snapshot *smtp_snapshot_hold(struct smtp_snapshot *snapshot)
+{
+	atomic_fetch_add_explicit(&snapshot->references, 1,
+	    memory_order_relaxed);
+	return snapshot;
+}
+
+void smtp_snapshot_release(struct smtp_snapshot *snapshot)
+{
+	if (!snapshot || atomic_fetch_sub(&snapshot->references, 1) != 1)
+		return;
+	if (snapshot->pool)
+		next_hop_pool_release(snapshot->pool);
+	for (size_t i = 0; i < snapshot->gate.config->listener_count; i++)
+		tls_server_free(snapshot->tls[i]);
+	memory_free(snapshot->tls);
+	if (snapshot->gate.resolver)
+		dns_resolver_release(snapshot->gate.resolver);
+	config_release(snapshot->gate.config);
+	memory_free(snapshot);
+}

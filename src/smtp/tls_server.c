@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/tls_server.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+/* More names than any certificate needs; the rest are not read. */
+enum { NAMES_MAX = 100, PATH_SIZE = 4096 };
+
+static bool fail(struct err *err, struct slice path, const char *what)
+{
+	char reason[200];
+
+	ERR_error_string_n(ERR_get_error(), reason, sizeof(reason));
+	ERR_clear_error();
+	return err_set(err, E_CONFIG, "%.*s: %s: %s", SLICE_ARGS(path), what,
+	    reason);
+}
+
+static bool path_text(struct slice path, char text[static PATH_SIZE])
+{
+	if (path.len >= PATH_SIZE)
+		return false;
+	memcpy(text, path.ptr, path.len);
+	text[path.len] = '\0';
+	return true;
+}
+
+static bool load_pair(SSL_CTX *context, const struct conf_tls *tls,
+    struct err *err)
+{
+	char path[PATH_SIZE];
+
+	if (!path_text(tls->certificate, path) ||
+	    SSL_CTX_use_certificate_chain_file(context, path) != 1)
+		return fail(err, tls->certificate, "no certificate chain");
+	if (!path_text(tls->key, path) ||
+	    SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) != 1)
+		return fail(err, tls->key, "no private key");
+	if (SSL_CTX_check_private_key(context) != 1)
+		return fail(err, tls->key, "not the certificate's key");
+	return true;
+}
+
+/* Goes on in any case, and remembers through the application data that the
+ * chain is not to be believed: the last error alone could be overwritten. */
+static int note_verification(int ok, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store,
+	    SSL_get_ex_data_X509_STORE_CTX_idx());
+
+	if (!ok && ssl)
+		SSL_set_app_data(ssl, ssl);
+	return 1;
+}
+
+static bool load_client_ca(SSL_CTX *context, const struct conf_tls *tls,
+    struct err *err)
+{
+	char path[PATH_SIZE];
+	X509_VERIFY_PARAM *parameters = SSL_CTX_get0_param(context);
+
+	if (slice_empty(tls->client_ca))
+		return true;
+	if (!path_text(tls->client_ca, path) ||
+	    SSL_CTX_load_verify_locations(context, path, NULL) != 1)
+		return fail(err, tls->client_ca, "no CA certificates");
+	/* Public CAs give mail servers certificates for servers only; the
+	 * same one is shown when they are clients. */
+	X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_ANY);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_verification);
+	/* A resumed session would not be verified again. */
+	SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+	return true;
+}
+
+static bool set_up(SSL_CTX *context, const struct conf_tls *tls,
+    struct err *err)
+{
+	static const unsigned char session_context[] = "gatehouse";
+
+	SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+	SSL_CTX_set_options(context,
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+		SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_id_context(context, session_context,
+	    sizeof(session_context) - 1);
+	SSL_CTX_set_num_tickets(context, 1);
+	return load_pair(context, tls, err) &&
+	    load_client_ca(context, tls, err);
+}
+
+bool tls_server_load(const struct conf_tls *tls, struct ssl_ctx_st **ret,
+    struct err *err)
+{
+	SSL_CTX *context;
+
+	ERR_clear_error();
+	context = SSL_CTX_new(TLS_server_method());
+	if (!context)
+		return fail(err, tls->certificate, "no TLS context");
+	if (!set_up(context, tls, err)) {
+		SSL_CTX_free(context);
+		return false;
+	}
+	*ret = context;
+	return true;
+}
+
+void tls_server_free(struct ssl_ctx_st *context)
+{
+	SSL_CTX_free(context);
+}
+
+struct ssl_st *tls_server_accept(struct ssl_ctx_st *context)
+{
+	SSL *ssl = SSL_new(context);
+
+	if (ssl)
+		SSL_set_accept_state(ssl);
+	return ssl;
+}
+
+static bool add_name(struct arena *arena, struct envelope_client *client,
+    const ASN1_STRING *name)
+{
+	const char *bytes = (const char *)ASN1_STRING_get0_data(name);
+	struct slice text = slice_of(bytes, (size_t)ASN1_STRING_length(name));
+
+	/* A NUL inside would make two readers see two names. */
+	if (slice_empty(text) || slice_find(text, '\0') < text.len ||
+	    client->tls_name_count == NAMES_MAX)
+		return false;
+	client->tls_names[client->tls_name_count++] = arena_lower(arena, text);
+	return true;
+}
+
+static void add_alternative_names(struct arena *arena,
+    struct envelope_client *client, X509 *certificate)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(certificate,
+	    NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		if (name->type == GEN_DNS)
+			add_name(arena, client, name->d.dNSName);
+	}
+	GENERAL_NAMES_free(names);
+}
+
+static void add_common_name(struct arena *arena,
+    struct envelope_client *client, X509 *certificate)
+{
+	const X509_NAME *subject = X509_get_subject_name(certificate);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	const X509_NAME_ENTRY *entry =
+	    at < 0 ? NULL : X509_NAME_get_entry(subject, at);
+
+	if (entry)
+		add_name(arena, client, X509_NAME_ENTRY_get_data(entry));
+}
+
+void tls_server_describe(struct ssl_st *ssl, struct arena *arena,
+    struct envelope_client *client)
+{
+	X509 *certificate = SSL_get0_peer_certificate(ssl);
+
+	client->tls = true;
+	client->tls_version =
+	    arena_slice(arena, slice_from(SSL_get_version(ssl)));
+	client->tls_cipher =
+	    arena_slice(arena, slice_from(SSL_get_cipher_name(ssl)));
+	client->tls_name_count = 0;
+	if (!certificate || SSL_get_app_data(ssl) ||
+	    SSL_get_verify_result(ssl) != X509_V_OK)
+		return;
+	client->tls_names = ARENA_ARRAY(arena, NAMES_MAX, struct slice);
+	add_alternative_names(arena, client, certificate);
+	if (!client->tls_name_count)
+		add_common_name(arena, client, certificate);
+}

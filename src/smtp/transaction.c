@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/transaction.h"
+
+#include <time.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "smtp/received.h"
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void release_header(void *object)
+{
+	buf_release(object);
+}
+
+struct transaction *transaction_new(struct session *session)
+{
+	struct arena *arena = arena_new(0);
+	struct transaction *transaction = ARENA_NEW(arena, struct transaction);
+
+	transaction->arena = arena;
+	transaction->started_us = now_us();
+	transaction->envelope.id = envelope_new_id(arena);
+	transaction->envelope.received_at =
+	    clock_now(&session->snapshot->gate.clock);
+	transaction->envelope.client = &session->client;
+	/* One piece more than the limit, so that it can be passed. */
+	buf_init(&transaction->header,
+	    session->limits->header_size + STREAM_INPUT_MAX);
+	arena_defer(arena, release_header, &transaction->header);
+	return transaction;
+}
+
+void transaction_begin(struct session *session,
+    struct transaction *transaction)
+{
+	session->transaction = transaction;
+	transaction->gate = gate_begin(transaction->arena,
+	    &session->snapshot->gate, &transaction->envelope);
+	transaction->delivery = delivery_new(transaction->arena,
+	    session_delivery(session), &transaction->envelope);
+}
+
+void transaction_free(struct transaction *transaction)
+{
+	arena_free(transaction->arena);
+}
+
+void transaction_drop(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+
+	if (!transaction)
+		return;
+	session->transaction = NULL;
+	delivery_abort(transaction->delivery);
+	transaction_free(transaction);
+}
+
+/* Content. */
+
+static void fail(struct transaction *transaction, int code,
+    struct slice enhanced, struct slice text)
+{
+	transaction->failure =
+	    (struct smtp_reply_text){code, enhanced, text};
+	/* Nothing will be sent on: let the next hop go. */
+	delivery_abort(transaction->delivery);
+}
+
+static void fail_with(struct transaction *transaction, const struct err *err)
+{
+	transaction->failure = gate_reply_for_error(transaction->arena, err);
+	delivery_abort(transaction->delivery);
+}
+
+void transaction_open_content(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	const char *directory = arena_text(transaction->arena,
+	    session->config->spool_directory);
+
+	transaction->spool =
+	    spool_new(transaction->arena, directory, session->limits);
+}
+
+static void fail_header_size(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+
+	fail(transaction, 552, SLICE("5.3.4"),
+	    arena_format_slice(transaction->arena,
+		"header too large (limits.header_size: %llu)",
+		(unsigned long long)session->limits->header_size));
+}
+
+static void give_header(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	struct err err;
+
+	transaction->header_complete = true;
+	if (transaction->header.len > session->limits->header_size)
+		fail_header_size(session);
+	else if (!gate_header(transaction->gate,
+		     buf_slice(&transaction->header), &err))
+		fail_with(transaction, &err);
+}
+
+/* The position behind the empty line that ends the header, or 0.  from: what
+ * stands before it was searched already. */
+static size_t find_header_end(struct slice header, size_t from)
+{
+	size_t end;
+
+	if (slice_starts(header, SLICE("\r\n")))
+		return 2;
+	from = from > 3 ? from - 3 : 0;
+	header = slice_from_pos(header, from);
+	end = slice_find_slice(header, SLICE("\r\n\r\n"));
+	return end < header.len ? from + end + 4 : 0;
+}
+
+/* Takes the header's part of piece; what is left is body. */
+static void add_to_header(struct session *session, struct slice *piece)
+{
+	struct transaction *transaction = session->transaction;
+	struct buf *header = &transaction->header;
+	size_t before = header->len, end;
+
+	if (!buf_add(header, *piece)) {
+		fail_header_size(session);
+		return;
+	}
+	end = find_header_end(buf_slice(header), before);
+	if (!end) {
+		*piece = SLICE("");
+		if (header->len > session->limits->header_size)
+			fail_header_size(session);
+		return;
+	}
+	*piece = slice_from_pos(*piece, end - before);
+	header->len = end;
+	give_header(session);
+}
+
+void transaction_add(struct session *session, struct slice piece)
+{
+	struct transaction *transaction = session->transaction;
+	struct err err;
+
+	if (transaction->failure.code)
+		return;
+	if (!spool_add(transaction->spool, piece, &err)) {
+		fail_with(transaction, &err);
+		return;
+	}
+	if (transaction->reader.longest_line > session->limits->line_length) {
+		fail(transaction, 554, SLICE("5.6.0"),
+		    arena_format_slice(transaction->arena,
+			"a line is too long (limits.line_length: %llu)",
+			(unsigned long long)session->limits->line_length));
+		return;
+	}
+	if (!transaction->header_complete)
+		add_to_header(session, &piece);
+	if (piece.len && !transaction->failure.code)
+		gate_body(transaction->gate, piece);
+}
+
+/* Verdict. */
+
+static const char *outcome_word(int code)
+{
+	return code < 400 ? "accept" : code < 500 ? "defer" : "reject";
+}
+
+/* The message with our trace field in front. */
+static struct message_pieces pieces_to_send(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	struct message_pieces edited = gate_pieces(transaction->gate), all;
+
+	all.count = edited.count + 1;
+	all.pieces = ARENA_ARRAY(transaction->arena, all.count, struct slice);
+	all.pieces[0] = received_field(transaction->arena,
+	    session->config->hostname, &transaction->envelope);
+	all.size = edited.size + all.pieces[0].len;
+	for (size_t i = 0; i < edited.count; i++)
+		all.pieces[i + 1] = edited.pieces[i];
+	return all;
+}
+
+static struct delivery_result deliver(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	struct message_pieces pieces = pieces_to_send(session);
+	struct delivery_result result =
+	    delivery_data(transaction->delivery, &pieces);
+
+	gate_note_delivery(transaction->gate,
+	    slice_from(outcome_word(result.reply.code)),
+	    decision_reply_line(transaction->arena, &result.reply));
+	return result;
+}
+
+static struct delivery_result without_delivery(
+    struct transaction *transaction, struct smtp_reply_text reply)
+{
+	delivery_abort(transaction->delivery);
+	return (struct delivery_result){.reply = reply};
+}
+
+static struct smtp_reply_text kept_reply(struct transaction *transaction,
+    const char *text)
+{
+	return (struct smtp_reply_text){250, SLICE("2.6.0"),
+	    arena_format_slice(transaction->arena, "%s, id=%.*s", text,
+		SLICE_ARGS(transaction->envelope.id))};
+}
+
+/* The trace (and the quarantined copy) is durable before anything is said or
+ * sent. */
+static struct delivery_result carry_out(struct session *session,
+    const struct decision *decision)
+{
+	struct transaction *transaction = session->transaction;
+	struct smtp_reply_text refusal;
+
+	if (!gate_commit(transaction->gate, &refusal))
+		return without_delivery(transaction, refusal);
+	switch (decision->verdict) {
+	case VERDICT_ACCEPT: return deliver(session);
+	case VERDICT_HOLD:
+	case VERDICT_QUARANTINE:
+		return without_delivery(transaction,
+		    kept_reply(transaction, "message accepted for review"));
+	case VERDICT_DISCARD:
+		return without_delivery(transaction,
+		    kept_reply(transaction, "message accepted"));
+	case VERDICT_DEFER:
+	case VERDICT_REJECT:
+		return without_delivery(transaction, decision->reply);
+	case VERDICT_REDIRECT: break;
+	}
+	/* Nothing asks for it here; keep the sender's copy. */
+	return without_delivery(transaction,
+	    (struct smtp_reply_text){451, SLICE("4.3.5"),
+		SLICE("this verdict cannot be carried out here")});
+}
+
+/* Content is complete.  False: *ret is why there is no decision. */
+static bool decide(struct session *session, const struct decision **ret)
+{
+	struct transaction *transaction = session->transaction;
+	struct slice content;
+	struct err err;
+	int64_t started = now_us();
+
+	if (!transaction->failure.code && !transaction->header_complete)
+		give_header(session);
+	if (transaction->failure.code)
+		return false;
+	if (!spool_content(transaction->spool, &content, &err)) {
+		fail_with(transaction, &err);
+		return false;
+	}
+	*ret = gate_decide(transaction->gate, content);
+	metrics_observe(METRIC_DECIDE_DURATION, (uint64_t)(now_us() - started));
+	return true;
+}
+
+/* With PRDR each recipient has its own reply, in the order of RCPT, between
+ * 353 and the last reply (draft-hall-prdr-00, section 4). */
+static void reply_to_each(struct session *session,
+    const struct delivery_result *result)
+{
+	const struct envelope *envelope = &session->transaction->envelope;
+
+	session_reply(session, 353, NULL, "content analysis has started");
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		const struct smtp_reply_text *reply = &result->reply;
+
+		if (i < result->count)
+			reply = &result->recipient_replies[i];
+		session_reply_text(session, reply);
+	}
+}
+
+static void note_refused(const struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	char ip[IP_TEXT_MAX];
+
+	log_info("smtp.refused", LOG_S("id", transaction->envelope.id),
+	    LOG_T("client_ip", ip_format(&session->client.ip, ip)),
+	    LOG_I("code", transaction->failure.code),
+	    LOG_S("reply", transaction->failure.text));
+}
+
+void transaction_finish(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	const struct decision *decision;
+	struct delivery_result result;
+
+	if (decide(session, &decision)) {
+		result = carry_out(session, decision);
+		session->messages++;
+		atomic_fetch_add_explicit(&session->shared->messages, 1,
+		    memory_order_relaxed);
+		metrics_observe(METRIC_MESSAGE_SIZE,
+		    spool_size(transaction->spool));
+	} else {
+		result = without_delivery(transaction, transaction->failure);
+		note_refused(session);
+	}
+	metrics_observe(METRIC_MESSAGE_DURATION,
+	    (uint64_t)(now_us() - transaction->started_us));
+	if (transaction->envelope.prdr &&
+	    transaction->envelope.recipient_count > 1)
+		reply_to_each(session, &result);
+	session_reply_text(session, &result.reply);
+	transaction_drop(session);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands, one row each.  A new one is a row here and a function in a
+ * cmd_*.c file; HELP and the syntax replies follow from the row.
+ */
+#include "base/log.h"
+#include "smtp/session_private.h"
+#include "smtp/transaction.h"
+
+static void cmd_rset(struct session *session, struct slice argument)
+{
+	(void)argument;
+	transaction_drop(session);
+	session->bdat_failed = false;
+	session_reply(session, 250, "2.0.0", "ok");
+}
+
+static void cmd_noop(struct session *session, struct slice argument)
+{
+	(void)argument;
+	session_reply(session, 250, "2.0.0", "ok");
+}
+
+static void cmd_quit(struct session *session, struct slice argument)
+{
+	(void)argument;
+	session_reply(session, 221, "2.0.0", "%.*s closing connection",
+	    SLICE_ARGS(session->config->hostname));
+	session_hang_up(session, "quit");
+}
+
+/* Telling which mailboxes exist is left to RCPT (RFC 5321, 7.3). */
+static void cmd_vrfy(struct session *session, struct slice argument)
+{
+	(void)argument;
+	session_reply(session, 252, "2.5.0",
+	    "not verified here; RCPT will tell");
+}
+
+static void cmd_expn(struct session *session, struct slice argument)
+{
+	(void)argument;
+	session_reply(session, 502, "5.5.1", "lists are not expanded");
+}
+
+static void cmd_help(struct session *session, struct slice argument)
+{
+	(void)argument;
+	for (const struct verb *verb = verbs; verb->name.len; verb++) {
+		char line[128];
+		int len;
+
+		if (verb->exists && !verb->exists(session))
+			continue;
+		len = snprintf(line, sizeof(line), "214-2.0.0 %s\r\n",
+		    verb->syntax);
+		session_send(session, slice_of(line, (size_t)len));
+	}
+	session_reply(session, 214, "2.0.0", "end of help");
+}
+
+/* From networks that may not send it; the header stands before everything
+ * else, so here it was meant to deceive. */
+static void cmd_proxy(struct session *session, struct slice argument)
+{
+	(void)argument;
+	session_reply(session, 550, "5.7.1",
+	    "the PROXY protocol is not accepted from here");
+	session_hang_up(session, "PROXY header from a stranger");
+}
+
+enum {
+	MAIL_FLAGS = VERB_ARGUMENT | VERB_AFTER_TLS | VERB_AFTER_AUTH |
+	    VERB_AFTER_HELO | VERB_OUTSIDE,
+	RCPT_FLAGS = VERB_ARGUMENT | VERB_INSIDE | VERB_NOT_IN_CHUNKS,
+	DATA_FLAGS = VERB_NO_ARGUMENT | VERB_INSIDE | VERB_NOT_IN_CHUNKS,
+	TLS_FLAGS = VERB_NO_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE,
+	AUTH_FLAGS = VERB_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE |
+	    VERB_SECRET,
+};
+
+/* clang-format off */
+#define VERB(word, bits, text, check, function) \
+	{.name = SLICE_INIT(word), .flags = bits, .syntax = text, \
+	 .exists = check, .run = function}
+
+const struct verb verbs[] = {
+	VERB("EHLO", VERB_ARGUMENT, "EHLO host", NULL, cmd_ehlo),
+	VERB("HELO", VERB_ARGUMENT, "HELO host", NULL, cmd_helo),
+	VERB("STARTTLS", TLS_FLAGS, "STARTTLS", cmd_starttls_exists,
+	    cmd_starttls),
+	VERB("AUTH", AUTH_FLAGS, "AUTH mechanism [initial-response]",
+	    cmd_auth_exists, cmd_auth),
+	VERB("XCLIENT", VERB_ARGUMENT | VERB_OUTSIDE,
+	    "XCLIENT name=value ...", cmd_xclient_exists, cmd_xclient),
+	VERB("MAIL", MAIL_FLAGS, "MAIL FROM:<address> [parameters]", NULL,
+	    cmd_mail),
+	VERB("RCPT", RCPT_FLAGS, "RCPT TO:<address> [parameters]", NULL,
+	    cmd_rcpt),
+	VERB("DATA", DATA_FLAGS, "DATA", NULL, cmd_data),
+	/* BDAT checks for itself: its octets follow in any case. */
+	VERB("BDAT", VERB_ARGUMENT, "BDAT size [LAST]", NULL, cmd_bdat),
+	VERB("RSET", VERB_NO_ARGUMENT, "RSET", NULL, cmd_rset),
+	VERB("NOOP", 0, "NOOP [anything]", NULL, cmd_noop),
+	VERB("VRFY", VERB_ARGUMENT, "VRFY address", NULL, cmd_vrfy),
+	VERB("EXPN", VERB_ARGUMENT, "EXPN list", NULL, cmd_expn),
+	VERB("HELP", 0, "HELP", NULL, cmd_help),
+	VERB("QUIT", VERB_NO_ARGUMENT, "QUIT", NULL, cmd_quit),
+	{{0}, 0, NULL, NULL, NULL},
+};
+
+/* Not commands, but known: they end the session. */
+static const struct verb hostile[] = {
+	VERB("PROXY", 0, "", NULL, cmd_proxy),
+};
+/* clang-format on */
+
+static const struct verb *find(const struct session *session,
+    struct slice name)
+{
+	for (const struct verb *verb = verbs; verb->name.len; verb++)
+		if (slice_eq_nocase(verb->name, name))
+			return !verb->exists || verb->exists(session) ? verb
+								      : NULL;
+	if (slice_eq(hostile[0].name, name))
+		return &hostile[0];
+	return NULL;
+}
+
+struct refusal {
+	int code;
+	const char *enhanced, *text;
+};
+
+/* The first condition that is not met; NULL: go on. */
+static const struct refusal *check(const struct session *session,
+    const struct verb *verb, struct slice argument)
+{
+	static const struct refusal no_argument = {501, "5.5.4", NULL},
+		argument_missing = {501, "5.5.4", NULL},
+		tls_first = {530, "5.7.0", "STARTTLS comes first here"},
+		auth_first = {530, "5.7.0", "log in first"},
+		helo_first = {503, "5.5.1", "EHLO or HELO comes first"},
+		nested = {503, "5.5.1", "not inside a mail transaction"},
+		mail_first = {503, "5.5.1", "MAIL comes first"},
+		chunks = {503, "5.5.1", "BDAT goes on, or RSET"};
+	const unsigned int flags = verb->flags;
+	const struct transaction *transaction = session->transaction;
+
+	if (flags & VERB_AFTER_TLS && session->listener->tls.required &&
+	    !session->client.tls)
+		return &tls_first;
+	if (flags & VERB_AFTER_HELO && slice_empty(session->client.helo))
+		return &helo_first;
+	if (flags & VERB_AFTER_AUTH &&
+	    session->client.role == ROLE_SUBMISSION &&
+	    slice_empty(session->client.authenticated_as))
+		return &auth_first;
+	if (flags & VERB_OUTSIDE && transaction)
+		return &nested;
+	if (flags & VERB_INSIDE && !transaction)
+		return &mail_first;
+	if (flags & VERB_NOT_IN_CHUNKS && transaction && transaction->chunks)
+		return &chunks;
+	if (flags & VERB_NO_ARGUMENT && argument.len)
+		return &no_argument;
+	if (flags & VERB_ARGUMENT && !argument.len)
+		return &argument_missing;
+	return NULL;
+}
+
+void verbs_run(struct session *session, struct slice line)
+{
+	struct command command = command_split(line);
+	const struct verb *verb = find(session, command.verb);
+	const struct refusal *refusal;
+
+	log_trace(LOG_TOPIC_SMTP, "smtp.command",
+	    LOG_S("text", verb && verb->flags & VERB_SECRET ? command.verb
+							    : line));
+	if (!verb) {
+		session_reply(session, 500, "5.5.1", "unknown command");
+		session_count_bad(session);
+		return;
+	}
+	refusal = check(session, verb, command.argument);
+	if (!refusal) {
+		verb->run(session, command.argument);
+		return;
+	}
+	if (refusal->text)
+		session_reply(session, refusal->code, refusal->enhanced, "%s",
+		    refusal->text);
+	else
+		session_reply(session, refusal->code, refusal->enhanced,
+		    "syntax: %s", verb->syntax);
+	session_count_bad(session);
+}
