@@ -11,12 +11,12 @@
 /* Names tried of one reverse record: some have hundreds. */
 enum { NAMES_MAX = 5, LOOK_UP_MS = 5000 };
 
-static bool leads_back(struct dns_session *dns, struct slice name,
-    const struct ip *ip)
+static bool leads_back(
+    struct dns_session *dns, struct slice name, const struct ip *ip)
 {
 	size_t size = ip->family == IP_V4 ? 4 : 16;
-	const struct dns_answer *answer =
-	    dns_ask(dns, name, ip->family == IP_V4 ? DNS_A : DNS_AAAA);
+	const struct dns_answer *answer = dns_ask(
+	    dns, name, ip->family == IP_V4 ? DNS_A : DNS_AAAA);
 
 	for (size_t i = 0; i < answer->count; i++)
 		if (answer->records[i].data.len == size &&
@@ -25,15 +25,14 @@ static bool leads_back(struct dns_session *dns, struct slice name,
 	return false;
 }
 
-static struct slice look_up(struct arena *arena,
-    const struct session *session)
+static struct slice look_up(struct arena *arena, const struct session *session)
 {
 	struct dns_session *dns = dns_session_new(arena,
 	    session->snapshot->gate.resolver, session->limits,
 	    deadline_in(LOOK_UP_MS));
 	const struct ip *ip = &session->client.ip;
-	const struct dns_answer *answer =
-	    dns_ask(dns, name_reverse(arena, ip), DNS_PTR);
+	const struct dns_answer *answer = dns_ask(
+	    dns, name_reverse(arena, ip), DNS_PTR);
 
 	for (size_t i = 0; i < answer->count && i < NAMES_MAX; i++)
 		if (leads_back(dns, answer->records[i].data, ip))
@@ -50,7 +49,7 @@ void session_look_up_name(struct session *session)
 		return;
 	session->name_looked_up = true;
 	arena = arena_new(0);
-	session->client.name =
-	    arena_slice(session->arena, look_up(arena, session));
+	session->client.name = arena_slice(
+	    session->arena, look_up(arena, session));
 	arena_free(arena);
 }

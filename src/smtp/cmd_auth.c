@@ -22,8 +22,8 @@ static const struct conf_route *route_for_login(const struct config *config)
 {
 	for (size_t i = 0; i < config->route_count; i++)
 		for (size_t j = 0; j < config->routes[i].domains.count; j++)
-			if (slice_eq(config->routes[i].domains.items[j],
-				SLICE("*")))
+			if (slice_eq(
+				config->routes[i].domains.items[j], SLICE("*")))
 				return &config->routes[i];
 	return config->route_count ? &config->routes[0] : NULL;
 }
@@ -74,12 +74,12 @@ static void log_in(struct session *session, struct arena *arena,
 		session_reply(session, 454, "4.7.0", "nobody to ask");
 		return;
 	}
-	reply = delivery_session_authenticate(session_delivery(session), arena,
-	    route, credentials);
+	reply = delivery_session_authenticate(
+	    session_delivery(session), arena, route, credentials);
 	session_reply_text(session, &reply);
 	if (reply.code == 235) {
-		session->client.authenticated_as =
-		    arena_slice(session->arena, credentials->user);
+		session->client.authenticated_as = arena_slice(
+		    session->arena, credentials->user);
 		session->client.auth_mechanism = slice_from(mechanism);
 	} else {
 		count_failure(session);
@@ -112,10 +112,10 @@ static void log_in_plain(struct session *session, struct slice line)
 	session->continuation = NULL;
 	if (decode(session, arena, line, &message)) {
 		/* [authzid] NUL authcid NUL password */
-		slice_split(message, '\0', &credentials.authorization_id,
-		    &rest);
-		slice_split(rest, '\0', &credentials.user,
-		    &credentials.password);
+		slice_split(
+		    message, '\0', &credentials.authorization_id, &rest);
+		slice_split(
+		    rest, '\0', &credentials.user, &credentials.password);
 		log_in(session, arena, "PLAIN", &credentials);
 	}
 	forget_bytes(message);
@@ -149,8 +149,7 @@ static void take_login_user(struct session *session, struct slice line)
 void cmd_auth(struct session *session, struct slice argument)
 {
 	struct slice mechanism, initial;
-	bool has_initial =
-	    slice_split(argument, ' ', &mechanism, &initial);
+	bool has_initial = slice_split(argument, ' ', &mechanism, &initial);
 
 	initial = slice_trim(initial);
 	if (session->client.authenticated_as.len) {
@@ -170,7 +169,7 @@ void cmd_auth(struct session *session, struct slice argument)
 		session->continuation = take_login_user;
 		session_reply(session, 334, NULL, "VXNlcm5hbWU6");
 	} else {
-		session_reply(session, 504, "5.5.4",
-		    "mechanisms are PLAIN and LOGIN");
+		session_reply(
+		    session, 504, "5.5.4", "mechanisms are PLAIN and LOGIN");
 	}
 }

@@ -14,15 +14,15 @@ struct pace {
 };
 
 /* The moment when too little will have come, if nothing comes until then. */
-static struct deadline rate_deadline(const struct session *session,
-    const struct pace *pace)
+static struct deadline rate_deadline(
+    const struct session *session, const struct pace *pace)
 {
 	uint64_t rate = session->limits->data_rate;
 
 	if (!rate)
 		return DEADLINE_NEVER;
 	return (struct deadline){pace->started_ms + RATE_GRACE_MS +
-	    (int64_t)(pace->bytes / rate * 1000)};
+				 (int64_t)(pace->bytes / rate * 1000)};
 }
 
 static void say_too_slow(struct session *session, const struct pace *pace)
@@ -34,16 +34,16 @@ static void say_too_slow(struct session *session, const struct pace *pace)
 	else if (deadline_passed(rate_deadline(session, pace)))
 		setting = "limits.data_rate";
 	transaction_drop(session);
-	session_reply(session, 421, "4.4.2", "content comes too slowly (%s)",
-	    setting);
+	session_reply(
+	    session, 421, "4.4.2", "content comes too slowly (%s)", setting);
 	session->reason = setting;
 }
 
 /* More content into the buffer.  False: the session is over. */
 static bool fill(struct session *session, struct pace *pace)
 {
-	struct deadline deadline =
-	    deadline_in((int64_t)session->limits->data_timeout);
+	struct deadline deadline = deadline_in(
+	    (int64_t)session->limits->data_timeout);
 	size_t before = stream_buffered(session->stream).len;
 	struct err err;
 
@@ -71,8 +71,7 @@ static void count_bytes(struct session *session, size_t count)
  * but not for ever. */
 static bool is_endless(struct session *session)
 {
-	if (session->transaction->received / 2 <=
-	    session->limits->message_size)
+	if (session->transaction->received / 2 <= session->limits->message_size)
 		return false;
 	session_reply(session, 552, "5.3.4",
 	    "message far too large (limits.message_size: %llu)",
@@ -85,8 +84,7 @@ static bool is_endless(struct session *session)
 static enum data_event take_buffered(struct session *session, size_t max)
 {
 	struct transaction *transaction = session->transaction;
-	struct slice have =
-	    slice_sub(stream_buffered(session->stream), 0, max);
+	struct slice have = slice_sub(stream_buffered(session->stream), 0, max);
 	struct slice rest = have, piece;
 	enum data_event event;
 
@@ -208,8 +206,8 @@ static void take_chunk(struct session *session, uint64_t size, bool last)
 		return;
 	if (last) {
 		if (!data_may_end(&transaction->reader))
-			session_refuse_smuggling(session,
-			    "bare CR in the message");
+			session_refuse_smuggling(
+			    session, "bare CR in the message");
 		else
 			transaction_finish(session);
 	} else if (transaction->failure.code) {
@@ -232,8 +230,8 @@ void cmd_bdat(struct session *session, struct slice argument)
 	if (!command_parse_bdat(argument, &size, &last)) {
 		/* How many octets follow is unknown: nothing after this can
 		 * be told from a command. */
-		session_reply(session, 501, "5.5.4",
-		    "syntax: BDAT size [LAST]");
+		session_reply(
+		    session, 501, "5.5.4", "syntax: BDAT size [LAST]");
 		session_hang_up(session, "malformed BDAT");
 		return;
 	}

@@ -26,14 +26,14 @@ void cmd_helo(struct session *session, struct slice argument)
 	if (!take_name(session, argument))
 		return;
 	session->client.esmtp = false;
-	session_reply(session, 250, NULL, "%.*s",
-	    SLICE_ARGS(session->config->hostname));
+	session_reply(
+	    session, 250, NULL, "%.*s", SLICE_ARGS(session->config->hostname));
 }
 
 bool cmd_starttls_exists(const struct session *session)
 {
 	return session->snapshot->tls[session->listener_index] &&
-	    !session->client.tls;
+	       !session->client.tls;
 }
 
 /* The lines that depend on the client or the configuration. */
@@ -44,8 +44,8 @@ static void add_conditional(struct session *session, struct buf *text)
 	if (cmd_auth_exists(session))
 		buf_add_text(text, "250-AUTH PLAIN LOGIN\r\n");
 	if (cmd_xclient_exists(session))
-		buf_add_text(text,
-		    "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n");
+		buf_add_text(
+		    text, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n");
 	/* RFC 9422 */
 	buf_add_format(text, "250-LIMITS MAILMAX=%llu RCPTMAX=%llu%s\r\n",
 	    (unsigned long long)session->limits->transactions,

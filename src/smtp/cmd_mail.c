@@ -60,20 +60,20 @@ static bool take_ret(struct session *session, struct transaction *transaction,
 	(void)session;
 	transaction->envelope.dsn_ret = arena_slice(transaction->arena, value);
 	return slice_eq_nocase(value, SLICE("FULL")) ||
-	    slice_eq_nocase(value, SLICE("HDRS"));
+	       slice_eq_nocase(value, SLICE("HDRS"));
 }
 
-static bool take_envid(struct session *session,
-    struct transaction *transaction, struct slice value)
+static bool take_envid(struct session *session, struct transaction *transaction,
+    struct slice value)
 {
 	struct slice decoded;
 
 	(void)session;
-	transaction->envelope.dsn_envid =
-	    arena_slice(transaction->arena, value);
+	transaction->envelope.dsn_envid = arena_slice(
+	    transaction->arena, value);
 	/* RFC 3461, 4.4: up to 100 characters. */
 	return value.len <= 100 &&
-	    command_decode_xtext(transaction->arena, value, &decoded);
+	       command_decode_xtext(transaction->arena, value, &decoded);
 }
 
 static bool take_auth(struct session *session, struct transaction *transaction,
@@ -82,8 +82,8 @@ static bool take_auth(struct session *session, struct transaction *transaction,
 	struct slice decoded;
 
 	(void)session;
-	transaction->envelope.auth_parameter =
-	    arena_slice(transaction->arena, value);
+	transaction->envelope.auth_parameter = arena_slice(
+	    transaction->arena, value);
 	return command_decode_xtext(transaction->arena, value, &decoded);
 }
 
@@ -165,9 +165,8 @@ static bool is_7bit(char c)
 	return !ascii_is_8bit(c);
 }
 
-bool cmd_take_address(struct session *session,
-    struct transaction *transaction, struct slice path,
-    const struct cmd_address_codes *codes, struct slice *ret)
+bool cmd_take_address(struct session *session, struct transaction *transaction,
+    struct slice path, const struct cmd_address_codes *codes, struct slice *ret)
 {
 	bool smtputf8 = transaction->envelope.smtputf8;
 	struct mailbox mailbox;
@@ -180,8 +179,8 @@ bool cmd_take_address(struct session *session,
 		    "an internationalized address needs SMTPUTF8");
 		return false;
 	}
-	if (!address_parse_path(transaction->arena, path, smtputf8, &mailbox,
-		&err)) {
+	if (!address_parse_path(
+		transaction->arena, path, smtputf8, &mailbox, &err)) {
 		session_reply(session, 501, codes->syntax, "%s", err.text);
 		return false;
 	}
@@ -200,8 +199,8 @@ static bool may_begin(struct session *session)
 		    (unsigned long long)session->limits->transactions);
 		return false;
 	}
-	setting = rate_message(session->shared->rate,
-	    &session->client.ip, session->limits);
+	setting = rate_message(
+	    session->shared->rate, &session->client.ip, session->limits);
 	if (setting)
 		session_reply(session, 450, "4.7.1",
 		    "too many messages from your network (%s)", setting);

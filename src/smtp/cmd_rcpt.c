@@ -17,8 +17,8 @@ static bool notify_is_proper(struct slice value)
 
 		more = slice_split(value, ',', &word, &value);
 		alone = slice_eq_nocase(word, SLICE("SUCCESS")) ||
-		    slice_eq_nocase(word, SLICE("FAILURE")) ||
-		    slice_eq_nocase(word, SLICE("DELAY"));
+			slice_eq_nocase(word, SLICE("FAILURE")) ||
+			slice_eq_nocase(word, SLICE("DELAY"));
 	} while (more && alone);
 	return alone;
 }
@@ -29,12 +29,11 @@ static bool orcpt_is_proper(struct arena *arena, struct slice value)
 	struct slice type, address, decoded;
 
 	return value.len <= 500 && slice_split(value, ';', &type, &address) &&
-	    type.len && command_decode_xtext(arena, address, &decoded);
+	       type.len && command_decode_xtext(arena, address, &decoded);
 }
 
 static bool take_parameter(struct transaction *transaction,
-    const struct command_parameter *given,
-    struct envelope_recipient *recipient)
+    const struct command_parameter *given, struct envelope_recipient *recipient)
 {
 	struct slice value = arena_slice(transaction->arena, given->value);
 
@@ -77,34 +76,34 @@ static struct slice with_domain(struct session *session, struct slice path)
 {
 	const struct config *config = session->config;
 	struct slice domain = config->accepted_domains.count
-	    ? config->accepted_domains.items[0]
-	    : config->hostname;
+				  ? config->accepted_domains.items[0]
+				  : config->hostname;
 
 	if (!slice_eq_nocase(path, SLICE("postmaster")))
 		return path;
-	return arena_format_slice(session->transaction->arena,
-	    "%.*s@%.*s", SLICE_ARGS(path), SLICE_ARGS(domain));
+	return arena_format_slice(session->transaction->arena, "%.*s@%.*s",
+	    SLICE_ARGS(path), SLICE_ARGS(domain));
 }
 
 /* False: the client was told. */
-static bool take_address(struct session *session, struct slice path,
-    struct slice *ret)
+static bool take_address(
+    struct session *session, struct slice path, struct slice *ret)
 {
 	static const struct cmd_address_codes codes = {553, "5.1.3"};
 
 	path = with_domain(session, path);
 	if (slice_empty(path))
 		session_reply(session, 501, "5.1.3", "an address is missing");
-	else if (cmd_take_address(session, session->transaction, path, &codes,
-		     ret))
+	else if (cmd_take_address(
+		     session, session->transaction, path, &codes, ret))
 		return true;
 	session_count_bad(session);
 	return false;
 }
 
 /* Asks the gate, then the next hop.  2xx: it may be added. */
-static struct smtp_reply_text ask(struct transaction *transaction,
-    const struct envelope_recipient *recipient)
+static struct smtp_reply_text ask(
+    struct transaction *transaction, const struct envelope_recipient *recipient)
 {
 	struct smtp_reply_text reply, suspect;
 
@@ -144,8 +143,8 @@ void cmd_rcpt(struct session *session, struct slice argument)
 		return;
 	reply = ask(transaction, &recipient);
 	if (reply.code / 100 == 2)
-		envelope_add_recipient(transaction->arena,
-		    &transaction->envelope, &recipient);
+		envelope_add_recipient(
+		    transaction->arena, &transaction->envelope, &recipient);
 	else if (reply.code >= 500)
 		session->bad_recipients++;
 	session_reply_text(session, &reply);

@@ -49,27 +49,27 @@ static bool is_value_byte_lenient(char c)
 	return is_value_byte(c) || c == '=';
 }
 
-static bool parse_parameter(struct slice text, struct command_parameter *ret,
-    struct err *err)
+static bool parse_parameter(
+    struct slice text, struct command_parameter *ret, struct err *err)
 {
 	struct command_parameter parameter;
 
-	parameter.has_value =
-	    slice_split(text, '=', &parameter.name, &parameter.value);
+	parameter.has_value = slice_split(
+	    text, '=', &parameter.name, &parameter.value);
 	if (slice_empty(parameter.name) || parameter.name.ptr[0] == '-' ||
 	    !slice_all(parameter.name, is_keyword_byte))
 		return err_set(err, E_SYNTAX, "a parameter has no proper name");
 	if (parameter.has_value &&
 	    (slice_empty(parameter.value) ||
-	     !slice_all(parameter.value, is_value_byte_lenient)))
+		!slice_all(parameter.value, is_value_byte_lenient)))
 		return err_set(err, E_SYNTAX, "%.*s has no proper value",
 		    SLICE_ARGS(parameter.name));
 	*ret = parameter;
 	return true;
 }
 
-static bool parse_parameters(struct slice text, struct command_path *path,
-    struct err *err)
+static bool parse_parameters(
+    struct slice text, struct command_path *path, struct err *err)
 {
 	while (!slice_empty(text)) {
 		struct slice word;
@@ -82,8 +82,8 @@ static bool parse_parameters(struct slice text, struct command_path *path,
 			break;
 		word = slice_sub(text, 0, slice_find(text, ' '));
 		if (path->count == COMMAND_PARAMETERS_MAX)
-			return err_set(err, E_LIMIT,
-			    "more than %d parameters", COMMAND_PARAMETERS_MAX);
+			return err_set(err, E_LIMIT, "more than %d parameters",
+			    COMMAND_PARAMETERS_MAX);
 		if (!parse_parameter(word, &path->parameters[path->count], err))
 			return false;
 		path->count++;
@@ -100,12 +100,12 @@ bool command_parse_path(struct slice argument, struct slice keyword,
 	size_t end;
 
 	if (!slice_starts_nocase(argument, keyword))
-		return err_set(err, E_SYNTAX, "%.*s is missing",
-		    SLICE_ARGS(keyword));
+		return err_set(
+		    err, E_SYNTAX, "%.*s is missing", SLICE_ARGS(keyword));
 	rest = slice_trim(slice_from_pos(argument, keyword.len));
 	if (slice_empty(rest) || rest.ptr[0] != '<')
-		return err_set(err, E_SYNTAX,
-		    "the address is not in angle brackets");
+		return err_set(
+		    err, E_SYNTAX, "the address is not in angle brackets");
 	end = find_path_end(rest);
 	if (end == rest.len)
 		return err_set(err, E_SYNTAX, "the address has no end");
@@ -116,8 +116,8 @@ bool command_parse_path(struct slice argument, struct slice keyword,
 	return true;
 }
 
-bool command_decode_xtext(struct arena *arena, struct slice text,
-    struct slice *ret)
+bool command_decode_xtext(
+    struct arena *arena, struct slice text, struct slice *ret)
 {
 	char *decoded = arena_alloc(arena, text.len + 1);
 	size_t len = 0;
@@ -142,8 +142,8 @@ bool command_decode_xtext(struct arena *arena, struct slice text,
 	return true;
 }
 
-bool command_parse_bdat(struct slice argument, uint64_t *ret_size,
-    bool *ret_last)
+bool command_parse_bdat(
+    struct slice argument, uint64_t *ret_size, bool *ret_last)
 {
 	struct slice number, last;
 	bool has_last = slice_split(argument, ' ', &number, &last);
@@ -166,5 +166,5 @@ static bool is_helo_byte(char c)
 bool command_helo_is_sane(struct slice argument)
 {
 	return argument.len > 0 && argument.len <= 255 &&
-	    slice_all(argument, is_helo_byte);
+	       slice_all(argument, is_helo_byte);
 }

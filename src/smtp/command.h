@@ -15,7 +15,7 @@ enum { COMMAND_PARAMETERS_MAX = 16 };
 
 struct command {
 	struct slice verb;
-	struct slice argument;	/* without white space at both ends */
+	struct slice argument; /* without white space at both ends */
 };
 
 struct command_parameter {
@@ -25,7 +25,7 @@ struct command_parameter {
 };
 
 struct command_path {
-	struct slice path;	/* between the angle brackets */
+	struct slice path; /* between the angle brackets */
 	size_t count;
 	struct command_parameter parameters[COMMAND_PARAMETERS_MAX];
 };
@@ -39,12 +39,12 @@ bool command_parse_path(struct slice argument, struct slice keyword,
     struct command_path *ret, struct err *err);
 
 /* xtext of RFC 3461, section 4: "+3D" is "=". */
-bool command_decode_xtext(struct arena *arena, struct slice text,
-    struct slice *ret);
+bool command_decode_xtext(
+    struct arena *arena, struct slice text, struct slice *ret);
 
 /* "123" or "123 LAST" (RFC 3030, section 2). */
-bool command_parse_bdat(struct slice argument, uint64_t *ret_size,
-    bool *ret_last);
+bool command_parse_bdat(
+    struct slice argument, uint64_t *ret_size, bool *ret_last);
 
 /* A HELO or EHLO argument that can be kept and printed: some name or address
  * literal, however wrong, of at most 255 visible bytes. */

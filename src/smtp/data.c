@@ -10,8 +10,8 @@ static void add_to_line(struct data_reader *reader, size_t count)
 
 /* The length of the run of content at the front: up to a dot that starts a
  * line, a fault (then *ret_fault), or the end of the input. */
-static size_t measure_run(struct data_reader *reader, struct slice input,
-    enum data_event *ret_fault)
+static size_t measure_run(
+    struct data_reader *reader, struct slice input, enum data_event *ret_fault)
 {
 	size_t at = 0;
 
@@ -64,16 +64,14 @@ static enum data_event step_after_dot(struct data_reader *reader, char byte)
 }
 
 /* Past the dot, as far as the input goes.  DATA_PIECE: content follows. */
-static enum data_event skip_dot(struct data_reader *reader,
-    struct slice *input)
+static enum data_event skip_dot(struct data_reader *reader, struct slice *input)
 {
 	if (reader->state == DATA_AT_LINE) {
 		reader->state = DATA_AFTER_DOT;
 		*input = slice_from_pos(*input, 1);
 	}
 	while (input->len) {
-		enum data_event event =
-		    step_after_dot(reader, input->ptr[0]);
+		enum data_event event = step_after_dot(reader, input->ptr[0]);
 
 		if (event == DATA_PIECE)
 			return event;
@@ -90,11 +88,11 @@ static bool at_dot(const struct data_reader *reader, struct slice input)
 	    reader->state == DATA_AFTER_DOT_CR)
 		return true;
 	return reader->state == DATA_AT_LINE && !reader->chunks &&
-	    input.ptr[0] == '.';
+	       input.ptr[0] == '.';
 }
 
-enum data_event data_next(struct data_reader *reader, struct slice *input,
-    struct slice *ret_piece)
+enum data_event data_next(
+    struct data_reader *reader, struct slice *input, struct slice *ret_piece)
 {
 	enum data_event event = DATA_PIECE;
 	size_t length;

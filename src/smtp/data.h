@@ -12,31 +12,31 @@
 #include "base/slice.h"
 
 enum data_event {
-	DATA_MORE,	/* the input is used up */
-	DATA_PIECE,	/* *ret_piece is content */
-	DATA_END,	/* the final dot; what is left of input follows it */
+	DATA_MORE,  /* the input is used up */
+	DATA_PIECE, /* *ret_piece is content */
+	DATA_END,   /* the final dot; what is left of input follows it */
 	DATA_BARE_CR,
 	DATA_BARE_LF,
 };
 
 enum data_state {
-	DATA_AT_LINE,	/* at the start of a line */
+	DATA_AT_LINE, /* at the start of a line */
 	DATA_IN_LINE,
 	DATA_AFTER_CR,
-	DATA_AFTER_DOT,	/* a dot at the start of a line */
+	DATA_AFTER_DOT, /* a dot at the start of a line */
 	DATA_AFTER_DOT_CR,
 };
 
 struct data_reader {
-	bool chunks;	/* BDAT: dots mean nothing, and there is no end */
+	bool chunks; /* BDAT: dots mean nothing, and there is no end */
 	enum data_state state;
-	uint64_t line_length, longest_line;	/* without CR LF */
+	uint64_t line_length, longest_line; /* without CR LF */
 };
 
 /* Takes the next run from the front of *input; call until DATA_MORE.  Pieces
  * borrow the input. */
-enum data_event data_next(struct data_reader *reader, struct slice *input,
-    struct slice *ret_piece);
+enum data_event data_next(
+    struct data_reader *reader, struct slice *input, struct slice *ret_piece);
 
 /* After the last chunk: false if it ends with a bare CR. */
 bool data_may_end(const struct data_reader *reader);

@@ -4,14 +4,13 @@
 #include <string.h>
 
 enum {
-	LINE_MAX_V1 = 107,	/* CR LF included */
+	LINE_MAX_V1 = 107, /* CR LF included */
 	FIXED_V2 = 16,
 	ADDRESSES_V4 = 12,
 	ADDRESSES_V6 = 36,
 };
 
-static const struct slice signature_v2 =
-    SLICE_INIT("\r\n\r\n\0\r\nQUIT\n");
+static const struct slice signature_v2 = SLICE_INIT("\r\n\r\n\0\r\nQUIT\n");
 
 /* True if one of them is the start of the other. */
 static bool agrees(struct slice have, struct slice expected)
@@ -29,8 +28,8 @@ static struct slice take_word(struct slice *text)
 	return word;
 }
 
-static bool parse_source_v1(struct slice text, enum ip_family family,
-    struct proxy_header *ret)
+static bool parse_source_v1(
+    struct slice text, enum ip_family family, struct proxy_header *ret)
 {
 	struct slice source = take_word(&text);
 	struct slice destination = take_word(&text);
@@ -53,8 +52,8 @@ static bool parse_source_v1(struct slice text, enum ip_family family,
 	return true;
 }
 
-static enum proxy_result parse_v1(struct slice have, struct proxy_header *ret,
-    size_t *ret_length)
+static enum proxy_result parse_v1(
+    struct slice have, struct proxy_header *ret, size_t *ret_length)
 {
 	size_t lf = slice_find(have, '\n');
 	struct slice line, protocol;
@@ -104,8 +103,8 @@ static bool parse_source_v2(unsigned char family, const unsigned char *bytes,
 		if (length < ADDRESSES_V6)
 			return false;
 		memcpy(&v6.sin6_addr, bytes, 16);
-		ip_from_sockaddr((const struct sockaddr *)&v6, &header.source,
-		    NULL);
+		ip_from_sockaddr(
+		    (const struct sockaddr *)&v6, &header.source, NULL);
 		header.source_port = get_u16(bytes + 32);
 		break;
 	case 0x00: /* unspecified: the receiver ignores what follows */
@@ -117,8 +116,8 @@ static bool parse_source_v2(unsigned char family, const unsigned char *bytes,
 	return true;
 }
 
-static enum proxy_result parse_v2(struct slice have, struct proxy_header *ret,
-    size_t *ret_length)
+static enum proxy_result parse_v2(
+    struct slice have, struct proxy_header *ret, size_t *ret_length)
 {
 	const unsigned char *bytes = (const unsigned char *)have.ptr;
 	size_t length;
@@ -144,8 +143,8 @@ static enum proxy_result parse_v2(struct slice have, struct proxy_header *ret,
 	return PROXY_DONE;
 }
 
-enum proxy_result proxy_protocol_parse(struct slice have,
-    struct proxy_header *ret, size_t *ret_length)
+enum proxy_result proxy_protocol_parse(
+    struct slice have, struct proxy_header *ret, size_t *ret_length)
 {
 	if (slice_empty(have))
 		return PROXY_MORE;
@@ -154,7 +153,7 @@ enum proxy_result proxy_protocol_parse(struct slice have,
 				    : parse_v1(have, ret, ret_length);
 	if (agrees(have, signature_v2))
 		return have.len < signature_v2.len
-		    ? PROXY_MORE
-		    : parse_v2(have, ret, ret_length);
+			   ? PROXY_MORE
+			   : parse_v2(have, ret, ret_length);
 	return PROXY_BAD;
 }

@@ -12,7 +12,7 @@
 #include "base/slice.h"
 
 enum proxy_result {
-	PROXY_MORE,	/* so far right, but not complete */
+	PROXY_MORE, /* so far right, but not complete */
 	PROXY_DONE,
 	PROXY_BAD,
 };
@@ -21,14 +21,14 @@ enum proxy_result {
 enum { PROXY_HEADER_MAX = 2048 };
 
 struct proxy_header {
-	bool has_source;	/* false: LOCAL or UNKNOWN, the balancer itself */
+	bool has_source; /* false: LOCAL or UNKNOWN, the balancer itself */
 	struct ip source;
 	uint16_t source_port;
 };
 
 /* have is what was received so far.  PROXY_DONE: *ret_length bytes of it are
  * the header. */
-enum proxy_result proxy_protocol_parse(struct slice have,
-    struct proxy_header *ret, size_t *ret_length);
+enum proxy_result proxy_protocol_parse(
+    struct slice have, struct proxy_header *ret, size_t *ret_length);
 
 #endif

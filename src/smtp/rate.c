@@ -14,9 +14,9 @@
 enum { MINUTE_MS = 60 * 1000 };
 
 struct network {
-	struct ip address;	/* the key */
+	struct ip address; /* the key */
 	uint64_t open;
-	int64_t minute;		/* that the counts below are of */
+	int64_t minute; /* that the counts below are of */
 	uint64_t connections, messages;
 	UT_hash_handle hh;
 };
@@ -87,8 +87,8 @@ static struct network *look_up(struct rate_table *table, const struct ip *ip)
 	return network;
 }
 
-const char *rate_connect(struct rate_table *table, const struct ip *ip,
-    const struct limits *limits)
+const char *rate_connect(
+    struct rate_table *table, const struct ip *ip, const struct limits *limits)
 {
 	const char *setting = NULL;
 	struct network *network;
@@ -121,8 +121,8 @@ void rate_disconnect(struct rate_table *table, const struct ip *ip)
 	pthread_mutex_unlock(&table->lock);
 }
 
-const char *rate_message(struct rate_table *table, const struct ip *ip,
-    const struct limits *limits)
+const char *rate_message(
+    struct rate_table *table, const struct ip *ip, const struct limits *limits)
 {
 	const char *setting = NULL;
 	struct network *network;

@@ -18,15 +18,15 @@ void rate_free(struct rate_table *table);
 
 /* Counts a new connection; NULL if it may stay, else the name of the setting
  * that it is over (it is not counted as open then). */
-const char *rate_connect(struct rate_table *table, const struct ip *ip,
-    const struct limits *limits);
+const char *rate_connect(
+    struct rate_table *table, const struct ip *ip, const struct limits *limits);
 
 /* Once for each rate_connect that returned NULL. */
 void rate_disconnect(struct rate_table *table, const struct ip *ip);
 
 /* Counts a message; NULL, or the setting. */
-const char *rate_message(struct rate_table *table, const struct ip *ip,
-    const struct limits *limits);
+const char *rate_message(
+    struct rate_table *table, const struct ip *ip, const struct limits *limits);
 
 /* Networks remembered now. */
 size_t rate_size(struct rate_table *table);

@@ -7,7 +7,7 @@
 static bool is_name_byte(char c)
 {
 	return ascii_is_alnum(c) || c == '.' || c == '-' || c == '_' ||
-	    c == ':' || c == '[' || c == ']';
+	       c == ':' || c == '[' || c == ']';
 }
 
 static bool is_token_byte(char c)
@@ -18,12 +18,12 @@ static bool is_token_byte(char c)
 static bool is_address_byte(char c)
 {
 	return ascii_is_visible(c) && c != '<' && c != '>' && c != '(' &&
-	    c != ')' && c != '\\' && c != '"' && c != ';' && c != ',';
+	       c != ')' && c != '\\' && c != '"' && c != ';' && c != ',';
 }
 
 /* text with every byte that does not pass as '?'. */
-static struct slice tamed(struct arena *arena, struct slice text,
-    bool (*passes)(char byte))
+static struct slice tamed(
+    struct arena *arena, struct slice text, bool (*passes)(char byte))
 {
 	char *copy = arena_text(arena, text);
 
@@ -49,8 +49,8 @@ static const char *protocol(const struct envelope *envelope)
 		    [client->authenticated_as.len > 0];
 }
 
-static struct slice client_text(struct arena *arena,
-    const struct envelope_client *client)
+static struct slice client_text(
+    struct arena *arena, const struct envelope_client *client)
 {
 	char ip[IP_TEXT_MAX];
 	struct slice helo = tamed(arena, client->helo, is_name_byte);
@@ -61,13 +61,12 @@ static struct slice client_text(struct arena *arena,
 	if (slice_empty(name))
 		name = SLICE("unknown");
 	ip_format(&client->ip, ip);
-	return arena_format_slice(arena, "%.*s (%.*s [%s%s])",
-	    SLICE_ARGS(helo), SLICE_ARGS(name),
-	    client->ip.family == IP_V6 ? "IPv6:" : "", ip);
+	return arena_format_slice(arena, "%.*s (%.*s [%s%s])", SLICE_ARGS(helo),
+	    SLICE_ARGS(name), client->ip.family == IP_V6 ? "IPv6:" : "", ip);
 }
 
-static struct slice tls_text(struct arena *arena,
-    const struct envelope_client *client)
+static struct slice tls_text(
+    struct arena *arena, const struct envelope_client *client)
 {
 	struct slice version, cipher;
 
@@ -80,8 +79,8 @@ static struct slice tls_text(struct arena *arena,
 }
 
 /* Only a single recipient is named: more would show blind copies. */
-static struct slice for_text(struct arena *arena,
-    const struct envelope *envelope)
+static struct slice for_text(
+    struct arena *arena, const struct envelope *envelope)
 {
 	struct slice address;
 
@@ -90,12 +89,12 @@ static struct slice for_text(struct arena *arena,
 	address = envelope->recipients[0].address;
 	if (!slice_all(address, is_address_byte))
 		return SLICE("");
-	return arena_format_slice(arena, "\r\n\tfor <%.*s>",
-	    SLICE_ARGS(address));
+	return arena_format_slice(
+	    arena, "\r\n\tfor <%.*s>", SLICE_ARGS(address));
 }
 
-struct slice received_field(struct arena *arena, struct slice hostname,
-    const struct envelope *envelope)
+struct slice received_field(
+    struct arena *arena, struct slice hostname, const struct envelope *envelope)
 {
 	struct slice client = client_text(arena, envelope->client);
 	struct slice tls = tls_text(arena, envelope->client);
@@ -107,6 +106,6 @@ struct slice received_field(struct arena *arena, struct slice hostname,
 	    "\tby %.*s with %s id %.*s%.*s;\r\n"
 	    "\t%.*s\r\n",
 	    SLICE_ARGS(client), SLICE_ARGS(tls), SLICE_ARGS(hostname),
-	    protocol(envelope), SLICE_ARGS(envelope->id),
-	    SLICE_ARGS(recipient), SLICE_ARGS(date));
+	    protocol(envelope), SLICE_ARGS(envelope->id), SLICE_ARGS(recipient),
+	    SLICE_ARGS(date));
 }

@@ -21,7 +21,7 @@ enum {
 	PROXY_TIMEOUT_MS = 10 * 1000,
 	ARENA_FIRST = 512,
 	REPLY_MAX = 2048,
-	REPLY_LINE_MAX = 480,	/* RFC 5321, 4.5.3.1.5: 512 with the code */
+	REPLY_LINE_MAX = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */
 	SKIP_MAX = 65536,
 };
 
@@ -48,10 +48,9 @@ struct session *session_new(const struct session_settings *settings)
 	buf_init(&session->helo, 512);
 	session->reason = "quit";
 	session->started_ms = clock_monotonic_ms();
-	session->ends_at =
-	    deadline_in((int64_t)config->limits.session_timeout);
-	session->command_until =
-	    deadline_in((int64_t)config->limits.command_timeout);
+	session->ends_at = deadline_in((int64_t)config->limits.session_timeout);
+	session->command_until = deadline_in(
+	    (int64_t)config->limits.command_timeout);
 	return session;
 }
 
@@ -100,8 +99,8 @@ void session_free(struct session *session)
 	memory_free(session);
 }
 
-bool session_in_networks(const struct conf_network_list *networks,
-    const struct ip *ip)
+bool session_in_networks(
+    const struct conf_network_list *networks, const struct ip *ip)
 {
 	for (size_t i = 0; i < networks->count; i++)
 		if (ip_network_contains(&networks->items[i], ip))
@@ -126,20 +125,20 @@ static void note_lost(struct session *session, const struct err *err)
 
 void session_send(struct session *session, struct slice text)
 {
-	struct deadline deadline =
-	    deadline_in((int64_t)session->limits->command_timeout);
+	struct deadline deadline = deadline_in(
+	    (int64_t)session->limits->command_timeout);
 	struct err err;
 
-	log_trace(LOG_TOPIC_SMTP, "smtp.reply",
-	    LOG_S("text", slice_trim(text)));
+	log_trace(
+	    LOG_TOPIC_SMTP, "smtp.reply", LOG_S("text", slice_trim(text)));
 	if (!stream_write(session->stream, text, deadline, &err))
 		note_lost(session, &err);
 }
 
 void session_flush(struct session *session)
 {
-	struct deadline deadline =
-	    deadline_in((int64_t)session->limits->command_timeout);
+	struct deadline deadline = deadline_in(
+	    (int64_t)session->limits->command_timeout);
 	struct err err;
 
 	if (!stream_flush(session->stream, deadline, &err))
@@ -171,8 +170,8 @@ static struct slice take_reply_line(struct slice *text)
 	return line;
 }
 
-static void send_reply(struct session *session, int code,
-    struct slice enhanced, struct slice text)
+static void send_reply(
+    struct session *session, int code, struct slice enhanced, struct slice text)
 {
 	char line[REPLY_LINE_MAX + 64];
 
@@ -206,15 +205,15 @@ void session_reply(struct session *session, int code, const char *enhanced,
 	send_reply(session, code, slice_from(enhanced), slice_from(text));
 }
 
-void session_reply_text(struct session *session,
-    const struct smtp_reply_text *reply)
+void session_reply_text(
+    struct session *session, const struct smtp_reply_text *reply)
 {
 	char enhanced[16];
 
-	snprintf(enhanced, sizeof(enhanced), "%.*s",
-	    SLICE_ARGS(reply->enhanced));
-	session_reply(session, reply->code, enhanced, "%.*s",
-	    SLICE_ARGS(reply->text));
+	snprintf(
+	    enhanced, sizeof(enhanced), "%.*s", SLICE_ARGS(reply->enhanced));
+	session_reply(
+	    session, reply->code, enhanced, "%.*s", SLICE_ARGS(reply->text));
 }
 
 void session_count_bad(struct session *session)
@@ -227,8 +226,8 @@ void session_count_bad(struct session *session)
 
 void session_refuse_smuggling(struct session *session, const char *what)
 {
-	atomic_fetch_add_explicit(&session->shared->smuggling, 1,
-	    memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &session->shared->smuggling, 1, memory_order_relaxed);
 	metrics_add(METRIC_SMUGGLING_ATTEMPTS, 1);
 	transaction_drop(session);
 	session_reply(session, 550, "5.5.2",
@@ -258,8 +257,8 @@ bool session_start_tls(struct session *session)
 {
 	struct ssl_st *ssl = tls_server_accept(
 	    session->snapshot->tls[session->listener_index]);
-	struct deadline deadline =
-	    deadline_in((int64_t)session->limits->tls_timeout);
+	struct deadline deadline = deadline_in(
+	    (int64_t)session->limits->tls_timeout);
 	struct err err = {0};
 
 	if (!ssl || !stream_start_tls(session->stream, ssl,
@@ -275,8 +274,8 @@ bool session_start_tls(struct session *session)
 	return true;
 }
 
-static bool take_proxy_header(struct session *session,
-    const struct proxy_header *header)
+static bool take_proxy_header(
+    struct session *session, const struct proxy_header *header)
 {
 	const char *setting;
 
@@ -284,8 +283,8 @@ static bool take_proxy_header(struct session *session,
 		session->peer = session->client.ip = header->source;
 		session->client.port = header->source_port;
 	}
-	setting = rate_connect(session->shared->rate, &session->peer,
-	    session->limits);
+	setting = rate_connect(
+	    session->shared->rate, &session->peer, session->limits);
 	if (!setting) {
 		session->counted = true;
 		return true;
@@ -304,8 +303,8 @@ static bool read_proxy_header(struct session *session)
 	struct err err;
 
 	for (;;) {
-		switch (proxy_protocol_parse(stream_buffered(session->stream),
-		    &header, &length)) {
+		switch (proxy_protocol_parse(
+		    stream_buffered(session->stream), &header, &length)) {
 		case PROXY_DONE:
 			stream_consume(session->stream, length);
 			return take_proxy_header(session, &header);
@@ -358,8 +357,8 @@ static void handle_line(struct session *session, struct slice raw)
 		session->continuation(session, line);
 	else
 		verbs_run(session, line);
-	session->command_until =
-	    deadline_in((int64_t)session->limits->command_timeout);
+	session->command_until = deadline_in(
+	    (int64_t)session->limits->command_timeout);
 }
 
 static void refuse_long_line(struct session *session)
@@ -433,7 +432,7 @@ static bool line_is_buffered(struct session *session)
 	struct slice have = stream_buffered(session->stream);
 
 	return slice_find(have, '\n') < have.len ||
-	    have.len >= line_max(session);
+	       have.len >= line_max(session);
 }
 
 /* Handles what is buffered; waits a moment for more.  WAIT_READY: go on. */
@@ -478,7 +477,7 @@ enum session_next session_run(struct session *session)
 struct delivery_session *session_delivery(struct session *session)
 {
 	if (!session->delivery)
-		session->delivery = delivery_session_new(session->arena,
-		    session->snapshot->pool, &session->client);
+		session->delivery = delivery_session_new(
+		    session->arena, session->snapshot->pool, &session->client);
 	return session->delivery;
 }

@@ -20,7 +20,7 @@
 /* What all sessions share; any thread. */
 struct session_shared {
 	struct rate_table *rate;
-	atomic_bool draining;	/* sessions end with 421 as soon as they may */
+	atomic_bool draining; /* sessions end with 421 as soon as they may */
 	atomic_ullong messages, bytes, smuggling;
 };
 
@@ -28,19 +28,20 @@ struct session;
 
 struct session_settings {
 	struct session_shared *shared;
-	struct smtp_snapshot *snapshot;	/* one reference becomes the session's */
-	size_t listener;		/* index in the snapshot's config */
-	struct stream *stream;		/* becomes the session's */
-	struct ip peer;			/* IP_NONE for a Unix socket */
+	struct smtp_snapshot
+	    *snapshot;	       /* one reference becomes the session's */
+	size_t listener;       /* index in the snapshot's config */
+	struct stream *stream; /* becomes the session's */
+	struct ip peer;	       /* IP_NONE for a Unix socket */
 	uint16_t port;
-	bool counted;			/* rate_connect was called */
+	bool counted; /* rate_connect was called */
 };
 
 struct session *session_new(const struct session_settings *settings);
 
 enum session_next {
 	SESSION_WAITS,	/* call again when the client has sent something */
-	SESSION_SLEEPS,	/* call again when session_wakes_at has passed */
+	SESSION_SLEEPS, /* call again when session_wakes_at has passed */
 	SESSION_OVER,	/* free it */
 };
 

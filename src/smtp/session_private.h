@@ -16,7 +16,7 @@
 struct transaction;
 
 struct session {
-	struct arena *arena;		/* of the connection */
+	struct arena *arena; /* of the connection */
 	struct stream *stream;
 	struct smtp_snapshot *snapshot;
 	struct session_shared *shared;
@@ -25,24 +25,24 @@ struct session {
 	const struct limits *limits;
 	size_t listener_index;
 
-	struct ip peer;			/* of the socket, or of PROXY */
+	struct ip peer; /* of the socket, or of PROXY */
 	struct envelope_client client;
-	struct buf helo;		/* what client.helo points into */
-	bool name_looked_up;		/* client.name was asked for */
-	struct delivery_session *delivery;	/* made with the first need */
-	struct transaction *transaction;	/* NULL outside of one */
+	struct buf helo;		   /* what client.helo points into */
+	bool name_looked_up;		   /* client.name was asked for */
+	struct delivery_session *delivery; /* made with the first need */
+	struct transaction *transaction;   /* NULL outside of one */
 
 	/* For AUTH: what the next line is for, instead of a command. */
 	void (*continuation)(struct session *session, struct slice line);
 	struct slice auth_user;
 
 	bool counted, started, over;
-	bool skipping;			/* the rest of a line that is too long */
-	bool bdat_failed;		/* until RSET or MAIL */
-	const char *reason;		/* why it ended, for the log */
-	struct deadline ends_at;	/* limits.session_timeout */
+	bool skipping;		 /* the rest of a line that is too long */
+	bool bdat_failed;	 /* until RSET or MAIL */
+	const char *reason;	 /* why it ended, for the log */
+	struct deadline ends_at; /* limits.session_timeout */
 	struct deadline command_until;
-	struct deadline sleeps_until;	/* a refusal is held back; at_ms 0: no */
+	struct deadline sleeps_until; /* a refusal is held back; at_ms 0: no */
 	int64_t started_ms;
 	unsigned int commands, bad_commands, transactions, messages;
 	unsigned int failed_logins, bad_recipients;
@@ -54,8 +54,8 @@ struct session {
  * limits.tarpit_delay.  421 ends the session. */
 void session_reply(struct session *session, int code, const char *enhanced,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
-void session_reply_text(struct session *session,
-    const struct smtp_reply_text *reply);
+void session_reply_text(
+    struct session *session, const struct smtp_reply_text *reply);
 
 /* Bytes as they are: the lines of EHLO. */
 void session_send(struct session *session, struct slice text);
@@ -85,36 +85,36 @@ void session_look_up_name(struct session *session);
 
 struct delivery_session *session_delivery(struct session *session);
 
-bool session_in_networks(const struct conf_network_list *networks,
-    const struct ip *ip);
+bool session_in_networks(
+    const struct conf_network_list *networks, const struct ip *ip);
 
 /* Checks a path of MAIL or RCPT; *ret is a copy without a source route.  False:
  * the client was told, with these codes. */
 struct cmd_address_codes {
-	int utf8;		/* needs SMTPUTF8 */
-	const char *syntax;	/* enhanced code of 501 */
+	int utf8;	    /* needs SMTPUTF8 */
+	const char *syntax; /* enhanced code of 501 */
 };
-bool cmd_take_address(struct session *session,
-    struct transaction *transaction, struct slice path,
-    const struct cmd_address_codes *codes, struct slice *ret);
+bool cmd_take_address(struct session *session, struct transaction *transaction,
+    struct slice path, const struct cmd_address_codes *codes,
+    struct slice *ret);
 
 /* Conditions of a command; checked in this order. */
 enum verb_flags {
 	VERB_NO_ARGUMENT = 1 << 0,
 	VERB_ARGUMENT = 1 << 1,
-	VERB_AFTER_TLS = 1 << 2,	/* where tls.required */
-	VERB_AFTER_AUTH = 1 << 3,	/* on submission listeners */
+	VERB_AFTER_TLS = 1 << 2,  /* where tls.required */
+	VERB_AFTER_AUTH = 1 << 3, /* on submission listeners */
 	VERB_AFTER_HELO = 1 << 4,
-	VERB_OUTSIDE = 1 << 5,		/* not inside a transaction */
+	VERB_OUTSIDE = 1 << 5, /* not inside a transaction */
 	VERB_INSIDE = 1 << 6,
-	VERB_NOT_IN_CHUNKS = 1 << 7,	/* not after BDAT */
-	VERB_SECRET = 1 << 8,		/* its argument is not traced */
+	VERB_NOT_IN_CHUNKS = 1 << 7, /* not after BDAT */
+	VERB_SECRET = 1 << 8,	     /* its argument is not traced */
 };
 
 struct verb {
 	struct slice name;
 	unsigned int flags;
-	const char *syntax;		/* for 501 and HELP */
+	const char *syntax; /* for 501 and HELP */
 	/* Is there such a command for this client?  NULL: always. */
 	bool (*exists)(const struct session *session);
 	void (*run)(struct session *session, struct slice argument);

@@ -21,8 +21,8 @@ static bool needs_one_domain(const struct config *config)
 static bool load_certificates(struct smtp_snapshot *snapshot,
     const struct config *config, struct err *err)
 {
-	snapshot->tls =
-	    memory_new(config->listener_count + 1, sizeof(*snapshot->tls));
+	snapshot->tls = memory_new(
+	    config->listener_count + 1, sizeof(*snapshot->tls));
 	for (size_t i = 0; i < config->listener_count; i++) {
 		const struct conf_listener *listener = &config->listeners[i];
 
@@ -30,8 +30,8 @@ static bool load_certificates(struct smtp_snapshot *snapshot,
 		    slice_empty(listener->tls.certificate))
 			continue;
 		if (!tls_server_load(&listener->tls, &snapshot->tls[i], err))
-			return err_prefix(err, "listener %.*s",
-			    SLICE_ARGS(listener->name));
+			return err_prefix(
+			    err, "listener %.*s", SLICE_ARGS(listener->name));
 	}
 	return true;
 }
@@ -58,8 +58,8 @@ bool smtp_snapshot_new(const struct gate_context *gate,
 
 struct smtp_snapshot *smtp_snapshot_hold(struct smtp_snapshot *snapshot)
 {
-	atomic_fetch_add_explicit(&snapshot->references, 1,
-	    memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &snapshot->references, 1, memory_order_relaxed);
 	return snapshot;
 }
 

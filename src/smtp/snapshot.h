@@ -18,11 +18,11 @@ struct ssl_ctx_st;
 
 struct smtp_snapshot {
 	atomic_uint references;
-	struct gate_context gate;	/* config and resolver are held */
+	struct gate_context gate; /* config and resolver are held */
 	struct next_hop_pool *pool;
-	struct ssl_ctx_st **tls;	/* of each listener; or NULL */
-	bool one_domain;	/* recipients' domains may need different next
-				 * hops: tell clients (RFC 9422) */
+	struct ssl_ctx_st **tls; /* of each listener; or NULL */
+	bool one_domain;	 /* recipients' domains may need different next
+				  * hops: tell clients (RFC 9422) */
 };
 
 /* The store must outlive it.  False: E_CONFIG (certificates). */

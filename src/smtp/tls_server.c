@@ -15,8 +15,8 @@ static bool fail(struct err *err, struct slice path, const char *what)
 
 	ERR_error_string_n(ERR_get_error(), reason, sizeof(reason));
 	ERR_clear_error();
-	return err_set(err, E_CONFIG, "%.*s: %s: %s", SLICE_ARGS(path), what,
-	    reason);
+	return err_set(
+	    err, E_CONFIG, "%.*s: %s: %s", SLICE_ARGS(path), what, reason);
 }
 
 static bool path_text(struct slice path, char text[static PATH_SIZE])
@@ -28,8 +28,8 @@ static bool path_text(struct slice path, char text[static PATH_SIZE])
 	return true;
 }
 
-static bool load_pair(SSL_CTX *context, const struct conf_tls *tls,
-    struct err *err)
+static bool load_pair(
+    SSL_CTX *context, const struct conf_tls *tls, struct err *err)
 {
 	char path[PATH_SIZE];
 
@@ -48,16 +48,16 @@ static bool load_pair(SSL_CTX *context, const struct conf_tls *tls,
  * chain is not to be believed: the last error alone could be overwritten. */
 static int note_verification(int ok, X509_STORE_CTX *store)
 {
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store,
-	    SSL_get_ex_data_X509_STORE_CTX_idx());
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+	    store, SSL_get_ex_data_X509_STORE_CTX_idx());
 
 	if (!ok && ssl)
 		SSL_set_app_data(ssl, ssl);
 	return 1;
 }
 
-static bool load_client_ca(SSL_CTX *context, const struct conf_tls *tls,
-    struct err *err)
+static bool load_client_ca(
+    SSL_CTX *context, const struct conf_tls *tls, struct err *err)
 {
 	char path[PATH_SIZE];
 	X509_VERIFY_PARAM *parameters = SSL_CTX_get0_param(context);
@@ -76,25 +76,25 @@ static bool load_client_ca(SSL_CTX *context, const struct conf_tls *tls,
 	return true;
 }
 
-static bool set_up(SSL_CTX *context, const struct conf_tls *tls,
-    struct err *err)
+static bool set_up(
+    SSL_CTX *context, const struct conf_tls *tls, struct err *err)
 {
 	static const unsigned char session_context[] = "gatehouse";
 
 	SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-	SSL_CTX_set_options(context,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-		SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_session_id_context(context, session_context,
-	    sizeof(session_context) - 1);
+	SSL_CTX_set_session_id_context(
+	    context, session_context, sizeof(session_context) - 1);
 	SSL_CTX_set_num_tickets(context, 1);
 	return load_pair(context, tls, err) &&
-	    load_client_ca(context, tls, err);
+	       load_client_ca(context, tls, err);
 }
 
-bool tls_server_load(const struct conf_tls *tls, struct ssl_ctx_st **ret,
-    struct err *err)
+bool tls_server_load(
+    const struct conf_tls *tls, struct ssl_ctx_st **ret, struct err *err)
 {
 	SSL_CTX *context;
 
@@ -138,11 +138,11 @@ static bool add_name(struct arena *arena, struct envelope_client *client,
 	return true;
 }
 
-static void add_alternative_names(struct arena *arena,
-    struct envelope_client *client, X509 *certificate)
+static void add_alternative_names(
+    struct arena *arena, struct envelope_client *client, X509 *certificate)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(certificate,
-	    NID_subject_alt_name, NULL, NULL);
+	GENERAL_NAMES *names = X509_get_ext_d2i(
+	    certificate, NID_subject_alt_name, NULL, NULL);
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
@@ -153,28 +153,29 @@ static void add_alternative_names(struct arena *arena,
 	GENERAL_NAMES_free(names);
 }
 
-static void add_common_name(struct arena *arena,
-    struct envelope_client *client, X509 *certificate)
+static void add_common_name(
+    struct arena *arena, struct envelope_client *client, X509 *certificate)
 {
 	const X509_NAME *subject = X509_get_subject_name(certificate);
 	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-	const X509_NAME_ENTRY *entry =
-	    at < 0 ? NULL : X509_NAME_get_entry(subject, at);
+	const X509_NAME_ENTRY *entry = at < 0
+					   ? NULL
+					   : X509_NAME_get_entry(subject, at);
 
 	if (entry)
 		add_name(arena, client, X509_NAME_ENTRY_get_data(entry));
 }
 
-void tls_server_describe(struct ssl_st *ssl, struct arena *arena,
-    struct envelope_client *client)
+void tls_server_describe(
+    struct ssl_st *ssl, struct arena *arena, struct envelope_client *client)
 {
 	X509 *certificate = SSL_get0_peer_certificate(ssl);
 
 	client->tls = true;
-	client->tls_version =
-	    arena_slice(arena, slice_from(SSL_get_version(ssl)));
-	client->tls_cipher =
-	    arena_slice(arena, slice_from(SSL_get_cipher_name(ssl)));
+	client->tls_version = arena_slice(
+	    arena, slice_from(SSL_get_version(ssl)));
+	client->tls_cipher = arena_slice(
+	    arena, slice_from(SSL_get_cipher_name(ssl)));
 	client->tls_name_count = 0;
 	if (!certificate || SSL_get_app_data(ssl) ||
 	    SSL_get_verify_result(ssl) != X509_V_OK)

@@ -18,8 +18,8 @@ struct ssl_ctx_st;
 struct ssl_st;
 
 /* Certificate and key are read now.  False: E_CONFIG, naming the file. */
-bool tls_server_load(const struct conf_tls *tls, struct ssl_ctx_st **ret,
-    struct err *err);
+bool tls_server_load(
+    const struct conf_tls *tls, struct ssl_ctx_st **ret, struct err *err);
 void tls_server_free(struct ssl_ctx_st *context);
 
 /* For stream_start_tls. */
@@ -28,7 +28,7 @@ struct ssl_st *tls_server_accept(struct ssl_ctx_st *context);
 /* After the handshake: fills tls, tls_version, tls_cipher and, if the client's
  * certificate was verified, tls_names (lower case; the alternative names, or
  * the common name where there are none). */
-void tls_server_describe(struct ssl_st *ssl, struct arena *arena,
-    struct envelope_client *client);
+void tls_server_describe(
+    struct ssl_st *ssl, struct arena *arena, struct envelope_client *client);
 
 #endif

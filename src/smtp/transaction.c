@@ -28,8 +28,8 @@ struct transaction *transaction_new(struct session *session)
 	transaction->arena = arena;
 	transaction->started_us = now_us();
 	transaction->envelope.id = envelope_new_id(arena);
-	transaction->envelope.received_at =
-	    clock_now(&session->snapshot->gate.clock);
+	transaction->envelope.received_at = clock_now(
+	    &session->snapshot->gate.clock);
 	transaction->envelope.client = &session->client;
 	/* One piece more than the limit, so that it can be passed. */
 	buf_init(&transaction->header,
@@ -38,8 +38,7 @@ struct transaction *transaction_new(struct session *session)
 	return transaction;
 }
 
-void transaction_begin(struct session *session,
-    struct transaction *transaction)
+void transaction_begin(struct session *session, struct transaction *transaction)
 {
 	session->transaction = transaction;
 	transaction->gate = gate_begin(transaction->arena,
@@ -69,8 +68,7 @@ void transaction_drop(struct session *session)
 static void fail(struct transaction *transaction, int code,
     struct slice enhanced, struct slice text)
 {
-	transaction->failure =
-	    (struct smtp_reply_text){code, enhanced, text};
+	transaction->failure = (struct smtp_reply_text){code, enhanced, text};
 	/* Nothing will be sent on: let the next hop go. */
 	delivery_abort(transaction->delivery);
 }
@@ -84,11 +82,11 @@ static void fail_with(struct transaction *transaction, const struct err *err)
 void transaction_open_content(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
-	const char *directory = arena_text(transaction->arena,
-	    session->config->spool_directory);
+	const char *directory = arena_text(
+	    transaction->arena, session->config->spool_directory);
 
-	transaction->spool =
-	    spool_new(transaction->arena, directory, session->limits);
+	transaction->spool = spool_new(
+	    transaction->arena, directory, session->limits);
 }
 
 static void fail_header_size(struct session *session)
@@ -109,8 +107,8 @@ static void give_header(struct session *session)
 	transaction->header_complete = true;
 	if (transaction->header.len > session->limits->header_size)
 		fail_header_size(session);
-	else if (!gate_header(transaction->gate,
-		     buf_slice(&transaction->header), &err))
+	else if (!gate_header(
+		     transaction->gate, buf_slice(&transaction->header), &err))
 		fail_with(transaction, &err);
 }
 
@@ -202,8 +200,8 @@ static struct delivery_result deliver(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
 	struct message_pieces pieces = pieces_to_send(session);
-	struct delivery_result result =
-	    delivery_data(transaction->delivery, &pieces);
+	struct delivery_result result = delivery_data(
+	    transaction->delivery, &pieces);
 
 	gate_note_delivery(transaction->gate,
 	    slice_from(outcome_word(result.reply.code)),
@@ -218,8 +216,8 @@ static struct delivery_result without_delivery(
 	return (struct delivery_result){.reply = reply};
 }
 
-static struct smtp_reply_text kept_reply(struct transaction *transaction,
-    const char *text)
+static struct smtp_reply_text kept_reply(
+    struct transaction *transaction, const char *text)
 {
 	return (struct smtp_reply_text){250, SLICE("2.6.0"),
 	    arena_format_slice(transaction->arena, "%s, id=%.*s", text,
@@ -228,8 +226,8 @@ static struct smtp_reply_text kept_reply(struct transaction *transaction,
 
 /* The trace (and the quarantined copy) is durable before anything is said or
  * sent. */
-static struct delivery_result carry_out(struct session *session,
-    const struct decision *decision)
+static struct delivery_result carry_out(
+    struct session *session, const struct decision *decision)
 {
 	struct transaction *transaction = session->transaction;
 	struct smtp_reply_text refusal;
@@ -243,17 +241,17 @@ static struct delivery_result carry_out(struct session *session,
 		return without_delivery(transaction,
 		    kept_reply(transaction, "message accepted for review"));
 	case VERDICT_DISCARD:
-		return without_delivery(transaction,
-		    kept_reply(transaction, "message accepted"));
+		return without_delivery(
+		    transaction, kept_reply(transaction, "message accepted"));
 	case VERDICT_DEFER:
 	case VERDICT_REJECT:
 		return without_delivery(transaction, decision->reply);
 	case VERDICT_REDIRECT: break;
 	}
 	/* Nothing asks for it here; keep the sender's copy. */
-	return without_delivery(transaction,
-	    (struct smtp_reply_text){451, SLICE("4.3.5"),
-		SLICE("this verdict cannot be carried out here")});
+	return without_delivery(
+	    transaction, (struct smtp_reply_text){451, SLICE("4.3.5"),
+			     SLICE("this verdict cannot be carried out here")});
 }
 
 /* Content is complete.  False: *ret is why there is no decision. */
@@ -279,8 +277,8 @@ static bool decide(struct session *session, const struct decision **ret)
 
 /* With PRDR each recipient has its own reply, in the order of RCPT, between
  * 353 and the last reply (draft-hall-prdr-00, section 4). */
-static void reply_to_each(struct session *session,
-    const struct delivery_result *result)
+static void reply_to_each(
+    struct session *session, const struct delivery_result *result)
 {
 	const struct envelope *envelope = &session->transaction->envelope;
 
@@ -314,10 +312,10 @@ void transaction_finish(struct session *session)
 	if (decide(session, &decision)) {
 		result = carry_out(session, decision);
 		session->messages++;
-		atomic_fetch_add_explicit(&session->shared->messages, 1,
-		    memory_order_relaxed);
-		metrics_observe(METRIC_MESSAGE_SIZE,
-		    spool_size(transaction->spool));
+		atomic_fetch_add_explicit(
+		    &session->shared->messages, 1, memory_order_relaxed);
+		metrics_observe(
+		    METRIC_MESSAGE_SIZE, spool_size(transaction->spool));
 	} else {
 		result = without_delivery(transaction, transaction->failure);
 		note_refused(session);

@@ -20,13 +20,13 @@ struct transaction {
 	struct envelope envelope;
 	struct gate_message *gate;
 	struct delivery *delivery;
-	struct spool *spool;		/* from the first content on */
-	struct buf header;		/* stays in place for the gate */
+	struct spool *spool; /* from the first content on */
+	struct buf header;   /* stays in place for the gate */
 	bool header_complete;
-	bool chunks;			/* BDAT has begun */
+	bool chunks; /* BDAT has begun */
 	struct data_reader reader;
 	uint64_t received;		/* content bytes, dropped ones too */
-	struct smtp_reply_text failure;	/* code 0: none so far */
+	struct smtp_reply_text failure; /* code 0: none so far */
 	int64_t started_us;
 };
 
@@ -35,8 +35,8 @@ struct transaction *transaction_new(struct session *session);
 
 /* The envelope is complete but for recipients: gate and delivery begin, and it
  * becomes the session's. */
-void transaction_begin(struct session *session,
-    struct transaction *transaction);
+void transaction_begin(
+    struct session *session, struct transaction *transaction);
 
 /* Before the first content. */
 void transaction_open_content(struct session *session);

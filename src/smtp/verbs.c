@@ -32,8 +32,8 @@ static void cmd_quit(struct session *session, struct slice argument)
 static void cmd_vrfy(struct session *session, struct slice argument)
 {
 	(void)argument;
-	session_reply(session, 252, "2.5.0",
-	    "not verified here; RCPT will tell");
+	session_reply(
+	    session, 252, "2.5.0", "not verified here; RCPT will tell");
 }
 
 static void cmd_expn(struct session *session, struct slice argument)
@@ -51,8 +51,8 @@ static void cmd_help(struct session *session, struct slice argument)
 
 		if (verb->exists && !verb->exists(session))
 			continue;
-		len = snprintf(line, sizeof(line), "214-2.0.0 %s\r\n",
-		    verb->syntax);
+		len = snprintf(
+		    line, sizeof(line), "214-2.0.0 %s\r\n", verb->syntax);
 		session_send(session, slice_of(line, (size_t)len));
 	}
 	session_reply(session, 214, "2.0.0", "end of help");
@@ -70,12 +70,12 @@ static void cmd_proxy(struct session *session, struct slice argument)
 
 enum {
 	MAIL_FLAGS = VERB_ARGUMENT | VERB_AFTER_TLS | VERB_AFTER_AUTH |
-	    VERB_AFTER_HELO | VERB_OUTSIDE,
+		     VERB_AFTER_HELO | VERB_OUTSIDE,
 	RCPT_FLAGS = VERB_ARGUMENT | VERB_INSIDE | VERB_NOT_IN_CHUNKS,
 	DATA_FLAGS = VERB_NO_ARGUMENT | VERB_INSIDE | VERB_NOT_IN_CHUNKS,
 	TLS_FLAGS = VERB_NO_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE,
 	AUTH_FLAGS = VERB_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE |
-	    VERB_SECRET,
+		     VERB_SECRET,
 };
 
 /* clang-format off */
@@ -114,8 +114,7 @@ static const struct verb hostile[] = {
 };
 /* clang-format on */
 
-static const struct verb *find(const struct session *session,
-    struct slice name)
+static const struct verb *find(const struct session *session, struct slice name)
 {
 	for (const struct verb *verb = verbs; verb->name.len; verb++)
 		if (slice_eq_nocase(verb->name, name))
@@ -135,14 +134,15 @@ struct refusal {
 static const struct refusal *check(const struct session *session,
     const struct verb *verb, struct slice argument)
 {
-	static const struct refusal no_argument = {501, "5.5.4", NULL},
-		argument_missing = {501, "5.5.4", NULL},
-		tls_first = {530, "5.7.0", "STARTTLS comes first here"},
-		auth_first = {530, "5.7.0", "log in first"},
-		helo_first = {503, "5.5.1", "EHLO or HELO comes first"},
-		nested = {503, "5.5.1", "not inside a mail transaction"},
-		mail_first = {503, "5.5.1", "MAIL comes first"},
-		chunks = {503, "5.5.1", "BDAT goes on, or RSET"};
+	static const struct refusal
+	    no_argument = {501, "5.5.4", NULL},
+	    argument_missing = {501, "5.5.4", NULL},
+	    tls_first = {530, "5.7.0", "STARTTLS comes first here"},
+	    auth_first = {530, "5.7.0", "log in first"},
+	    helo_first = {503, "5.5.1", "EHLO or HELO comes first"},
+	    nested = {503, "5.5.1", "not inside a mail transaction"},
+	    mail_first = {503, "5.5.1", "MAIL comes first"},
+	    chunks = {503, "5.5.1", "BDAT goes on, or RSET"};
 	const unsigned int flags = verb->flags;
 	const struct transaction *transaction = session->transaction;
 
@@ -175,8 +175,8 @@ void verbs_run(struct session *session, struct slice line)
 	const struct refusal *refusal;
 
 	log_trace(LOG_TOPIC_SMTP, "smtp.command",
-	    LOG_S("text", verb && verb->flags & VERB_SECRET ? command.verb
-							    : line));
+	    LOG_S("text",
+		verb && verb->flags & VERB_SECRET ? command.verb : line));
 	if (!verb) {
 		session_reply(session, 500, "5.5.1", "unknown command");
 		session_count_bad(session);

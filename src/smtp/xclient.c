@@ -7,15 +7,14 @@
 
 bool cmd_xclient_exists(const struct session *session)
 {
-	return session_in_networks(&session->listener->xclient,
-	    &session->peer);
+	return session_in_networks(&session->listener->xclient, &session->peer);
 }
 
 /* "[UNAVAILABLE]" and "[TEMPUNAVAIL]" stand for "not known". */
 static bool is_unknown(struct slice value)
 {
 	return slice_eq_nocase(value, SLICE("[UNAVAILABLE]")) ||
-	    slice_eq_nocase(value, SLICE("[TEMPUNAVAIL]"));
+	       slice_eq_nocase(value, SLICE("[TEMPUNAVAIL]"));
 }
 
 static bool take_name(struct session *session, struct slice value)
@@ -66,8 +65,8 @@ static bool take_helo(struct session *session, struct slice value)
 static bool take_login(struct session *session, struct slice value)
 {
 	session->client.authenticated_as = value;
-	session->client.auth_mechanism =
-	    value.len ? SLICE("XCLIENT") : SLICE("");
+	session->client.auth_mechanism = value.len ? SLICE("XCLIENT")
+						   : SLICE("");
 	return true;
 }
 

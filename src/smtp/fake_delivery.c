@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/fake_delivery.h"
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "base/memory.h"
+#include "base/require.h"
+#include "smtp/delivery.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct buf last = {.max = 1 << 24};
+static unsigned int count;
+
+struct next_hop_pool {
+	struct config *config;
+};
+
+struct next_hop_pool *next_hop_pool_new(
+    struct config *config, struct dns_resolver *resolver)
+{
+	struct next_hop_pool *pool = MEMORY_NEW(struct next_hop_pool);
+
+	(void)resolver;
+	pool->config = config;
+	return pool;
+}
+
+void next_hop_pool_release(struct next_hop_pool *pool)
+{
+	memory_free(pool);
+}
+
+struct delivery_session {
+	int unused;
+};
+
+struct delivery_session *delivery_session_new(struct arena *arena,
+    struct next_hop_pool *pool, const struct envelope_client *client)
+{
+	(void)pool;
+	(void)client;
+	return ARENA_NEW(arena, struct delivery_session);
+}
+
+struct smtp_reply_text delivery_session_authenticate(
+    struct delivery_session *session, struct arena *arena,
+    const struct conf_route *route,
+    const struct delivery_credentials *credentials)
+{
+	(void)session;
+	(void)arena;
+	require(route != NULL);
+	if (slice_eq(credentials->user, SLICE("ann")) &&
+	    slice_eq(credentials->password, SLICE("secret")))
+		return (struct smtp_reply_text){
+		    235, SLICE("2.7.0"), SLICE("welcome")};
+	return (struct smtp_reply_text){
+	    535, SLICE("5.7.8"), SLICE("wrong name or password")};
+}
+
+struct delivery {
+	size_t count;
+	bool full[100], any_full;
+	bool over;
+	struct smtp_reply_text replies[100];
+};
+
+struct delivery *delivery_new(struct arena *arena,
+    struct delivery_session *session, const struct envelope *envelope)
+{
+	(void)session;
+	(void)envelope;
+	return ARENA_NEW(arena, struct delivery);
+}
+
+struct smtp_reply_text delivery_recipient(struct delivery *delivery,
+    const struct conf_route *route, const struct envelope_recipient *recipient)
+{
+	struct slice address = recipient->address;
+
+	require(route != NULL && delivery->count < 100);
+	if (slice_starts(address, SLICE("unknown@")))
+		return (struct smtp_reply_text){
+		    550, SLICE("5.1.1"), SLICE("no such mailbox")};
+	if (slice_starts(address, SLICE("other@")))
+		return (struct smtp_reply_text){
+		    452, SLICE("4.5.3"), SLICE("one next hop per transaction")};
+	if (slice_starts(address, SLICE("busy@")))
+		return (struct smtp_reply_text){
+		    421, SLICE("4.3.2"), SLICE("log in again")};
+	if (slice_starts(address, SLICE("full@")))
+		delivery->any_full = delivery->full[delivery->count] = true;
+	delivery->count++;
+	return (struct smtp_reply_text){
+	    250, SLICE("2.1.5"), SLICE("recipient ok")};
+}
+
+struct delivery_result delivery_data(
+    struct delivery *delivery, const struct message_pieces *pieces)
+{
+	const struct smtp_reply_text yes = {
+	    250, SLICE("2.0.0"), SLICE("delivered")};
+	const struct smtp_reply_text full = {
+	    452, SLICE("4.2.2"), SLICE("mailbox full")};
+	uint64_t size = 0;
+
+	require(!delivery->over && delivery->count);
+	pthread_mutex_lock(&lock);
+	buf_clear(&last);
+	for (size_t i = 0; i < pieces->count; i++) {
+		buf_add(&last, pieces->pieces[i]);
+		size += pieces->pieces[i].len;
+	}
+	count++;
+	pthread_mutex_unlock(&lock);
+	require(size == pieces->size);
+	for (size_t i = 0; i < delivery->count; i++)
+		delivery->replies[i] = delivery->full[i] ? full : yes;
+	delivery->over = true;
+	return (struct delivery_result){
+	    .reply = delivery->any_full ? full : yes,
+	    .count = delivery->count,
+	    .recipient_replies = delivery->replies};
+}
+
+void delivery_abort(struct delivery *delivery)
+{
+	delivery->over = true;
+}
+
+struct slice fake_delivered(struct arena *arena)
+{
+	struct slice copy;
+
+	pthread_mutex_lock(&lock);
+	copy = arena_slice(arena, buf_slice(&last));
+	pthread_mutex_unlock(&lock);
+	return copy;
+}
+
+unsigned int fake_delivery_count(void)
+{
+	unsigned int now;
+
+	pthread_mutex_lock(&lock);
+	now = count;
+	pthread_mutex_unlock(&lock);
+	return now;
+}

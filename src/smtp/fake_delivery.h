@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* smtp/fake_delivery.h - for tests of sessions: a next hop without a network.
+ *
+ *	unknown@...	550 5.1.1 at RCPT
+ *	other@...	452 4.5.3 at RCPT
+ *	full@...	452 4.2.2 after DATA, for this recipient alone
+ *	busy@...	421 at RCPT
+ * User "ann" with password "secret" may log in.
+ */
+#ifndef SMTP_FAKE_DELIVERY_H
+#define SMTP_FAKE_DELIVERY_H
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+/* A copy of the message that was delivered last; any thread. */
+struct slice fake_delivered(struct arena *arena);
+
+/* So many messages in all. */
+unsigned int fake_delivery_count(void);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For tests of sessions: a gate whose verdict stands in the message itself.
+ *
+ *	X-Verdict: reject (or another verdict)
+ *	X-Commit: fail
+ *	X-Header: too-many
+ */
+#include "gate/gate.h"
+
+#include "base/require.h"
+
+struct gate_message {
+	struct arena *arena;
+	const struct gate_context *context;
+	const struct envelope *envelope;
+	struct slice header, content;
+	uint64_t body_size;
+	struct decision decision;
+};
+
+struct gate_message *gate_begin(struct arena *arena,
+    const struct gate_context *context, const struct envelope *envelope)
+{
+	struct gate_message *message = ARENA_NEW(arena, struct gate_message);
+
+	message->arena = arena;
+	message->context = context;
+	message->envelope = envelope;
+	return message;
+}
+
+bool gate_recipient(struct gate_message *message, struct slice address,
+    struct smtp_reply_text *ret)
+{
+	(void)message;
+	if (!slice_ends_nocase(address, SLICE("@stranger.example")))
+		return true;
+	*ret = (struct smtp_reply_text){
+	    550, SLICE("5.7.1"), SLICE("relaying denied")};
+	return false;
+}
+
+const struct conf_route *gate_route(
+    const struct gate_message *message, struct slice address)
+{
+	(void)address;
+	return message->context->config->routes;
+}
+
+bool gate_own_domain_suspect(
+    struct gate_message *message, struct smtp_reply_text *ret)
+{
+	if (!slice_ends_nocase(
+		message->envelope->mail_from, SLICE("@agency.example")))
+		return false;
+	*ret = (struct smtp_reply_text){
+	    550, SLICE("5.7.1"), SLICE("not from outside")};
+	return true;
+}
+
+static bool has(const struct gate_message *message, const char *text)
+{
+	return slice_find_slice(message->header, slice_from(text)) <
+	       message->header.len;
+}
+
+bool gate_header(
+    struct gate_message *message, struct slice header, struct err *err)
+{
+	message->header = header;
+	if (has(message, "X-Header: too-many"))
+		return err_set(err, E_LIMIT, "limits.header_count");
+	return true;
+}
+
+void gate_body(struct gate_message *message, struct slice piece)
+{
+	require(message->header.ptr != NULL);
+	message->body_size += piece.len;
+}
+
+const struct decision *gate_decide(
+    struct gate_message *message, struct slice content)
+{
+	static const enum verdict verdicts[] = {VERDICT_REDIRECT, VERDICT_HOLD,
+	    VERDICT_QUARANTINE, VERDICT_DISCARD, VERDICT_DEFER, VERDICT_REJECT};
+	struct decision *decision = &message->decision;
+
+	/* The header is where it was, and nothing was lost on the way. */
+	require(slice_starts(content, message->header));
+	require(content.len == message->header.len + message->body_size);
+	message->content = content;
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(*verdicts); i++) {
+		const char *name = verdict_name(verdicts[i]);
+
+		if (has(message,
+			arena_format(message->arena, "X-Verdict: %s", name)))
+			decision->verdict = verdicts[i];
+	}
+	if (decision->verdict == VERDICT_REJECT)
+		decision->reply = (struct smtp_reply_text){
+		    550, SLICE("5.7.1"), SLICE("refused by policy")};
+	if (decision->verdict == VERDICT_DEFER)
+		decision->reply = (struct smtp_reply_text){
+		    451, SLICE("4.4.3"), SLICE("no answer from DNS")};
+	return decision;
+}
+
+bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
+{
+	if (!has(message, "X-Commit: fail"))
+		return true;
+	*ret = (struct smtp_reply_text){
+	    451, SLICE("4.3.0"), SLICE("not stored")};
+	return false;
+}
+
+void gate_note_delivery(
+    struct gate_message *message, struct slice verdict, struct slice reply)
+{
+	(void)message;
+	require(verdict.len && reply.len);
+}
+
+struct message_pieces gate_pieces(struct gate_message *message)
+{
+	return (struct message_pieces){
+	    1, &message->content, message->content.len};
+}
+
+struct smtp_reply_text gate_reply_for_error(
+    struct arena *arena, const struct err *err)
+{
+	struct slice text = arena_slice(arena, slice_from(err->text));
+
+	if (err->kind == E_LIMIT)
+		return (struct smtp_reply_text){552, SLICE("5.3.4"), text};
+	return (struct smtp_reply_text){451, SLICE("4.3.0"), text};
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plays the dialogues of tests/dialogues/ against a session.
+ *
+ *	# a comment
+ *	= recipients 2		a setting (see settings below)
+ *	> EHLO client.example	the client sends the line and CR LF
+ *	>> MAIL\n		the same without CR LF, with escapes \r \n \0 \\
+ *	< 250 2.0.0 ok		exactly this reply comes; a final * is anything
+ *	! closed		the server has closed
+ *	! waits			nothing more comes, and the session is alive
+ *	~ body line		a line of what was delivered; a final * is
+ *				anything; at the end of the dialogue
+ */
+#include "smtp/session.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "smtp/fake_delivery.h"
+
+struct play {
+	struct arena *arena;
+	const char *file;
+	int line;
+	struct config *config;
+	struct conf_listener listener;
+	struct conf_route route;
+	struct ip_network loopback, stranger;
+	struct session_shared shared;
+	struct session *session;
+	pthread_t thread;
+	int peer;
+	struct buf output;
+	bool closed;
+	struct slice delivered;
+};
+
+static struct ip_network network_of(const char *text)
+{
+	struct ip_network network = {0};
+
+	assert_true(ip_network_parse(slice_from(text), &network, NULL));
+	return network;
+}
+
+static void set_up(struct play *play)
+{
+	struct config *config = config_default();
+
+	config->hostname = SLICE("mx.example");
+	config->limits = limits_default;
+	config->limits.tarpit_delay = 0;
+	config->spool_directory = SLICE("/tmp");
+	play->listener.name = SLICE("mx");
+	config->listener_count = 1;
+	config->listeners = &play->listener;
+	play->route.text = SLICE("smtp:[127.0.0.1]:25");
+	config->route_count = 1;
+	config->routes = &play->route;
+	play->loopback = network_of("127.0.0.0/8");
+	play->config = config;
+	play->shared.rate = rate_new();
+	buf_init(&play->output, 1 << 20);
+}
+
+/* The server's part: parks and wakes the session. */
+static void *serve(void *argument)
+{
+	struct play *play = argument;
+	struct session *session = play->session;
+
+	for (;;) {
+		enum session_next next = session_run(session);
+		struct deadline wakes = session_wakes_at(session);
+
+		if (next == SESSION_OVER)
+			break;
+		if (next == SESSION_SLEEPS)
+			usleep((unsigned int)deadline_poll_ms(wakes) * 1000);
+		else
+			io_wait(session_fd(session), POLLIN, wakes, NULL);
+	}
+	session_free(session);
+	return NULL;
+}
+
+static void start(struct play *play)
+{
+	struct session_settings settings = {.shared = &play->shared};
+	struct gate_context gate = {.config = play->config};
+	int fds[2];
+
+	gate.clock = (struct clock){true, 1800000000};
+	assert_true(smtp_snapshot_new(&gate, &settings.snapshot, NULL));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	settings.stream = stream_new(fds[0]);
+	play->peer = fds[1];
+	io_set_nonblocking(fds[1], NULL);
+	ip_parse(SLICE("127.0.0.1"), &settings.peer);
+	settings.port = 4000;
+	play->session = session_new(&settings);
+	assert_int_equal(pthread_create(&play->thread, NULL, serve, play), 0);
+}
+
+/* More output, if it comes in time. */
+static bool receive(struct play *play, int timeout_ms)
+{
+	char *room = buf_reserve(&play->output, 4096);
+	size_t count = 0;
+
+	if (!io_read_some(
+		play->peer, room, 4096, deadline_in(timeout_ms), &count, NULL))
+		return false;
+	play->closed = !count;
+	buf_grown(&play->output, count);
+	return count > 0;
+}
+
+/* Settings of limits by name, and some others. */
+static void set(struct play *play, struct slice name, struct slice value)
+{
+	struct limits *limits = &play->config->limits;
+	const struct {
+		const char *name;
+		uint64_t *number;
+	} numbers[] = {
+	    {"message_size", &limits->message_size},
+	    {"header_size", &limits->header_size},
+	    {"line_length", &limits->line_length},
+	    {"command_length", &limits->command_length},
+	    {"recipients", &limits->recipients},
+	    {"bad_commands", &limits->bad_commands},
+	    {"transactions", &limits->transactions},
+	    {"message_rate", &limits->message_rate},
+	    {"command_timeout", &limits->command_timeout},
+	    {"data_timeout", &limits->data_timeout},
+	    {"session_timeout", &limits->session_timeout},
+	    {"tarpit_delay", &limits->tarpit_delay},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (slice_eq(slice_from(numbers[i].name), name)) {
+			assert_true(slice_to_u64(
+			    value, UINT64_MAX / 2, numbers[i].number));
+			return;
+		}
+	if (slice_eq(name, SLICE("role")))
+		play->listener.role = slice_eq(value, SLICE("submission"))
+					  ? ROLE_SUBMISSION
+					  : ROLE_RELAY;
+	else if (slice_eq(name, SLICE("tls_required")))
+		play->listener.tls.required = true;
+	else if (slice_eq(name, SLICE("xclient")))
+		play->listener.xclient = (struct conf_network_list){
+		    1, &play->loopback};
+	else if (slice_eq(name, SLICE("proxy_protocol")))
+		play->listener.proxy_protocol = (struct conf_network_list){
+		    1, &play->loopback};
+	else
+		fail_msg("%s:%d: no such setting", play->file, play->line);
+}
+
+static void send_bytes(struct play *play, struct slice text)
+{
+	assert_int_equal(write(play->peer, text.ptr, text.len), text.len);
+}
+
+static struct slice unescape(struct arena *arena, struct slice text)
+{
+	char *copy = arena_text(arena, text);
+	size_t len = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '\\' && i + 1 < text.len) {
+			c = text.ptr[++i];
+			c = c == 'r'   ? '\r'
+			    : c == 'n' ? '\n'
+			    : c == '0' ? '\0'
+				       : c;
+		}
+		copy[len++] = c;
+	}
+	return slice_of(copy, len);
+}
+
+static bool matches(struct slice got, struct slice expected)
+{
+	if (expected.len && expected.ptr[expected.len - 1] == '*')
+		return slice_starts(
+		    got, slice_sub(expected, 0, expected.len - 1));
+	return slice_eq(got, expected);
+}
+
+static void expect_line(struct play *play, struct slice from,
+    struct slice expected, size_t *ret_used)
+{
+	size_t end = slice_find_slice(from, SLICE("\r\n"));
+	struct slice got = slice_sub(from, 0, end);
+
+	if (end == from.len || !matches(got, expected))
+		fail_msg("%s:%d: expected \"%.*s\", got \"%.*s\"", play->file,
+		    play->line, SLICE_ARGS(expected), SLICE_ARGS(got));
+	*ret_used = end + 2;
+}
+
+static void expect_reply(struct play *play, struct slice expected)
+{
+	size_t used;
+
+	while (slice_find(buf_slice(&play->output), '\n') == play->output.len)
+		if (!receive(play, 5000))
+			break;
+	expect_line(play, buf_slice(&play->output), expected, &used);
+	buf_consume(&play->output, used);
+}
+
+static void expect_state(struct play *play, struct slice state)
+{
+	bool closes = slice_eq(state, SLICE("closed"));
+
+	while (!play->closed && receive(play, closes ? 5000 : 30))
+		;
+	if (play->output.len)
+		fail_msg("%s:%d: unexpected \"%.*s\"", play->file, play->line,
+		    SLICE_ARGS(buf_slice(&play->output)));
+	if (play->closed != closes)
+		fail_msg("%s:%d: %s", play->file, play->line,
+		    play->closed ? "closed" : "not closed");
+}
+
+static void play_line(struct play *play, struct slice line)
+{
+	struct slice word, rest;
+	size_t used = 0;
+
+	slice_split(line, ' ', &word, &rest);
+	if (slice_empty(word) || word.ptr[0] == '#')
+		return;
+	if (slice_eq(word, SLICE("="))) {
+		slice_split(rest, ' ', &word, &rest);
+		set(play, word, rest);
+		return;
+	}
+	if (!play->session)
+		start(play);
+	if (slice_eq(word, SLICE(">"))) {
+		send_bytes(play, rest);
+		send_bytes(play, SLICE("\r\n"));
+	} else if (slice_eq(word, SLICE(">>"))) {
+		send_bytes(play, unescape(play->arena, rest));
+	} else if (slice_eq(word, SLICE("<"))) {
+		expect_reply(play, rest);
+	} else if (slice_eq(word, SLICE("~"))) {
+		if (!play->delivered.ptr)
+			play->delivered = fake_delivered(play->arena);
+		expect_line(play, play->delivered, rest, &used);
+		play->delivered = slice_from_pos(play->delivered, used);
+	} else if (slice_eq(word, SLICE("!"))) {
+		expect_state(play, rest);
+	} else {
+		fail_msg("%s:%d: what?", play->file, play->line);
+	}
+}
+
+static void play_file(const char *path, const char *name)
+{
+	struct play play = {.file = name, .arena = arena_new(0)};
+	struct slice text, line;
+
+	assert_true(io_read_file(play.arena, path, 1 << 20, &text, NULL));
+	set_up(&play);
+	while (text.len) {
+		slice_split(text, '\n', &line, &text);
+		play.line++;
+		play_line(&play, line);
+	}
+	if (play.output.len)
+		fail_msg("%s: unexpected \"%.*s\"", name,
+		    SLICE_ARGS(buf_slice(&play.output)));
+	close(play.peer);
+	pthread_join(play.thread, NULL);
+	buf_release(&play.output);
+	rate_free(play.shared.rate);
+	config_release(play.config);
+	arena_free(play.arena);
+}
+
+static void test_dialogues(void **state)
+{
+	const char *source = getenv("GATEHOUSE_SOURCE");
+	struct arena *arena = arena_new(0);
+	const char *folder = arena_format(
+	    arena, "%s/tests/dialogues", source ? source : ".");
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+	int count = 0;
+
+	(void)state;
+	assert_non_null(directory);
+	while ((entry = readdir(directory))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		play_file(arena_format(arena, "%s/%s", folder, entry->d_name),
+		    entry->d_name);
+		count++;
+	}
+	closedir(directory);
+	arena_free(arena);
+	print_message("%d dialogues\n", count);
+	assert_true(count >= 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_dialogues),
+	};
+
+	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
