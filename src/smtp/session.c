@@ -20,8 +20,8 @@ enum {
 	LINGER_MS = 5,
 	PROXY_TIMEOUT_MS = 10 * 1000,
 	ARENA_FIRST = 512,
-	REPLY_MAX = 2048,
-	REPLY_LINE_MAX = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */
+	TEXT_MAX = 2048,
+	REPLY_WIDTH = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */
 	SKIP_MAX = 65536,
 };
 
@@ -158,10 +158,10 @@ static void hold_back(struct session *session, int code)
 /* As many words as a line holds, and the rest. */
 static struct slice take_reply_line(struct slice *text)
 {
-	struct slice line = slice_sub(*text, 0, REPLY_LINE_MAX);
+	struct slice line = slice_sub(*text, 0, REPLY_WIDTH);
 
 	if (line.len < text->len)
-		for (size_t i = line.len; i > REPLY_LINE_MAX / 2; i--)
+		for (size_t i = line.len; i > REPLY_WIDTH / 2; i--)
 			if (line.ptr[i - 1] == ' ') {
 				line.len = i;
 				break;
@@ -173,7 +173,7 @@ static struct slice take_reply_line(struct slice *text)
 static void send_reply(
     struct session *session, int code, struct slice enhanced, struct slice text)
 {
-	char line[REPLY_LINE_MAX + 64];
+	char line[REPLY_WIDTH + 64];
 
 	metrics_count_reply(METRIC_SMTP_REPLIES, code);
 	do {
@@ -193,7 +193,7 @@ static void send_reply(
 void session_reply(struct session *session, int code, const char *enhanced,
     const char *format, ...)
 {
-	char text[REPLY_MAX];
+	char text[TEXT_MAX];
 	va_list args;
 
 	va_start(args, format);

@@ -124,37 +124,41 @@ struct ssl_st *tls_server_accept(struct ssl_ctx_st *context)
 	return ssl;
 }
 
-static bool add_name(struct arena *arena, struct envelope_client *client,
-    const ASN1_STRING *name)
+struct names {
+	size_t count;
+	struct slice items[NAMES_MAX];
+};
+
+static void add_name(
+    struct arena *arena, struct names *names, const ASN1_STRING *name)
 {
 	const char *bytes = (const char *)ASN1_STRING_get0_data(name);
 	struct slice text = slice_of(bytes, (size_t)ASN1_STRING_length(name));
 
 	/* A NUL inside would make two readers see two names. */
 	if (slice_empty(text) || slice_find(text, '\0') < text.len ||
-	    client->tls_name_count == NAMES_MAX)
-		return false;
-	client->tls_names[client->tls_name_count++] = arena_lower(arena, text);
-	return true;
+	    names->count == NAMES_MAX)
+		return;
+	names->items[names->count++] = arena_lower(arena, text);
 }
 
 static void add_alternative_names(
-    struct arena *arena, struct envelope_client *client, X509 *certificate)
+    struct arena *arena, struct names *names, X509 *certificate)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(
+	GENERAL_NAMES *all = X509_get_ext_d2i(
 	    certificate, NID_subject_alt_name, NULL, NULL);
 
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
 
 		if (name->type == GEN_DNS)
-			add_name(arena, client, name->d.dNSName);
+			add_name(arena, names, name->d.dNSName);
 	}
-	GENERAL_NAMES_free(names);
+	GENERAL_NAMES_free(all);
 }
 
 static void add_common_name(
-    struct arena *arena, struct envelope_client *client, X509 *certificate)
+    struct arena *arena, struct names *names, X509 *certificate)
 {
 	const X509_NAME *subject = X509_get_subject_name(certificate);
 	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
@@ -163,13 +167,14 @@ static void add_common_name(
 					   : X509_NAME_get_entry(subject, at);
 
 	if (entry)
-		add_name(arena, client, X509_NAME_ENTRY_get_data(entry));
+		add_name(arena, names, X509_NAME_ENTRY_get_data(entry));
 }
 
 void tls_server_describe(
     struct ssl_st *ssl, struct arena *arena, struct envelope_client *client)
 {
 	X509 *certificate = SSL_get0_peer_certificate(ssl);
+	struct names *names;
 
 	client->tls = true;
 	client->tls_version = arena_slice(
@@ -180,8 +185,10 @@ void tls_server_describe(
 	if (!certificate || SSL_get_app_data(ssl) ||
 	    SSL_get_verify_result(ssl) != X509_V_OK)
 		return;
-	client->tls_names = ARENA_ARRAY(arena, NAMES_MAX, struct slice);
-	add_alternative_names(arena, client, certificate);
-	if (!client->tls_name_count)
-		add_common_name(arena, client, certificate);
+	names = ARENA_NEW(arena, struct names);
+	add_alternative_names(arena, names, certificate);
+	if (!names->count)
+		add_common_name(arena, names, certificate);
+	client->tls_name_count = names->count;
+	client->tls_names = names->items;
 }
