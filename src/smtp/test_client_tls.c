@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/client_tls.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "smtp/client.h"
+#include "smtp/test_fake_server.h"
+
+#define OFFER                                                                  \
+	"S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS", "C:STARTTLS",      \
+	    "S:220 go"
+#define AGAIN "C:EHLO", "S:250-hop\r\n250 SIZE 77", "C:QUIT"
+#define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* A certificate for hop.example that signs itself, with its key. */
+static void write_certificate(const char *path)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+	X509_NAME *name = X509_get_subject_name(certificate);
+	X509_EXTENSION *names = X509V3_EXT_conf_nid(
+	    NULL, NULL, NID_subject_alt_name, "DNS:hop.example");
+	FILE *file = fopen(path, "w");
+
+	X509_set_version(certificate, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+	X509_gmtime_adj(X509_getm_notBefore(certificate), -1000);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), 100000);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+	    (const unsigned char *)"hop.example", -1, -1, 0);
+	X509_set_issuer_name(certificate, name);
+	X509_add_ext(certificate, names, -1);
+	X509_set_pubkey(certificate, key);
+	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+	assert_non_null(file);
+	PEM_write_X509(file, certificate);
+	PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
+	fclose(file);
+	X509_EXTENSION_free(names);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+}
+
+static const struct {
+	const char *name;
+	enum conf_next_hop_tls tls;
+	bool with_ca;
+	const char *host;
+	const char *const *scripts[2];
+	bool opens, encrypted;
+} cases[] = {
+    {"off", NEXT_HOP_TLS_OFF, false, "hop.example",
+	{SCRIPT("S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS", "C:QUIT")},
+	true, false},
+    {"may, not offered", NEXT_HOP_TLS_MAY, false, "hop.example",
+	{SCRIPT("S:220 hop", "C:EHLO", "S:250 hop", "C:QUIT")}, true, false},
+    {"may", NEXT_HOP_TLS_MAY, false, "other.example",
+	{SCRIPT(OFFER, "T", AGAIN)}, true, true},
+    {"may, refused", NEXT_HOP_TLS_MAY, false, "hop.example",
+	{SCRIPT("S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS",
+	    "C:STARTTLS", "S:454 4.7.0 not now", "C:QUIT")},
+	true, false},
+    {"may, handshake fails", NEXT_HOP_TLS_MAY, false, "hop.example",
+	{SCRIPT(OFFER, "G"), SCRIPT("S:220 hop", "C:EHLO",
+				 "S:250-hop\r\n250 STARTTLS", "C:QUIT")},
+	true, false},
+    {"must", NEXT_HOP_TLS_MUST, true, "hop.example",
+	{SCRIPT(OFFER, "T", AGAIN)}, true, true},
+    {"must, other name", NEXT_HOP_TLS_MUST, true, "other.example",
+	{SCRIPT(OFFER, "T", "H")}, false, false},
+    {"must, unknown authority", NEXT_HOP_TLS_MUST, false, "hop.example",
+	{SCRIPT(OFFER, "T", "H")}, false, false},
+    {"must, an address", NEXT_HOP_TLS_MUST, true, "127.0.0.1",
+	{SCRIPT(OFFER, "T", "H")}, false, false},
+    {"must, handshake fails", NEXT_HOP_TLS_MUST, true, "hop.example",
+	{SCRIPT(OFFER, "G")}, false, false},
+    {"must, not offered", NEXT_HOP_TLS_MUST, true, "hop.example",
+	{SCRIPT("S:220 hop", "C:EHLO", "S:250 hop", "H")}, false, false},
+    {"must, refused", NEXT_HOP_TLS_MUST, true, "hop.example",
+	{SCRIPT("S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS",
+	    "C:STARTTLS", "S:454 4.7.0 not now", "H")},
+	false, false},
+    /* What is sent before the handshake is not believed after it. */
+    {"must, with forged capabilities", NEXT_HOP_TLS_MUST, true, "hop.example",
+	{SCRIPT("S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS",
+	    "C:STARTTLS", "S:220 go\r\n250-evil\r\n250 SIZE 1", "T", AGAIN)},
+	true, true},
+};
+
+static void test_policies(void **state)
+{
+	struct limits limits = limits_default;
+	struct client_tls *tls = client_tls_new();
+	struct smtp_client_settings settings = {
+	    .hostname = SLICE("gate.example"), .limits = &limits, .tls = tls};
+	char path[] = "/tmp/client-tls-XXXXXX";
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	limits.next_hop_timeout = 2000;
+	limits.tls_timeout = 2000;
+	close(mkstemp(path));
+	write_certificate(path);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t count = cases[i].scripts[1] ? 2 : 1;
+		struct fake_server *server = fake_server_start(
+		    cases[i].scripts, count, false);
+		struct smtp_endpoint endpoint = {
+		    .host = slice_from(cases[i].host),
+		    .port = fake_server_port(server),
+		    .tls = cases[i].tls,
+		    .tls_ca = slice_from(cases[i].with_ca ? path : ""),
+		};
+		struct smtp_client *client;
+		struct err err = {0};
+		const char *problem;
+		bool ok;
+
+		fake_server_use_certificate(server, path);
+		assert_true(ip_parse(SLICE("127.0.0.1"), &endpoint.ip));
+		ok = smtp_client_open(&settings, &endpoint, NULL,
+		    deadline_in(2000), &client, &err);
+		if (ok != cases[i].opens)
+			fail_msg("%s: %s", cases[i].name, err.text);
+		if (ok) {
+			assert_int_equal(
+			    smtp_client_is_tls(client), cases[i].encrypted);
+			if (cases[i].encrypted)
+				assert_int_equal(
+				    smtp_client_capabilities(client)->size_max,
+				    77);
+			smtp_client_quit(client);
+		}
+		problem = fake_server_stop(server);
+		if (problem)
+			fail_msg("%s: %s", cases[i].name, problem);
+	}
+	client_tls_free(tls);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_policies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/next_hop_pool.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "smtp/client.h"
+#include "smtp/delivery.h"
+#include "smtp/targets.h"
+#include "smtp/test_fake_server.h"
+
+enum { THREADS = 8, MESSAGES = 25 };
+
+static const char zone[] = "$ORIGIN example.\n$TTL 60\n"
+			   "@ SOA ns.example. root.example. 1 1 1 1 1\n"
+			   "two MX 20 far\n"
+			   "two MX 10 near\n"
+			   "near A 127.0.0.1\n"
+			   "far A 192.0.2.1\n"
+			   "far AAAA 2001:db8::1\n"
+			   "null MX 0 .\n"
+			   "direct A 192.0.2.3\n"
+			   "nothing TXT x\n"
+			   "dangling MX 10 nothere\n"
+			   "us MX 10 gate\n"
+			   "us MX 10 near\n"
+			   "us MX 20 far\n"
+			   "backup MX 5 far\n"
+			   "backup MX 10 gate\n"
+			   "backup MX 20 near\n"
+			   "same MX 10 alias\n"
+			   "alias A 127.0.0.7\n"
+			   "odd MX 0 .\n"
+			   "odd MX 5 far\n"
+			   "gate A 192.0.2.9\n";
+
+struct world {
+	struct arena *arena;
+	struct config *config;
+	struct dns_resolver *resolver;
+	struct conf_listener listener;
+	struct conf_target target;
+	struct conf_route route;
+	char path[40];
+};
+
+static void open_world(struct world *world)
+{
+	const struct dns_failure failure = {
+	    .name = SLICE("broken.example"), .any_type = true};
+	struct dns_settings settings = {
+	    .failure_count = 1,
+	    .failures = &failure,
+	    .cache_bytes = 1 << 20,
+	    .cache_max_ttl = 60,
+	    .cache_negative_ttl = 60,
+	    .query_timeout_ms = 1000,
+	};
+	struct err err;
+	int fd;
+
+	*world = (struct world){.arena = arena_new(0)};
+	memcpy(world->path, "/tmp/pool-zone-XXXXXX", 22);
+	fd = mkstemp(world->path);
+	assert_int_equal(write(fd, zone, strlen(zone)), strlen(zone));
+	close(fd);
+	settings.zone_file = slice_from(world->path);
+	if (!dns_resolver_open(&settings, &world->resolver, &err))
+		fail_msg("%s", err.text);
+	world->config = config_default();
+	world->config->hostname = SLICE("gate.example");
+	world->config->limits.next_hop_timeout = 2000;
+	world->listener = (struct conf_listener){
+	    .address = SLICE("127.0.0.7:25"), .role = ROLE_MX};
+	world->config->listeners = &world->listener;
+	world->config->listener_count = 1;
+	world->route = (struct conf_route){
+	    .kind = NEXT_HOP_MX, .text = SLICE("mx")};
+}
+
+static void close_world(struct world *world)
+{
+	dns_resolver_release(world->resolver);
+	config_release(world->config);
+	arena_free(world->arena);
+	unlink(world->path);
+}
+
+/* "mail exchangers in order", or "code enhanced". */
+static const char *find(struct world *world, const char *domain)
+{
+	struct next_hop_request request = {
+	    .route = &world->route, .domain = slice_from(domain)};
+	struct target_list list;
+	struct smtp_reply_text text;
+	const char *found = "";
+
+	if (!targets_find(world->arena, world->config, world->resolver,
+		&request, &list, &text))
+		return arena_format(world->arena, "%d %.*s", text.code,
+		    SLICE_ARGS(text.enhanced));
+	for (size_t i = 0; i < list.count; i++) {
+		char ip[IP_TEXT_MAX];
+
+		found = arena_format(world->arena, "%s%s%s", found,
+		    i ? " " : "", ip_format(&list.endpoints[i].ip, ip));
+	}
+	return found;
+}
+
+static void test_mail_exchangers(void **state)
+{
+	static const struct {
+		const char *domain, *found;
+	} cases[] = {
+	    {"two.example", "127.0.0.1 192.0.2.1 2001:db8::1"},
+	    {"direct.example", "192.0.2.3"},
+	    {"odd.example", "192.0.2.1 2001:db8::1"},
+	    {"null.example", "556 5.1.10"},
+	    {"nobody.example", "550 5.1.2"},
+	    {"nothing.example", "550 5.4.4"},
+	    {"dangling.example", "550 5.4.4"},
+	    {"broken.example", "451 4.4.3"},
+	    /* ourselves, and what is not better than us */
+	    {"us.example", "554 5.4.6"},
+	    {"backup.example", "192.0.2.1 2001:db8::1"},
+	    {"same.example", "554 5.4.6"},
+	    {"[127.0.0.7]", "554 5.4.6"},
+	    {"[192.0.2.5]", "192.0.2.5"},
+	    {"[IPv6:2001:db8::5]", "2001:db8::5"},
+	};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (strcmp(find(&world, cases[i].domain), cases[i].found))
+			fail_msg("%s: %s", cases[i].domain,
+			    find(&world, cases[i].domain));
+	close_world(&world);
+}
+
+/* A configured next hop that cannot be found must not cost a message. */
+static void test_fixed_names(void **state)
+{
+	static const struct {
+		const char *host;
+		bool lookup_mx;
+		const char *found;
+	} cases[] = {
+	    {"near.example", false, "127.0.0.1"},
+	    {"two.example", true, "127.0.0.1 192.0.2.1 2001:db8::1"},
+	    {"localhost", false, "127.0.0.1 ::1"},
+	    {"198.51.100.1", false, "198.51.100.1"},
+	    {"nobody.example", false, "451 4.4.1"},
+	    {"nobody.example", true, "451 4.4.1"},
+	    {"null.example", true, "451 4.4.1"},
+	    {"broken.example", false, "451 4.4.3"},
+	};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.route.kind = NEXT_HOP_SMTP;
+	world.route.target_count = 1;
+	world.route.targets = &world.target;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world.target.host = slice_from(cases[i].host);
+		world.target.lookup_mx = cases[i].lookup_mx;
+		assert_string_equal(find(&world, "x.example"), cases[i].found);
+	}
+	close_world(&world);
+}
+
+/* Another domain by MX needs a transaction of its own. */
+static void test_two_domains(void **state)
+{
+	static const char *const yes[] = {
+	    "S:220 hop", "C:EHLO", "S:250 hop", "A", NULL};
+	static const char *const *const scripts[] = {yes};
+	struct fake_server *server = fake_server_start(scripts, 1, true);
+	struct envelope envelope = {.mail_from = SLICE("s@a.example")};
+	struct envelope_recipient recipient = {
+	    .address = SLICE("r@two.example")};
+	struct delivery_session *session;
+	struct delivery *delivery;
+	struct next_hop_pool *pool;
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.target.port = fake_server_port(server);
+	world.route.target_count = 1;
+	world.route.targets = &world.target;
+	pool = next_hop_pool_new(world.config, world.resolver);
+	session = delivery_session_new(world.arena, pool, NULL);
+	delivery = delivery_new(world.arena, session, &envelope);
+	assert_int_equal(
+	    delivery_recipient(delivery, &world.route, &recipient).code, 250);
+	recipient.address = SLICE("q@TWO.example");
+	assert_int_equal(
+	    delivery_recipient(delivery, &world.route, &recipient).code, 250);
+	recipient.address = SLICE("r@near.example");
+	assert_int_equal(
+	    delivery_recipient(delivery, &world.route, &recipient).code, 452);
+	delivery_abort(delivery);
+	next_hop_pool_release(pool);
+	close_world(&world);
+	assert_null(fake_server_stop(server));
+}
+
+struct crowd {
+	struct next_hop_pool *pool;
+	const struct conf_route *route;
+	size_t delivered;
+};
+
+static void *deliver_many(void *object)
+{
+	struct crowd *crowd = object;
+
+	for (int i = 0; i < MESSAGES; i++) {
+		struct arena *arena = arena_new(0);
+		struct smtp_reply_text text;
+
+		crowd->delivered += delivery_send_message(arena, crowd->pool,
+		    crowd->route, SLICE("s@a.example"), SLICE("r@b.example"),
+		    SLICE("A: b\r\n\r\n.\r\n"), &text);
+		arena_free(arena);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	static const char *const yes[] = {
+	    "S:220 hop", "C:EHLO", "S:250-hop\r\n250 PIPELINING", "A", NULL};
+	static const char *const *const scripts[] = {yes};
+	struct fake_server *server = fake_server_start(scripts, 1, true);
+	struct conf_target targets[] = {
+	    {.host = SLICE("127.0.0.1"), .port = 1}, /* refuses */
+	    {.host = SLICE("127.0.0.1"), .port = fake_server_port(server)},
+	};
+	struct conf_route route = {
+	    .kind = NEXT_HOP_SMTP, .targets = targets, .target_count = 2};
+	struct next_hop_statistics statistics;
+	struct crowd crowds[THREADS];
+	pthread_t threads[THREADS];
+	struct next_hop_pool *pool;
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	pool = next_hop_pool_new(world.config, world.resolver);
+	for (size_t i = 0; i < THREADS; i++) {
+		crowds[i] = (struct crowd){.pool = pool, .route = &route};
+		pthread_create(&threads[i], NULL, deliver_many, &crowds[i]);
+	}
+	for (size_t i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(crowds[i].delivered, MESSAGES);
+	}
+	statistics = next_hop_pool_statistics(pool);
+	assert_in_range(statistics.opened, 1, THREADS);
+	assert_int_equal(
+	    statistics.opened + statistics.reused, THREADS * MESSAGES);
+	/* Set aside after each thread's first try at most. */
+	assert_in_range(statistics.failed, 1, THREADS);
+	assert_int_equal(statistics.idle, statistics.opened);
+	next_hop_pool_release(pool);
+	assert_int_equal(fake_server_connections(server), statistics.opened);
+	close_world(&world);
+	assert_null(fake_server_stop(server));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_mail_exchangers),
+	    cmocka_unit_test(test_fixed_names),
+	    cmocka_unit_test(test_two_domains),
+	    cmocka_unit_test(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
