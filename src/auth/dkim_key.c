@@ -9,6 +9,8 @@
 #include "base/require.h"
 #include "base/text.h"
 
+/* The default one does not compile without warnings everywhere. */
+#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash)
 #define uthash_malloc(size) memory_new(1, size)
 #define uthash_free(memory, size) memory_free(memory)
 #include <uthash.h>

@@ -67,8 +67,11 @@ struct slice test_key_public(struct arena *arena, const struct test_key *key)
 	unsigned char raw[32], *der = NULL;
 	size_t len = sizeof(raw);
 
-	if (key->type == CRYPTO_RSA)
-		return encode_der(arena, der, i2d_PUBKEY(key->key, &der));
+	if (key->type == CRYPTO_RSA) {
+		int size = i2d_PUBKEY(key->key, &der);
+
+		return encode_der(arena, der, size);
+	}
 	require(EVP_PKEY_get_raw_public_key(key->key, raw, &len) == 1);
 	return text_base64_encode(arena, slice_of((const char *)raw, len));
 }
@@ -246,7 +249,7 @@ static struct dns_session *open_dns(
 
 	if (!dns_resolver_open(&settings, &resolver, &err)) {
 		fprintf(stderr, "%s\n", err.text);
-		require(!"zone");
+		require(false);
 	}
 	arena_defer(arena, release_resolver, resolver);
 	return dns_session_new(

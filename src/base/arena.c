@@ -133,7 +133,7 @@ struct slice arena_slice(struct arena *arena, struct slice text)
 	return slice_of(arena_text(arena, text), text.len);
 }
 
-static struct slice format_slice(
+__attribute__((format(printf, 2, 0))) static struct slice format_slice(
     struct arena *arena, const char *format, va_list args)
 {
 	va_list again;
