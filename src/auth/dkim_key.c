@@ -190,6 +190,16 @@ void dkim_key_cache_free(struct dkim_key_cache *cache)
 	memory_free(cache);
 }
 
+size_t dkim_key_cache_count(struct dkim_key_cache *cache)
+{
+	size_t count;
+
+	pthread_mutex_lock(&cache->mutex);
+	count = HASH_COUNT(cache->entries);
+	pthread_mutex_unlock(&cache->mutex);
+	return count;
+}
+
 /* Moves the entry to the end of the order; NULL if there is none. */
 static struct entry *find(struct dkim_key_cache *cache, struct slice record)
 {

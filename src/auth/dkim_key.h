@@ -32,6 +32,9 @@ struct dkim_key_cache *dkim_key_cache_new(size_t max);
 /* No key that it gave out may be in use. */
 void dkim_key_cache_free(struct dkim_key_cache *cache);
 
+/* Keys that it holds now: for metrics. */
+size_t dkim_key_cache_count(struct dkim_key_cache *cache);
+
 enum { DKIM_KEY_CACHE_DEFAULT = 4096 };
 
 /* The key of a record; cache may be NULL.  False: E_SYNTAX or E_LIMIT. */

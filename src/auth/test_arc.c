@@ -223,6 +223,20 @@ static void test_cases(void **state)
 	}
 }
 
+/* From is in h= once: a second one on top is not signed. */
+static void test_second_from(void **state)
+{
+	struct world *world = *state;
+	struct slice message = add_sets(world, 1, slice_from(plain));
+	struct arc_outcome arc;
+
+	message = arena_format_slice(
+	    world->arena, "From: eve@example.net\r\n%.*s", SLICE_ARGS(message));
+	arc = verify(world, message);
+	assert_int_equal(arc.result, ARC_PASS);
+	assert_false(arc.from_signed);
+}
+
 /* Any octet of a set that changes breaks the chain; so does a lost field. */
 static void test_every_field(void **state)
 {
@@ -263,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_oldest_pass),
 	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_second_from),
 	    cmocka_unit_test(test_every_field),
 	};
 

@@ -188,6 +188,7 @@ static void test_cache(void **state)
 		dkim_key_release(other);
 	}
 	assert_int_equal(crypto_key_bits(first->key), 256);
+	assert_int_equal(dkim_key_cache_count(cache), 2);
 	dkim_key_release(first);
 	dkim_key_cache_free(cache);
 	arena_free(arena);
