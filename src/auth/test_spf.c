@@ -435,6 +435,9 @@ static void test_queries(void **state)
 	request = request_of("192.0.2.1", "h", "u@[192.0.2.1]");
 	spf_prefetch(session, &request);
 	spf_check_mailfrom(arena, session, &request);
+	request = request_of("192.0.2.1", "h", "u@localhost");
+	spf_prefetch(session, &request);
+	spf_check_mailfrom(arena, session, &request);
 	assert_int_equal(dns_session_queries(session, &queries), 0);
 	arena_free(arena);
 }

@@ -159,6 +159,32 @@ static void test_truncation(void **state)
 	arena_free(arena);
 }
 
+static void test_escaping(void **state)
+{
+	struct arena *arena = arena_new(0);
+	unsigned int asked = 0;
+	struct spf_macro_values values = values_of("192.0.2.3", &asked);
+	struct slice text;
+
+	(void)state;
+	values.local_part = SLICE("~jack&jill=up-a_b3.c/+");
+	assert_true(spf_macro_expand_text(
+	    arena, SLICE("%{L} %{l}"), &values, &text, NULL));
+	assert_string_equal(arena_text(arena, text),
+	    "~jack%26jill%3Dup-a_b3.c%2F%2B ~jack&jill=up-a_b3.c/+");
+	arena_free(arena);
+}
+
+/* Spaces are for explanations. */
+static void test_check_string(void **state)
+{
+	(void)state;
+	assert_true(spf_macro_check_string(SLICE(""), NULL));
+	assert_true(spf_macro_check_string(SLICE("a%{d}%_"), NULL));
+	assert_false(spf_macro_check_string(SLICE("a b"), NULL));
+	assert_false(spf_macro_check_domain(SLICE("a b.example"), NULL));
+}
+
 /* RFC 8616 section 4, and what no DNS query can hold. */
 static void test_unusable(void **state)
 {
@@ -214,6 +240,8 @@ int main(void)
 	    cmocka_unit_test(test_domains),
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_truncation),
+	    cmocka_unit_test(test_escaping),
+	    cmocka_unit_test(test_check_string),
 	    cmocka_unit_test(test_unusable),
 	    cmocka_unit_test(test_long_text),
 	};

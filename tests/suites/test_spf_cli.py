@@ -22,10 +22,6 @@ SUITE = pathlib.Path(os.environ.get('GATEHOUSE_TESTDATA', '')) \
 COUNT = 203
 TIMEOUT_MS = 400
 
-if not SUITE.exists():
-    print(f'MISSING TEST DATA: {SUITE}', file=sys.stderr)
-    pytest.exit(f'MISSING TEST DATA: {SUITE}', returncode=77)
-
 
 def load():
     with open(SUITE, encoding='utf-8') as file:
