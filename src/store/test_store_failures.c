@@ -167,6 +167,72 @@ static void test_locked_briefly(void **state)
 	place_remove(&place);
 }
 
+/* Many sessions with little patience beside a lock that comes and goes: each
+ * answer is the truth about its row. */
+struct impatient {
+	struct store *store;
+	int number;
+	int wrong, stored, refused;
+};
+
+static void *put_impatiently(void *object)
+{
+	struct impatient *own = object;
+	bool answers[100];
+	char id[16];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(id, sizeof(id), "I%d-%d", own->number, i);
+		answers[i] = put_id(own->store, id, i % 4, NULL);
+	}
+	for (int i = 0; i < 100; i++) {
+		snprintf(id, sizeof(id), "I%d-%d", own->number, i);
+		if (has_trace(own->store, id) != answers[i])
+			own->wrong++;
+		if (answers[i])
+			own->stored++;
+		else
+			own->refused++;
+	}
+	return NULL;
+}
+
+static void test_impatient(void **state)
+{
+	enum { SESSIONS = 8 };
+	struct place place = place_new("");
+	struct store *store = open_place(&place);
+	sqlite3 *other = open_raw(&place);
+	struct impatient sessions[SESSIONS];
+	pthread_t threads[SESSIONS];
+	int stored = 0, refused = 0;
+
+	(void)state;
+	sqlite3_busy_timeout(other, 2000);
+	for (int i = 0; i < SESSIONS; i++) {
+		sessions[i] = (struct impatient){.store = store, .number = i};
+		pthread_create(
+		    &threads[i], NULL, put_impatiently, &sessions[i]);
+	}
+	for (int i = 0; i < 20; i++) {
+		run_raw(other, "BEGIN IMMEDIATE");
+		usleep(3000);
+		run_raw(other, "COMMIT");
+		usleep(3000);
+	}
+	for (int i = 0; i < SESSIONS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(sessions[i].wrong, 0);
+		stored += sessions[i].stored;
+		refused += sessions[i].refused;
+	}
+	assert_true(refused > 0);
+	print_message("%d stored, %d refused\n", stored, refused);
+	sqlite3_close(other);
+	store_close(store);
+	place_remove(&place);
+}
+
 static void test_full(void **state)
 {
 	struct place place = place_new("?max_size=1M");
@@ -414,6 +480,7 @@ int main(void)
 	    cmocka_unit_test(test_file_mode),
 	    cmocka_unit_test(test_locked),
 	    cmocka_unit_test(test_locked_briefly),
+	    cmocka_unit_test(test_impatient),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_full_quarantine),
 	    cmocka_unit_test(test_corrupted),
