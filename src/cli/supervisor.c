@@ -225,7 +225,9 @@ static void kill_silent_children(const struct supervisor *supervisor)
 {
 	int64_t now = clock_monotonic_ms();
 
-	for (int kind = 0; kind < CHILD_COUNT; kind++) {
+	/* A child that drains waits for sessions and says nothing. */
+	for (int kind = 0; kind < CHILD_COUNT && !supervisor->stopping;
+	     kind++) {
 		const struct child *child = &supervisor->children[kind];
 
 		if (child->pid && now - child->heard_ms > CHILD_SILENT_MS) {
