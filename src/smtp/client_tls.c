@@ -119,7 +119,8 @@ static bool find_context(
 	return ok;
 }
 
-static bool expect_host(SSL *ssl, const char *host, bool verify)
+/* host is not const: the macro of OpenSSL casts it away. */
+static bool expect_host(SSL *ssl, char *host, bool verify)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 	struct ip ip;

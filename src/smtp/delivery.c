@@ -248,12 +248,14 @@ static enum attempt begin(struct delivery *delivery,
 		&mail, &rcpt, NULL))
 		return after_failure(delivery, ret);
 	if (smtp_client_is_broken(delivery->client)) {
-		/* 421 to MAIL or to the first RCPT. */
+		/* 421 to MAIL or to the first RCPT; the replies end with the
+		 * connection. */
+		struct smtp_reply_text closing = reply_pass_on(
+		    delivery->arena, reply_is_ok(&mail) ? &rcpt : &mail);
 		enum attempt attempt = after_failure(delivery, ret);
 
 		if (attempt == ATTEMPT_AGAIN)
-			*ret = reply_pass_on(delivery->arena,
-			    reply_is_ok(&mail) ? &rcpt : &mail);
+			*ret = closing;
 		return attempt;
 	}
 	if (reply_is_ok(&mail)) {
