@@ -140,10 +140,14 @@ static void test_mail_exchangers(void **state)
 
 	(void)state;
 	open_world(&world);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (strcmp(find(&world, cases[i].domain), cases[i].found))
-			fail_msg("%s: %s", cases[i].domain,
-			    find(&world, cases[i].domain));
+	/* Equal preferences come in random order: more than once. */
+	for (size_t i = 0; i < 20 * sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t at = i % (sizeof(cases) / sizeof(cases[0]));
+		const char *found = find(&world, cases[at].domain);
+
+		if (strcmp(found, cases[at].found))
+			fail_msg("%s: %s", cases[at].domain, found);
+	}
 	close_world(&world);
 }
 
