@@ -111,6 +111,12 @@ static bool match_sealer(struct arena *arena,
 	if (arc->result != ARC_PASS)
 		return false;
 	*ret_why = arena_format_slice(arena,
+	    "sealed by %.*s, but its message signature does not cover every "
+	    "From: field",
+	    SLICE_ARGS(entry->arc_sealer));
+	if (!arc->from_signed)
+		return false;
+	*ret_why = arena_format_slice(arena,
 	    "sealed by %.*s, but its first seal does not say that the sender "
 	    "was authenticated",
 	    SLICE_ARGS(entry->arc_sealer));

@@ -69,7 +69,8 @@ static void test_seals(void **state)
 		const struct seal_case *test = &seal_cases[i];
 		struct arena *arena = arena_new(0);
 		struct slice names[3], results[3];
-		struct arc_outcome arc = {.result = test->result};
+		struct arc_outcome arc = {
+		    .result = test->result, .from_signed = true};
 		struct intermediary_input input = {
 		    .count = 2,
 		    .list = sealers,
@@ -90,6 +91,9 @@ static void test_seals(void **state)
 		arc.sealers = names;
 		arc.results = results;
 		outcome = intermediary_find(arena, &input);
+		/* The same chain, but nobody signed From. */
+		arc.from_signed = false;
+		assert_false(intermediary_find(arena, &input).matched);
 		if (outcome.matched != test->matched)
 			fail_msg("%zu: %s: %.*s", i, test->results[0],
 			    SLICE_ARGS(outcome.reason));
@@ -107,6 +111,7 @@ static void test_every_from_domain(void **state)
 	static const struct slice results = SLICE_INIT(PASSED);
 	struct arena *arena = arena_new(0);
 	struct arc_outcome arc = {.result = ARC_PASS,
+	    .from_signed = true,
 	    .sealer = sealer,
 	    .sealer_count = 1,
 	    .sealers = &sealer,
