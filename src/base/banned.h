@@ -14,6 +14,10 @@
 #include <strings.h>
 #include <time.h>
 
+/* With clang the C library's checked forms are macros. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy strtok strtok_r
 #pragma GCC poison sprintf vsprintf gets
 #pragma GCC poison atoi atol atoll atof

@@ -20,8 +20,9 @@ struct problems *problems_new(struct arena *arena, const char *file)
 	return problems;
 }
 
-static void add(struct problems *problems, struct problem_list *list,
-    struct place place, const char *key, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void add(struct problems *problems,
+    struct problem_list *list, struct place place, const char *key,
+    const char *format, va_list args)
 {
 	char text[ERR_TEXT_MAX];
 	struct problem *problem;

@@ -128,7 +128,9 @@ static bool expect_host(SSL *ssl, char *host, bool verify)
 	if (ip_parse(slice_from(host), &ip))
 		return !verify || X509_VERIFY_PARAM_set1_ip(param, ip.bytes,
 				      ip.family == IP_V4 ? 4 : 16) == 1;
-	if (SSL_set_tlsext_host_name(ssl, host) != 1)
+	/* SSL_set_tlsext_host_name, without its cast. */
+	if (SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+		TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) != 1)
 		return false;
 	if (!verify)
 		return true;
