@@ -57,23 +57,22 @@ static bool start_server(struct smtp_child *child, struct err *err)
 {
 	const char *text = getenv(CHILD_ENV_LISTENERS);
 	struct listener_sockets sockets;
-	struct smtp_listener listeners[LISTENERS_MAX];
+	struct smtp_server_socket wanted[LISTENERS_MAX];
 	struct smtp_server_settings settings = {
 	    .gate = context_of(child),
-	    .listeners = listeners,
+	    .sockets = wanted,
 	};
 
 	if (!listeners_from_text(child->arena, slice_from(text), &sockets, err))
 		return false;
 	for (size_t i = 0; i < sockets.count; i++) {
-		size_t index = listeners_index(
-		    child->config, sockets.sockets[i].name);
-
-		/* A file changed since the supervisor read it. */
-		if (index == child->config->listener_count)
+		/* One that is gone: the file changed since the supervisor
+		 * read it. */
+		if (listeners_index(child->config, sockets.sockets[i].name) ==
+		    child->config->listener_count)
 			continue;
-		listeners[settings.listener_count++] = (struct smtp_listener){
-		    sockets.sockets[i].fd, index};
+		wanted[settings.socket_count++] = (struct smtp_server_socket){
+		    sockets.sockets[i].fd, sockets.sockets[i].name};
 	}
 	return smtp_server_start(&settings, &child->server, err);
 }
@@ -145,8 +144,7 @@ static void expire(struct smtp_child *child)
 	if (clock_monotonic_ms() < child->expire_at_ms)
 		return;
 	child->expire_at_ms = clock_monotonic_ms() + EXPIRE_EVERY_MS;
-	if (!store_expire(child->store,
-		before(child->config->keep_trace),
+	if (!store_expire(child->store, before(child->config->keep_trace),
 		before(child->config->keep_quarantine), &removed, &err))
 		log_warning("store.expire", LOG_ERR(&err));
 	else if (removed)
