@@ -289,7 +289,8 @@ static bool take_proxy_header(
 		session->counted = true;
 		return true;
 	}
-	metrics_count(METRIC_CONNECTIONS_REFUSED, slice_from(setting));
+	metrics_count(METRIC_CONNECTIONS_REFUSED,
+	    slice_from_pos(slice_from(setting), sizeof("limits.") - 1));
 	session_reply(session, 421, "4.7.0",
 	    "too many connections from your network (%s)", setting);
 	return false;
@@ -330,7 +331,10 @@ static void start(struct session *session)
 		return;
 	if (listener->implicit_tls && !session_start_tls(session))
 		return;
-	session_greet(session);
+	if (atomic_load(&session->shared->draining))
+		session_reply(session, 421, "4.3.2", "shutting down");
+	else
+		session_greet(session);
 }
 
 /* Reading. */
@@ -441,13 +445,11 @@ static enum wait step(struct session *session)
 	struct slice line;
 	struct err err;
 
-	if (session->skipping && !skip_line(session))
+	if ((session->skipping && !skip_line(session)) ||
+	    !line_is_buffered(session)) {
+		if (!session->over && atomic_load(&session->shared->draining))
+			session_reply(session, 421, "4.3.2", "shutting down");
 		return session->over ? WAIT_FAILED : wait_for_input(session);
-	if (!line_is_buffered(session)) {
-		if (!atomic_load(&session->shared->draining))
-			return wait_for_input(session);
-		session_reply(session, 421, "4.3.2", "shutting down");
-		return WAIT_FAILED;
 	}
 	if (stream_read_line(session->stream, line_max(session),
 		session->command_until, &line, &err))

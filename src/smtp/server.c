@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Locks: lock guards the wheel, the list of connections and the snapshot.  A
+ * connection belongs to the wheel (parked) or to one worker; only the accepting
+ * thread takes it out of the wheel.
+ */
+#include "smtp/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "smtp/session.h"
+#include "smtp/wheel.h"
+#include "smtp/workers.h"
+
+enum { EVENTS = 256, ACCEPTS = 64, STACK_SIZE = 256 * 1024, PAUSE_MS = 200 };
+
+struct connection {
+	struct work work;		 /* first */
+	struct wheel_entry entry;	 /* while parked */
+	struct connection *next, **back; /* of all */
+	struct session *session;
+	bool watched; /* known to epoll */
+};
+
+struct listener {
+	int fd;
+	struct slice name;
+};
+
+struct smtp_server {
+	int epoll, wake, reserve;
+	pthread_t thread;
+	struct workers *workers;
+	struct session_shared shared;
+	size_t listener_count;
+	struct listener *listeners;
+	struct deadline paused_until; /* out of descriptors; 0: accepting */
+	bool drained;		      /* parked ones were told */
+	struct deadline drain_until;
+
+	pthread_mutex_t lock;
+	struct wheel wheel;
+	struct connection *connections;
+	struct smtp_snapshot *snapshot;
+
+	atomic_ullong accepted, refused, open;
+};
+
+static void poke(struct smtp_server *server)
+{
+	uint64_t one = 1;
+
+	/* A full counter wakes as well. */
+	(void)!write(server->wake, &one, sizeof(one));
+}
+
+/* Parking. */
+
+static void watch(struct smtp_server *server, struct connection *connection)
+{
+	struct epoll_event event = {
+	    .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
+	    .data.ptr = connection,
+	};
+	int operation = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	/* If the kernel has no memory for it, the wheel still wakes it. */
+	if (epoll_ctl(server->epoll, operation, session_fd(connection->session),
+		&event) == 0)
+		connection->watched = true;
+}
+
+static void unwatch(struct smtp_server *server, struct connection *connection)
+{
+	if (!connection->watched)
+		return;
+	epoll_ctl(server->epoll, EPOLL_CTL_DEL, session_fd(connection->session),
+	    NULL);
+	connection->watched = false;
+}
+
+/* From a worker.  When the server drains, it goes on at once: to its 421. */
+static void park(
+    struct smtp_server *server, struct connection *connection, bool sleeps)
+{
+	bool draining;
+
+	pthread_mutex_lock(&server->lock);
+	draining = atomic_load(&server->shared.draining);
+	if (!draining) {
+		wheel_add(&server->wheel, &connection->entry,
+		    session_wakes_at(connection->session));
+		if (!sleeps)
+			watch(server, connection);
+	}
+	pthread_mutex_unlock(&server->lock);
+	if (draining)
+		workers_post(server->workers, &connection->work);
+}
+
+static void end_connection(
+    struct smtp_server *server, struct connection *connection)
+{
+	pthread_mutex_lock(&server->lock);
+	*connection->back = connection->next;
+	if (connection->next)
+		connection->next->back = connection->back;
+	pthread_mutex_unlock(&server->lock);
+	session_free(connection->session);
+	memory_free(connection);
+	metrics_add(METRIC_CONNECTIONS, -1);
+	if (atomic_fetch_sub(&server->open, 1) == 1 &&
+	    atomic_load(&server->shared.draining))
+		poke(server);
+}
+
+static void run_connection(void *context, struct work *work)
+{
+	struct smtp_server *server = context;
+	struct connection *connection = (struct connection *)work;
+
+	switch (session_run(connection->session)) {
+	case SESSION_WAITS: park(server, connection, false); break;
+	case SESSION_SLEEPS: park(server, connection, true); break;
+	case SESSION_OVER: end_connection(server, connection); break;
+	}
+}
+
+/* Accepting. */
+
+static size_t listener_index(const struct config *config, struct slice name)
+{
+	size_t i = 0;
+
+	while (i < config->listener_count &&
+	       !slice_eq(config->listeners[i].name, name))
+		i++;
+	return i;
+}
+
+static void refuse(struct smtp_server *server, int fd,
+    const struct session_settings *settings, const char *setting)
+{
+	const struct config *config = settings->snapshot->gate.config;
+	char line[512], ip[IP_TEXT_MAX];
+	int len;
+
+	atomic_fetch_add(&server->refused, 1);
+	metrics_count(METRIC_CONNECTIONS_REFUSED,
+	    slice_from_pos(slice_from(setting), sizeof("limits.") - 1));
+	log_info("smtp.connection_refused",
+	    LOG_T("client_ip", ip_format(&settings->peer, ip)),
+	    LOG_S("listener", config->listeners[settings->listener].name),
+	    LOG_T("setting", setting));
+	len = snprintf(line, sizeof(line),
+	    "421 4.3.2 %.*s: too many connections (%s)\r\n",
+	    SLICE_ARGS(config->hostname), setting);
+	/* A client of implicit TLS could not read it. */
+	if (!config->listeners[settings->listener].implicit_tls)
+		send(fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	close(fd);
+}
+
+static const char *find_refusal(
+    struct smtp_server *server, struct session_settings *settings)
+{
+	const struct config *config = settings->snapshot->gate.config;
+	const struct conf_listener *listener =
+	    &config->listeners[settings->listener];
+	const char *setting;
+
+	if (atomic_load(&server->open) >= config->limits.connections)
+		return "limits.connections";
+	/* Behind a balancer the client is not known yet. */
+	for (size_t i = 0; i < listener->proxy_protocol.count; i++)
+		if (ip_network_contains(
+			&listener->proxy_protocol.items[i], &settings->peer))
+			return NULL;
+	setting = rate_connect(
+	    server->shared.rate, &settings->peer, &config->limits);
+	settings->counted = !setting;
+	return setting;
+}
+
+static void add_connection(
+    struct smtp_server *server, int fd, struct session_settings *settings)
+{
+	struct connection *connection = MEMORY_NEW(struct connection);
+
+	settings->shared = &server->shared;
+	settings->stream = stream_new(fd);
+	connection->session = session_new(settings);
+	atomic_fetch_add(&server->accepted, 1);
+	atomic_fetch_add(&server->open, 1);
+	metrics_add(METRIC_CONNECTIONS_ACCEPTED, 1);
+	metrics_add(METRIC_CONNECTIONS, 1);
+	pthread_mutex_lock(&server->lock);
+	connection->next = server->connections;
+	connection->back = &server->connections;
+	if (connection->next)
+		connection->next->back = &connection->next;
+	server->connections = connection;
+	pthread_mutex_unlock(&server->lock);
+	workers_post(server->workers, &connection->work);
+}
+
+static void welcome(struct smtp_server *server, const struct listener *listener,
+    int fd, const struct sockaddr *address)
+{
+	struct session_settings settings = {0};
+	const char *setting;
+
+	ip_from_sockaddr(address, &settings.peer, &settings.port);
+	pthread_mutex_lock(&server->lock);
+	settings.snapshot = smtp_snapshot_hold(server->snapshot);
+	pthread_mutex_unlock(&server->lock);
+	settings.listener = listener_index(
+	    settings.snapshot->gate.config, listener->name);
+	setting = find_refusal(server, &settings);
+	if (!setting) {
+		add_connection(server, fd, &settings);
+		return;
+	}
+	refuse(server, fd, &settings, setting);
+	smtp_snapshot_release(settings.snapshot);
+}
+
+static void watch_listeners(struct smtp_server *server, int operation)
+{
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct epoll_event event = {.events = EPOLLIN};
+
+		event.data.ptr = &server->listeners[i];
+		epoll_ctl(
+		    server->epoll, operation, server->listeners[i].fd, &event);
+	}
+}
+
+/* No descriptor is left: with the one kept in reserve a client is told so by
+ * being closed, instead of waiting in the kernel's queue.  Then a pause. */
+static void accept_without_descriptors(
+    struct smtp_server *server, const struct listener *listener)
+{
+	int fd;
+
+	close(server->reserve);
+	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	server->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	log_error("smtp.no_descriptors",
+	    LOG_I("connections", (int64_t)atomic_load(&server->open)));
+	server->paused_until = deadline_in(PAUSE_MS);
+	watch_listeners(server, EPOLL_CTL_DEL);
+}
+
+static void accept_some(
+    struct smtp_server *server, const struct listener *listener)
+{
+	for (int i = 0; i < ACCEPTS; i++) {
+		struct sockaddr_storage address = {0};
+		socklen_t size = sizeof(address);
+		int fd = accept4(listener->fd, (struct sockaddr *)&address,
+		    &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			welcome(server, listener, fd,
+			    (const struct sockaddr *)&address);
+		} else if (errno == EMFILE || errno == ENFILE ||
+			   errno == ENOBUFS || errno == ENOMEM) {
+			accept_without_descriptors(server, listener);
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+/* The accepting thread. */
+
+static struct connection *connection_of(struct wheel_entry *entry)
+{
+	return (struct connection *)((char *)entry -
+				     offsetof(struct connection, entry));
+}
+
+/* The one-shot event has disarmed it. */
+static void wake_connection(
+    struct smtp_server *server, struct connection *connection)
+{
+	bool parked;
+
+	pthread_mutex_lock(&server->lock);
+	parked = connection->entry.back != NULL;
+	wheel_remove(&server->wheel, &connection->entry);
+	pthread_mutex_unlock(&server->lock);
+	if (parked)
+		workers_post(server->workers, &connection->work);
+}
+
+/* Those whose time has come, or all of them. */
+static void wake_due(struct smtp_server *server, bool all)
+{
+	int64_t now = clock_monotonic_ms();
+
+	for (;;) {
+		struct wheel_entry *entry;
+
+		pthread_mutex_lock(&server->lock);
+		entry = all ? wheel_take_any(&server->wheel)
+			    : wheel_expire(&server->wheel, now);
+		if (entry)
+			unwatch(server, connection_of(entry));
+		pthread_mutex_unlock(&server->lock);
+		if (!entry)
+			return;
+		workers_post(server->workers, &connection_of(entry)->work);
+	}
+}
+
+static void cut_connections(struct smtp_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	for (struct connection *c = server->connections; c; c = c->next)
+		shutdown(session_fd(c->session), SHUT_RDWR);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static bool is_listener(const struct smtp_server *server, const void *object)
+{
+	const struct listener *listener = object;
+
+	for (size_t i = 0; i < server->listener_count; i++)
+		if (&server->listeners[i] == listener)
+			return true;
+	return false;
+}
+
+static void handle_event(struct smtp_server *server, void *object)
+{
+	uint64_t ignored;
+
+	if (object == server)
+		(void)!read(server->wake, &ignored, sizeof(ignored));
+	else if (is_listener(server, object))
+		accept_some(server, object);
+	else
+		wake_connection(server, object);
+}
+
+/* True: the last session has ended. */
+static bool go_on_draining(struct smtp_server *server)
+{
+	if (!atomic_load(&server->shared.draining))
+		return false;
+	if (!server->drained)
+		wake_due(server, true);
+	server->drained = true;
+	if (!atomic_load(&server->open))
+		return true;
+	if (deadline_passed(server->drain_until))
+		cut_connections(server);
+	return false;
+}
+
+static void resume_accepting(struct smtp_server *server)
+{
+	if (!server->paused_until.at_ms ||
+	    !deadline_passed(server->paused_until))
+		return;
+	server->paused_until.at_ms = 0;
+	watch_listeners(server, EPOLL_CTL_ADD);
+}
+
+static void *run_server(void *argument)
+{
+	struct smtp_server *server = argument;
+	struct epoll_event events[EVENTS];
+
+	do {
+		int count = epoll_wait(
+		    server->epoll, events, EVENTS, WHEEL_TICK_MS);
+
+		for (int i = 0; i < count; i++)
+			handle_event(server, events[i].data.ptr);
+		resume_accepting(server);
+		wake_due(server, false);
+		metrics_heartbeat(PROCESS_SMTP);
+	} while (!go_on_draining(server));
+	return NULL;
+}
+
+/* Starting and ending. */
+
+static bool check_listeners(const struct smtp_server *server,
+    const struct config *config, struct err *err)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		if (listener_index(config, server->listeners[i].name) ==
+		    config->listener_count)
+			return err_set(err, E_CONFIG,
+			    "listener %.*s has a socket, but is not in the "
+			    "configuration: restart to change listeners",
+			    SLICE_ARGS(server->listeners[i].name));
+	return true;
+}
+
+static void copy_listeners(
+    struct smtp_server *server, const struct smtp_server_settings *settings)
+{
+	server->listener_count = settings->socket_count;
+	server->listeners = memory_new(
+	    settings->socket_count + 1, sizeof(struct listener));
+	for (size_t i = 0; i < settings->socket_count; i++) {
+		struct slice name = settings->sockets[i].name;
+
+		server->listeners[i].fd = settings->sockets[i].fd;
+		server->listeners[i].name = slice_of(
+		    memory_copy_text(name.ptr, name.len), name.len);
+		io_set_nonblocking(settings->sockets[i].fd, NULL);
+	}
+}
+
+static void free_server(struct smtp_server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		memory_free((char *)(uintptr_t)server->listeners[i].name.ptr);
+	memory_free(server->listeners);
+	smtp_snapshot_release(server->snapshot);
+	rate_free(server->shared.rate);
+	if (server->epoll >= 0)
+		close(server->epoll);
+	if (server->wake >= 0)
+		close(server->wake);
+	if (server->reserve >= 0)
+		close(server->reserve);
+	pthread_mutex_destroy(&server->lock);
+	memory_free(server);
+}
+
+static bool open_descriptors(struct smtp_server *server, struct err *err)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
+
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (server->epoll < 0 || server->wake < 0 || server->reserve < 0 ||
+	    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &event) < 0)
+		return err_set_errno(err, "epoll");
+	watch_listeners(server, EPOLL_CTL_ADD);
+	return true;
+}
+
+static bool start_thread(struct smtp_server *server, struct err *err)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	errno = pthread_create(
+	    &server->thread, &attributes, run_server, server);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return errno == 0 || err_set_errno(err, "start a thread");
+}
+
+bool smtp_server_start(const struct smtp_server_settings *settings,
+    struct smtp_server **ret, struct err *err)
+{
+	const struct config *config = settings->gate.config;
+	struct smtp_server *server = MEMORY_NEW(struct smtp_server);
+
+	server->epoll = server->wake = server->reserve = -1;
+	pthread_mutex_init(&server->lock, NULL);
+	wheel_init(&server->wheel, clock_monotonic_ms());
+	server->shared.rate = rate_new();
+	copy_listeners(server, settings);
+	if (!check_listeners(server, config, err) ||
+	    !smtp_snapshot_new(&settings->gate, &server->snapshot, err) ||
+	    !open_descriptors(server, err)) {
+		free_server(server);
+		return false;
+	}
+	server->workers = workers_new(
+	    config->limits.threads, run_connection, server);
+	if (!start_thread(server, err)) {
+		workers_free(server->workers);
+		free_server(server);
+		return false;
+	}
+	*ret = server;
+	return true;
+}
+
+bool smtp_server_reload(struct smtp_server *server,
+    const struct gate_context *gate, struct err *err)
+{
+	struct smtp_snapshot *fresh, *old;
+
+	if (!check_listeners(server, gate->config, err) ||
+	    !smtp_snapshot_new(gate, &fresh, err))
+		return false;
+	pthread_mutex_lock(&server->lock);
+	old = server->snapshot;
+	server->snapshot = fresh;
+	pthread_mutex_unlock(&server->lock);
+	smtp_snapshot_release(old);
+	workers_set_max(server->workers, gate->config->limits.threads);
+	return true;
+}
+
+void smtp_server_drain(struct smtp_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	if (!atomic_load(&server->shared.draining))
+		server->drain_until = deadline_in(
+		    (int64_t)
+			server->snapshot->gate.config->limits.drain_timeout);
+	atomic_store(&server->shared.draining, true);
+	pthread_mutex_unlock(&server->lock);
+	poke(server);
+}
+
+void smtp_server_wait(struct smtp_server *server)
+{
+	pthread_join(server->thread, NULL);
+	workers_free(server->workers);
+	free_server(server);
+}
+
+struct smtp_server_statistics smtp_server_statistics(struct smtp_server *server)
+{
+	struct smtp_server_statistics statistics = {
+	    .accepted = atomic_load(&server->accepted),
+	    .refused = atomic_load(&server->refused),
+	    .messages = atomic_load(&server->shared.messages),
+	    .smuggling = atomic_load(&server->shared.smuggling),
+	    .connections = atomic_load(&server->open),
+	    .threads = workers_threads(server->workers),
+	};
+
+	pthread_mutex_lock(&server->lock);
+	statistics.parked = server->wheel.count;
+	pthread_mutex_unlock(&server->lock);
+	return statistics;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* smtp/server.h - the SMTP server: listeners, parked sessions, workers.
+ *
+ * One thread accepts connections and watches the sessions that wait for their
+ * client; a session with something to do runs on a worker (limits.threads of
+ * them at most).  Who comes when limits.connections or the limits of his
+ * network are reached hears 421 at once.
+ */
+#ifndef SMTP_SERVER_H
+#define SMTP_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "gate/gate.h"
+
+struct smtp_server;
+
+struct smtp_server_socket {
+	int fd;		   /* listening; stays the caller's, open until
+			    * smtp_server_wait has returned */
+	struct slice name; /* of the listener in the configuration */
+};
+
+struct smtp_server_settings {
+	/* config and resolver are held; the store must outlive the server. */
+	struct gate_context gate;
+	size_t socket_count;
+	const struct smtp_server_socket *sockets; /* copied */
+};
+
+/* False: E_CONFIG (certificates; a socket without its listener), E_IO. */
+bool smtp_server_start(const struct smtp_server_settings *settings,
+    struct smtp_server **ret, struct err *err);
+
+/* New sessions work with this from now on; those that run keep what they have.
+ * False, and nothing changed: E_CONFIG. */
+bool smtp_server_reload(struct smtp_server *server,
+    const struct gate_context *gate, struct err *err);
+
+/* Returns at once.  New connections and parked sessions get 421; those at work
+ * finish, within limits.drain_timeout. */
+void smtp_server_drain(struct smtp_server *server);
+
+/* After smtp_server_drain: until the last session has ended.  Frees. */
+void smtp_server_wait(struct smtp_server *server);
+
+struct smtp_server_statistics {
+	uint64_t accepted, refused, messages, smuggling; /* in all */
+	uint64_t connections, parked, threads;		 /* now */
+};
+struct smtp_server_statistics smtp_server_statistics(
+    struct smtp_server *server);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* smtp/workers.h - threads that come with the work and go without it.
+ *
+ * Work is taken in the order it was posted.  A thread is started when work
+ * waits and none is idle, up to a maximum; one that was idle for a while ends.
+ * Signals are blocked in all of them.
+ */
+#ifndef SMTP_WORKERS_H
+#define SMTP_WORKERS_H
+
+#include <stddef.h>
+
+/* The first member of what is worked on. */
+struct work {
+	struct work *next;
+};
+
+struct workers;
+
+struct workers *workers_new(
+    size_t max, void (*run)(void *context, struct work *work), void *context);
+
+/* Any thread.  The work belongs to run from now on. */
+void workers_post(struct workers *workers, struct work *work);
+
+/* Another maximum, for what is posted from now on. */
+void workers_set_max(struct workers *workers, size_t max);
+
+size_t workers_threads(struct workers *workers);
+
+/* Waits until all that was posted is done and every thread has ended. */
+void workers_free(struct workers *workers);
+
+#endif
