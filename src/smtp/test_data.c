@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/data.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+
+struct data_case {
+	struct slice wire;
+	enum data_event end;  /* DATA_MORE: not ended */
+	struct slice content; /* when it ends or wants more */
+	size_t left;	      /* input behind the end */
+};
+
+#define CASE(wire, end, content, left)                                         \
+	{                                                                      \
+		SLICE_INIT(wire), end, SLICE_INIT(content), left               \
+	}
+
+/* RFC 5321, section 4.5.2, and what smugglers try. */
+static const struct data_case cases[] = {
+    /* clang-format off */
+    CASE(".\r\n", DATA_END, "", 0),
+    CASE("\r\n.\r\n", DATA_END, "\r\n", 0),
+    CASE("a\r\n.\r\n", DATA_END, "a\r\n", 0),
+    CASE("a\r\n.\r\nQUIT\r\n", DATA_END, "a\r\n", 6),
+    CASE("..\r\n.\r\n", DATA_END, ".\r\n", 0),
+    CASE(".a\r\n.\r\n", DATA_END, "a\r\n", 0),
+    CASE("..a\r\n...\r\n.\r\n", DATA_END, ".a\r\n..\r\n", 0),
+    CASE("a.b\r\nc.\r\n.\r\n", DATA_END, "a.b\r\nc.\r\n", 0),
+    CASE("a\0b\r\n.\r\n", DATA_END, "a\0b\r\n", 0),
+    CASE("a\r\n.", DATA_MORE, "a\r\n", 0),
+    CASE("a\r\n.\r", DATA_MORE, "a\r\n", 0),
+    CASE("a\r", DATA_MORE, "a\r", 0),
+    CASE("a\n.\n", DATA_BARE_LF, "", 0),
+    CASE("a\n.\r\n", DATA_BARE_LF, "", 0),
+    CASE("a\r\n.\n", DATA_BARE_LF, "", 0),
+    CASE("a\r.\r\n", DATA_BARE_CR, "", 0),
+    CASE("a\r.\r", DATA_BARE_CR, "", 0),
+    CASE("a\r\n.\rx", DATA_BARE_CR, "", 0),
+    CASE("a\r\n.\r\r\n", DATA_BARE_CR, "", 0),
+    CASE("a\r\r\n.\r\n", DATA_BARE_CR, "", 0),
+    CASE("\n", DATA_BARE_LF, "", 0),
+    CASE("\rx", DATA_BARE_CR, "", 0),
+    CASE("a\r\0\n.\r\n", DATA_BARE_CR, "", 0),
+    /* clang-format on */
+};
+
+static enum data_event feed(
+    struct data_reader *reader, struct slice *input, struct buf *content)
+{
+	struct slice piece;
+	enum data_event event;
+
+	while ((event = data_next(reader, input, &piece)) == DATA_PIECE)
+		assert_true(buf_add(content, piece));
+	return event;
+}
+
+/* The same bytes, cut at two places, are the same message. */
+static void check(const struct data_case *c, size_t first, size_t second)
+{
+	struct slice parts[3] = {slice_sub(c->wire, 0, first),
+	    slice_sub(c->wire, first, second - first),
+	    slice_from_pos(c->wire, second)};
+	struct data_reader reader = {0};
+	enum data_event event = DATA_MORE;
+	struct buf content;
+	size_t left = 0;
+
+	buf_init(&content, 1000);
+	for (int i = 0; i < 3; i++) {
+		if (event == DATA_MORE)
+			event = feed(&reader, &parts[i], &content);
+		left += parts[i].len;
+	}
+	if (event != c->end)
+		fail_msg("%.*s at %zu, %zu: %d", SLICE_ARGS(c->wire), first,
+		    second, event);
+	if (event == DATA_END || event == DATA_MORE) {
+		assert_int_equal(left, c->left);
+		assert_true(slice_eq(buf_slice(&content), c->content));
+	}
+	buf_release(&content);
+}
+
+static void test_every_split(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		for (size_t a = 0; a <= cases[i].wire.len; a++)
+			for (size_t b = a; b <= cases[i].wire.len; b++)
+				check(&cases[i], a, b);
+}
+
+static void test_chunks(void **state)
+{
+	struct data_reader reader = {.chunks = true};
+	struct slice input = SLICE("a\r\n.\r\n..b\r\n");
+	struct slice whole = input;
+	struct buf content;
+
+	(void)state;
+	buf_init(&content, 100);
+	assert_int_equal(feed(&reader, &input, &content), DATA_MORE);
+	assert_true(slice_eq(buf_slice(&content), whole));
+	assert_true(data_may_end(&reader));
+	input = SLICE("x\r");
+	assert_int_equal(feed(&reader, &input, &content), DATA_MORE);
+	assert_false(data_may_end(&reader));
+	input = SLICE("y");
+	assert_int_equal(feed(&reader, &input, &content), DATA_BARE_CR);
+	buf_release(&content);
+}
+
+/* The longest line, without CR LF and stuffed dots, over all pieces. */
+static void test_line_length(void **state)
+{
+	struct data_reader reader = {0};
+	struct slice input = SLICE("12345\r\n.678");
+	struct buf content;
+
+	(void)state;
+	buf_init(&content, 100);
+	feed(&reader, &input, &content);
+	assert_int_equal(reader.longest_line, 5);
+	input = SLICE("901\r\n1\r\n");
+	feed(&reader, &input, &content);
+	assert_int_equal(reader.longest_line, 6);
+	buf_release(&content);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_every_split),
+	    cmocka_unit_test(test_chunks),
+	    cmocka_unit_test(test_line_length),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
