@@ -61,8 +61,8 @@ static bool find_ids(struct arena *arena, const struct config *config,
 static bool drop_privileges(
     struct arena *arena, const struct config *config, struct err *err)
 {
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = 0;
+	gid_t gid = 0;
 
 	if (geteuid() != 0 || config->user.len == 0)
 		return true;

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 
 static const struct command *const commands[] = {
+    &command_serve,
     &command_check,
     &command_config_check,
     &command_config_dump,
