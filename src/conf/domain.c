@@ -51,11 +51,26 @@ static bool is_ldh_or_underscore(char c)
 	return is_ldh(c) || c == '_';
 }
 
+/* A valid A-label is what its own U-label becomes (RFC 5890, 2.3.2.1). */
+static bool decodes(const char *label)
+{
+	char *unicode = NULL;
+	uint8_t *again = NULL;
+	bool same;
+
+	if (idn2_to_unicode_8z8z(label, &unicode, 0) != IDN2_OK)
+		return false;
+	same = idn2_lookup_u8((const uint8_t *)unicode, &again,
+		   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
+	       slice_eq(slice_from(label), slice_from((const char *)again));
+	idn2_free(unicode);
+	idn2_free(again);
+	return same;
+}
+
 static const char *fault_of_label(
     struct arena *arena, struct slice label, unsigned int forms)
 {
-	char *unicode = NULL;
-
 	if (label.len == 0)
 		return "it has an empty label";
 	if (label.len > LABEL_MAX)
@@ -67,11 +82,9 @@ static const char *fault_of_label(
 		return "a label begins or ends with a hyphen";
 	if (!slice_starts(label, SLICE("xn--")))
 		return NULL;
-	if (idn2_to_unicode_8z8z(arena_text(arena, label), &unicode, 0) !=
-	    IDN2_OK)
-		return "a label with xn-- does not decode";
-	idn2_free(unicode);
-	return NULL;
+	return decodes(arena_text(arena, label))
+		   ? NULL
+		   : "a label with xn-- does not decode";
 }
 
 static const char *fault_of(

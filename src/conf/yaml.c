@@ -8,6 +8,9 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/ascii.h"
+#include "base/text.h"
+
 struct frame {
 	struct yaml_node *node;
 	bool has_key; /* a mapping: the next value is for key */
@@ -33,6 +36,22 @@ static struct place place_of_mark(const struct fy_mark *mark)
 		place.column = (unsigned int)mark->column + 1;
 	}
 	return place;
+}
+
+/* Quotes, "*" and "&" are not in the token that they begin. */
+static struct place before(struct place place)
+{
+	if (place.column > 1)
+		place.column--;
+	return place;
+}
+
+static bool is_quoted(struct fy_token *token)
+{
+	enum fy_scalar_style style = token ? fy_token_scalar_style(token)
+					   : FYSS_PLAIN;
+
+	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
 }
 
 static struct slice token_text(struct builder *builder, struct fy_token *token)
@@ -138,7 +157,7 @@ static bool has_extras(
 {
 	if (anchor)
 		problems_error(builder->problems,
-		    place_of_mark(fy_token_start_mark(anchor)), NULL,
+		    before(place_of_mark(fy_token_start_mark(anchor))), NULL,
 		    "anchors (&name) are not used here; write the value out");
 	if (tag)
 		problems_error(builder->problems,
@@ -161,6 +180,9 @@ static bool on_scalar(
 	node = add_node(builder, YAML_SCALAR, place);
 	if (!node)
 		return false;
+	/* What is not there has the place of its key. */
+	if (text.len == 0 && node->key.len && !is_quoted(scalar->value))
+		node->place = node->key_place;
 	node->text = text;
 	node->plain = !scalar->value ||
 		      fy_token_scalar_style(scalar->value) == FYSS_PLAIN;
@@ -219,8 +241,10 @@ static bool on_event(struct builder *builder, struct fy_event *event)
 
 	switch (event->type) {
 	case FYET_DOCUMENT_START: return on_document(builder, place);
-	case FYET_SCALAR: return on_scalar(builder, event, place);
-	case FYET_ALIAS: return on_alias(builder, event, place);
+	case FYET_SCALAR:
+		return on_scalar(builder, event,
+		    is_quoted(event->scalar.value) ? before(place) : place);
+	case FYET_ALIAS: return on_alias(builder, event, before(place));
 	case FYET_MAPPING_START:
 		return on_start(builder, YAML_MAP, place,
 		    event->mapping_start.anchor, event->mapping_start.tag);
@@ -300,6 +324,34 @@ static struct fy_diag *quiet_diag(struct arena *arena)
 	return diag;
 }
 
+/* The library lets bad UTF-8 pass, and takes quadratic time for blank lines of
+ * a block scalar. */
+static bool check_bytes(struct slice bytes, struct problems *problems)
+{
+	struct place place = {1, 1};
+	size_t run = 0, length;
+
+	for (; bytes.len; bytes = slice_from_pos(bytes, length)) {
+		length = text_utf8_length(bytes);
+		if (length == 0 || *bytes.ptr == '\0') {
+			problems_error(problems, place, NULL,
+			    "a byte that is not text in UTF-8");
+			return false;
+		}
+		place.column++;
+		if (*bytes.ptr == '\n')
+			place = (struct place){place.line + 1, 1};
+		run = ascii_is_fws(*bytes.ptr) ? run + 1 : 0;
+		if (run > YAML_BLANKS_MAX) {
+			problems_error(problems, place, NULL,
+			    "more than %d blanks or empty lines in a row",
+			    YAML_BLANKS_MAX);
+			return false;
+		}
+	}
+	return true;
+}
+
 struct yaml_node *yaml_parse(struct arena *arena, struct slice bytes,
     bool is_json, struct problems *problems)
 {
@@ -321,7 +373,7 @@ struct yaml_node *yaml_parse(struct arena *arena, struct slice bytes,
 		    "the YAML parser cannot start");
 		return NULL;
 	}
-	if (!run_parser(builder, parser, diag))
+	if (!check_bytes(bytes, problems) || !run_parser(builder, parser, diag))
 		return NULL;
 	if (!builder->root || yaml_is_null(builder->root)) {
 		builder->root = ARENA_NEW(arena, struct yaml_node);
