@@ -127,6 +127,17 @@ static void load_list(struct loader *loader, const struct field *field,
 	    sizeof(items));
 }
 
+/* One mapping of a list; unlike other mappings it cannot be left out. */
+static void load_item(struct loader *loader, const struct table *table,
+    const struct yaml_node *node, const char *path, void *base)
+{
+	if (yaml_is_null(node) && !node->bad)
+		problems_error(loader->problems, node->place, path,
+		    "is empty; write a mapping, or remove it");
+	else
+		load_table(loader, table, node, path, base);
+}
+
 static void load_tables(struct loader *loader, const struct field *field,
     const struct yaml_node *node, const char *path, void *base)
 {
@@ -139,7 +150,7 @@ static void load_tables(struct loader *loader, const struct field *field,
 		return;
 	items = arena_array(loader->arena, node->count, table->size);
 	for (const struct yaml_node *n = node->first; n; n = n->next, index++)
-		load_table(loader, table, n,
+		load_item(loader, table, n,
 		    arena_format(loader->scratch, "%s[%zu]", path, index),
 		    items + index * table->size);
 	memcpy(member(base, field->offset), &items, sizeof(items));

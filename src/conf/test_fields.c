@@ -51,6 +51,16 @@ static bool is_name_byte(char c)
 	return c == '_' || (ascii_is_alnum(c) && !ascii_is_upper(c));
 }
 
+static void check_kind(const struct field *field)
+{
+	if ((field->type == TYPE_TABLE || field->type == TYPE_TABLES) !=
+	    (field->table != NULL))
+		fail_msg("%s: table and type differ", field->name);
+	if ((field->type == TYPE_CHOICE || field->type == TYPE_WORD) !=
+	    (field->choices != NULL))
+		fail_msg("%s: choices and type differ", field->name);
+}
+
 static void visit_shape(
     struct walk *walk, const struct table *table, const struct field *field)
 {
@@ -61,12 +71,7 @@ static void visit_shape(
 		fail_msg("%s has no help", field->name);
 	if (has_value(field) && !field->example)
 		fail_msg("%s has no example", field->name);
-	if ((field->type == TYPE_TABLE || field->type == TYPE_TABLES) !=
-	    (field->table != NULL))
-		fail_msg("%s: table and type differ", field->name);
-	if ((field->type == TYPE_CHOICE || field->type == TYPE_WORD) !=
-	    (field->choices != NULL))
-		fail_msg("%s: choices and type differ", field->name);
+	check_kind(field);
 	if (field->required && field->fallback)
 		fail_msg("%s: is required and has a default", field->name);
 	if (field->max && field->max <= field->min)

@@ -125,7 +125,9 @@ const struct test_text test_texts[] = {
     {L "  - {name: a, address: \"[::]:25\", role: milter, tls: {certificate: c, key: k}}\n", 1, "is not for a milter"},
     {L "  - {name: a, address: \"[::]:25\", role: submission}\n", 0, "takes submissions without TLS"},
     {L "  - {name: a, address: \"[::]:25\", role: relay, xclient: [10.0.0.0/33]}\n", 1, "listeners[0].xclient[0]: \"10.0.0.0/33\" is not an IP address or network"},
+    {L "  -\n", 1, "listeners[0]: is empty"},
     /* connectors */
+    {C "  - {name: a, networks: [192.0.2.1]}\n  - ~\n", 1, "t.yaml:6:5: connectors[1]: is empty; write a mapping, or remove it"},
     {C "  - {name: a, treat_as: internal}\n", 1, "t.yaml:5:5: connectors[0]: treat_as: internal needs networks or tls_names"},
     {C "  - {name: a}\n", 0, "warning: connectors[0]: has neither networks nor tls_names"},
     {C "  - {name: a, treat_as: internal, networks: [0.0.0.0/0]}\n", 0, "open relay"},
