@@ -170,6 +170,8 @@ static void test_changed_only(void **state)
 	    &problems);
 
 	(void)state;
+	assert_non_null(
+	    strstr(dump(arena, config, 0), "keep:\n  trace: 90d\n"));
 	assert_string_equal(dump(arena, config, DUMP_CHANGED),
 	    "hostname: a.example\nstate_directory: /srv\nlimits:\n"
 	    "  message_size: 1M\n");

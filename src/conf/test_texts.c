@@ -72,6 +72,8 @@ const struct test_text test_texts[] = {
     {"[1]", 1, "t.yaml:1:1: the file: is a list; it must be a mapping"},
     {"x", 1, "t.yaml:1:1: the file: is a single value"},
     {H "limit: {}\n", 1, "t.yaml:2:1: \"limit\" is not a known key; did you mean limits?"},
+    {H "<<: {a: 1}\n", 1, "t.yaml:2:1: merge keys (<<) are not used"},
+    {H "hostname: b.example\n", 1, "t.yaml:2:1: the key \"hostname\" is repeated; it is also on line 1"},
     {H "qqqqqqqq: 1\n", 1, "known here: hostname, authserv_id, user"},
     {H "limits:\n  recipiants: 3\n", 1, "t.yaml:3:3: limits: \"recipiants\" is not a known key; did you mean recipients?"},
     {"hostname: localhost\n", 1, "t.yaml:1:11: hostname: \"localhost\" is not a domain name: it needs a dot"},

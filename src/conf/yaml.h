@@ -19,7 +19,7 @@ enum yaml_limit {
 	YAML_DEPTH_MAX = 20,
 	YAML_KEYS_MAX = 256, /* of one mapping */
 	YAML_NODES_MAX = 200000,
-	YAML_BLANKS_MAX = 1000,	/* white space in a row, line ends included */
+	YAML_BLANKS_MAX = 1000, /* white space in a row, line ends included */
 };
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
