@@ -106,8 +106,6 @@ struct slice gate_authentication_results(const struct gate_message *message)
 const struct decision *gate_decide(
     struct gate_message *message, struct slice content)
 {
-	int64_t before = clock_monotonic_ms();
-
 	require(!message->decided);
 	message->content = content;
 	if (!message->refused) {
@@ -118,8 +116,6 @@ const struct decision *gate_decide(
 	header_policy_apply(message);
 	message->decided = true;
 	message->decided_ms = clock_monotonic_ms();
-	metrics_observe(METRIC_DECIDE_DURATION,
-	    (uint64_t)(message->decided_ms - before) * 1000);
 	return &message->decision;
 }
 
@@ -205,9 +201,57 @@ bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 		return false;
 	}
 	metrics_count(METRIC_MESSAGES, trace.verdict);
-	metrics_observe(METRIC_MESSAGE_SIZE, trace.size);
 	log_verdict(message, &trace);
 	return true;
+}
+
+void gate_note_refused_recipient(struct gate_message *message,
+    struct slice address, const struct smtp_reply_text *reply)
+{
+	const struct envelope_client *client = message->envelope->client;
+	char ip[IP_TEXT_MAX];
+
+	log_info("message.recipient_refused",
+	    LOG_S("id", message->envelope->id),
+	    LOG_T("client", ip_format(&client->ip, ip)),
+	    LOG_S("from", message->envelope->mail_from),
+	    LOG_S("recipient", address),
+	    LOG_S("reply", decision_reply_line(message->arena, reply)));
+	if (message->refused || message->decided ||
+	    !slice_eq(reply->enhanced, SLICE("5.7.1")))
+		return;
+	/* For the case that no content follows: see gate_end. */
+	message->refused_at_rcpt = true;
+	message->refused_recipient = (struct envelope_recipient){
+	    .address = arena_slice(message->arena, address)};
+	message->rcpt_refusal = *reply;
+}
+
+/* A transaction that policy refused at RCPT and that brought no content still
+ * leaves a trace: own-domain reports and explain live on it.  Recipients that
+ * the next hop does not know only leave a log line, or a dictionary attack
+ * would fill the store. */
+void gate_end(struct gate_message *message)
+{
+	struct envelope *ended;
+	struct smtp_reply_text ignored;
+
+	if (message->decided || !message->refused_at_rcpt ||
+	    !message->context->store)
+		return;
+	ended = ARENA_NEW(message->arena, struct envelope);
+	*ended = *message->envelope;
+	ended->recipient_count = ended->recipient_room = 1;
+	ended->recipients = &message->refused_recipient;
+	message->envelope = ended;
+	if (message->spf_done)
+		message->own_domain = authenticate_own_domain(message);
+	gate_refuse(message,
+	    message->own_domain.result == OWN_DOMAIN_FAIL ? SLICE("own-domain")
+							  : SLICE("recipient"),
+	    &message->rcpt_refusal);
+	gate_decide(message, (struct slice){NULL, 0});
+	gate_commit(message, &ignored);
 }
 
 void gate_note_delivery(

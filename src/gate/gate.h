@@ -86,6 +86,15 @@ const struct decision *gate_decide(
  * when this returns true.  False: answer *ret (451 4.3.0), deliver nothing. */
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret);
 
+/* A recipient was refused at RCPT, by gate_recipient or the next hop: logged,
+ * and remembered for gate_end. */
+void gate_note_refused_recipient(struct gate_message *message,
+    struct slice address, const struct smtp_reply_text *reply);
+
+/* The transaction is over, whatever came of it: leaves the trace of one that
+ * policy refused before any content.  Nothing else may follow. */
+void gate_end(struct gate_message *message);
+
 /* What came of it: verdict "accept"/"reject"/"defer" of the next hop. */
 void gate_note_delivery(
     struct gate_message *message, struct slice verdict, struct slice reply);

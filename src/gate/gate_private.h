@@ -53,6 +53,9 @@ struct gate_message {
 	bool refused;				    /* before any judgement */
 	struct smtp_reply_text *recipient_refusals; /* code 0: accepted */
 	size_t refused_recipient_count;
+	bool refused_at_rcpt; /* by policy; what for, if nothing follows */
+	struct envelope_recipient refused_recipient;
+	struct smtp_reply_text rcpt_refusal;
 	struct decision decision;
 	bool decided;
 	struct slice authentication_results; /* the added field's value */

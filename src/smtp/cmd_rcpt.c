@@ -145,7 +145,10 @@ void cmd_rcpt(struct session *session, struct slice argument)
 	if (reply.code / 100 == 2)
 		envelope_add_recipient(
 		    transaction->arena, &transaction->envelope, &recipient);
-	else if (reply.code >= 500)
+	else
+		gate_note_refused_recipient(
+		    transaction->gate, recipient.address, &reply);
+	if (reply.code >= 500)
 		session->bad_recipients++;
 	session_reply_text(session, &reply);
 }

@@ -16,6 +16,7 @@ struct gate_message {
 	struct slice header, content;
 	uint64_t body_size;
 	struct decision decision;
+	bool refused; /* before any judgement */
 };
 
 struct gate_message *gate_begin(struct arena *arena,
@@ -86,6 +87,8 @@ const struct decision *gate_decide(
 	    VERDICT_QUARANTINE, VERDICT_DISCARD, VERDICT_DEFER, VERDICT_REJECT};
 	struct decision *decision = &message->decision;
 
+	if (message->refused)
+		return decision;
 	/* The header is where it was, and nothing was lost on the way. */
 	require(slice_starts(content, message->header));
 	require(content.len == message->header.len + message->body_size);
@@ -120,6 +123,27 @@ void gate_note_delivery(
 {
 	(void)message;
 	require(verdict.len && reply.len);
+}
+
+void gate_note_refused_recipient(struct gate_message *message,
+    struct slice address, const struct smtp_reply_text *reply)
+{
+	(void)message;
+	require(address.len && reply->code >= 400);
+}
+
+void gate_refuse(struct gate_message *message, struct slice policy,
+    const struct smtp_reply_text *reply)
+{
+	require(policy.len && reply->code >= 400);
+	message->refused = true;
+	message->decision.verdict = VERDICT_REJECT;
+	message->decision.reply = *reply;
+}
+
+void gate_end(struct gate_message *message)
+{
+	(void)message;
 }
 
 struct message_pieces gate_pieces(struct gate_message *message)

@@ -60,6 +60,7 @@ void transaction_drop(struct session *session)
 		return;
 	session->transaction = NULL;
 	delivery_abort(transaction->delivery);
+	gate_end(transaction->gate);
 	transaction_free(transaction);
 }
 
@@ -292,11 +293,18 @@ static void reply_to_each(
 	}
 }
 
+/* A limit or a failure ended the content before it was judged: the trace says
+ * so.  That it cannot be stored changes nothing for the client. */
 static void note_refused(const struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
+	struct smtp_reply_text ignored;
 	char ip[IP_TEXT_MAX];
 
+	gate_refuse(
+	    transaction->gate, SLICE("limits"), &transaction->failure);
+	gate_decide(transaction->gate, (struct slice){NULL, 0});
+	gate_commit(transaction->gate, &ignored);
 	log_info("smtp.refused", LOG_S("id", transaction->envelope.id),
 	    LOG_T("client_ip", ip_format(&session->client.ip, ip)),
 	    LOG_I("code", transaction->failure.code),
