@@ -10,6 +10,12 @@ static const struct command *const commands[] = {
     &command_config_dump,
     &command_config_describe,
     &command_dmarc,
+    &command_explain,
+    &command_quarantine_list,
+    &command_quarantine_show,
+    &command_quarantine_release,
+    &command_quarantine_delete,
+    &command_report_own_domain,
     &command_spf,
     NULL,
 };

@@ -52,6 +52,11 @@ bool gate_recipient(struct gate_message *message, struct slice address,
 const struct conf_route *gate_route(
     const struct gate_message *message, struct slice address);
 
+/* The same with no message at hand (the release of a quarantined one); NULL
+ * if the configuration has none.  It belongs to config. */
+const struct conf_route *gate_find_route(
+    struct arena *arena, const struct config *config, struct slice address);
+
 /* True if this sender uses a domain of ours and nothing authenticates it so
  * far: an unknown recipient is then answered with *ret (550 5.7.1), not with
  * the next hop's 5.1.1, so that refusal does not depend on the mailbox. */

@@ -44,21 +44,19 @@ const struct conf_route *route_find(
 }
 
 /* The domain of a recipient as routes and accepted domains are written. */
-static bool recipient_domain(
-    const struct gate_message *message, struct slice address, struct slice *ret)
+static bool recipient_domain(struct arena *arena, const struct config *config,
+    struct slice address, struct slice *ret)
 {
 	struct slice domain = address_domain(address);
 
 	/* "postmaster" alone is ours (RFC 5321 section 4.5.1). */
 	if (domain.len == 0 && slice_eq_nocase(address, SLICE("postmaster"))) {
-		const struct config *config = message->context->config;
-
 		if (config->accepted_domains.count == 0)
 			return false;
 		*ret = config->accepted_domains.items[0];
 		return true;
 	}
-	return name_normalize(message->arena, domain, ret, NULL);
+	return name_normalize(arena, domain, ret, NULL);
 }
 
 static struct smtp_reply_text refuse(
@@ -73,7 +71,7 @@ bool gate_recipient(struct gate_message *message, struct slice address,
 	const struct config *config = message->context->config;
 	struct slice domain;
 
-	if (!recipient_domain(message, address, &domain)) {
+	if (!recipient_domain(message->arena, config, address, &domain)) {
 		*ret = refuse(550, SLICE("5.1.2"),
 		    SLICE("the recipient's domain is not a domain name"));
 		return false;
@@ -96,9 +94,16 @@ bool gate_recipient(struct gate_message *message, struct slice address,
 const struct conf_route *gate_route(
     const struct gate_message *message, struct slice address)
 {
+	return gate_find_route(
+	    message->arena, message->context->config, address);
+}
+
+const struct conf_route *gate_find_route(
+    struct arena *arena, const struct config *config, struct slice address)
+{
 	struct slice domain;
 
-	if (!recipient_domain(message, address, &domain))
+	if (!recipient_domain(arena, config, address, &domain))
 		return NULL;
-	return route_find(message->context->config, domain);
+	return route_find(config, domain);
 }

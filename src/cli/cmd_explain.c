@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gatehouse explain - why a message was treated as it was. */
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/store_options.h"
+#include "cli/story.h"
+
+/* An id is unique; a Message-ID may be anybody's, any number of times. */
+static bool find(struct arena *arena, struct store *store, struct slice what,
+    size_t *ret_count, struct store_trace **ret, struct err *err)
+{
+	struct slice inner = what;
+	struct store_query queries[3] = {
+	    {.id = what}, {.message_id = what}, {.limit = 0}};
+
+	if (inner.len > 2 && inner.ptr[0] == '<' &&
+	    inner.ptr[inner.len - 1] == '>')
+		inner = slice_sub(inner, 1, inner.len - 2);
+	else
+		inner = arena_format_slice(arena, "<%.*s>", SLICE_ARGS(what));
+	queries[2].message_id = inner;
+	*ret_count = 0;
+	for (size_t i = 0; i < 3 && *ret_count == 0; i++)
+		if (!store_find_traces(
+			store, arena, &queries[i], ret_count, ret, err))
+			return false;
+	return true;
+}
+
+static json_t *short_json(struct arena *arena, const struct store_trace *trace)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+	    show_json_text(arena, trace->id), "time",
+	    show_json_time(arena, trace->time_ms), "message_id",
+	    show_json_text(arena, trace->message_id), "sender",
+	    show_json_text(arena, trace->sender), "recipients_of_envelope",
+	    show_json_texts(arena, trace->recipient_count, trace->recipients),
+	    "verdict", show_json_text(arena, trace->verdict), "delivery",
+	    show_json_text(arena, trace->delivery));
+}
+
+/* The facts, with what came after them. */
+static json_t *full_json(struct arena *arena, const struct store_trace *trace)
+{
+	json_t *facts = json_loadb(trace->facts.ptr ? trace->facts.ptr : "",
+	    trace->facts.len, 0, NULL);
+	json_t *row = short_json(arena, trace);
+
+	if (!json_is_object(facts)) {
+		json_decref(facts);
+		facts = json_object();
+	}
+	json_object_update(facts, row);
+	json_object_set_new(
+	    facts, "reply", show_json_text(arena, trace->reply));
+	json_decref(row);
+	return facts;
+}
+
+static int print_json(
+    struct arena *arena, size_t count, const struct store_trace *traces)
+{
+	json_t *list;
+
+	if (count == 1)
+		return show_print_json(full_json(arena, traces));
+	list = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, short_json(arena, &traces[i]));
+	return show_print_json(list);
+}
+
+static int print_text(
+    struct arena *arena, size_t count, const struct store_trace *traces)
+{
+	struct buf *out = buf_in_arena(arena, SHOW_MAX);
+
+	if (count == 1) {
+		story_tell(traces, out);
+		return show_print(out);
+	}
+	buf_add_format(out,
+	    "%zu messages match; gatehouse explain ID tells of one:\n", count);
+	for (size_t i = 0; i < count; i++) {
+		show_text(out, traces[i].id);
+		buf_add_text(out, "  ");
+		show_time(out, traces[i].time_ms);
+		buf_add_text(out, "  ");
+		show_text(out, traces[i].verdict);
+		buf_add_text(out, "  from <");
+		show_text(out, traces[i].sender);
+		buf_add_text(out, ">  ");
+		show_text(out, traces[i].client_ip);
+		buf_add_byte(out, '\n');
+	}
+	return show_print(out);
+}
+
+static int run(struct arena *arena, const struct command_line *line)
+{
+	const char *const *arguments;
+	struct store_trace *traces;
+	struct store *store;
+	struct err err;
+	size_t count;
+
+	command_arguments(line, &arguments);
+	if (!store_options_open(arena, line, &store, NULL, &err) ||
+	    !find(
+		arena, store, slice_from(arguments[0]), &count, &traces, &err))
+		return command_fail(&err);
+	if (count == 0) {
+		fprintf(stderr,
+		    "gatehouse: no message has the id or Message-ID %.200s; "
+		    "it may be older than the traces that are kept, or it "
+		    "never came here\n",
+		    arguments[0]);
+		return EXIT_FOUND;
+	}
+	if (command_has(line, "json"))
+		return print_json(arena, count, traces);
+	return print_text(arena, count, traces);
+}
+
+const struct command command_explain = {
+    .name = "explain",
+    .arguments = "ID|MESSAGE-ID",
+    .summary = "tell why a message was treated as it was",
+    .description =
+	"Tells the story of one message from its trace: who handed it over, "
+	"what SPF, DKIM, ARC and DMARC said, whether it used one of our "
+	"domains, which policies were tried, the verdict, the reply that the "
+	"client got, and what the next hop answered.\n"
+	"\n"
+	"The message is named by the id of its transaction, as in the log and "
+	"in the reply, or by its Message-ID with or without angle brackets. "
+	"If several messages have that Message-ID they are listed.\n"
+	"\n"
+	"Exit code 1: no such message.",
+    .options = {options_store, options_json},
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .examples = "# Why was it refused?\n"
+		"gatehouse explain 0K3mZ9QxT1aB7cDe\n"
+		"# By its Message-ID, as JSON\n"
+		"gatehouse explain '<1234@sender.example>' --json",
+    .run = run,
+};

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gatehouse quarantine release - a held message goes on to its recipients.
+ *
+ * It is marked only after the next hop has taken it for every recipient: a
+ * crash in between means that it may be delivered twice, never that it is
+ * lost (RFC 5321 section 4.5.4.1).
+ */
+#include "cli/quarantine.h"
+
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/resolver_config.h"
+#include "cli/store_options.h"
+#include "gate/gate.h"
+#include "smtp/delivery.h"
+
+static const struct option_spec options_release[] = {
+    {"to", 0, OPTION_LIST, "ADDR", "only to this one of its recipients"},
+    {"again", 0, OPTION_FLAG, NULL, "even if it was released before"},
+    {0},
+};
+
+struct release {
+	struct arena *arena;
+	const struct command_line *line;
+	struct store *store;
+	struct next_hop_pool *pool;
+};
+
+bool quarantine_release_deliver(struct arena *arena, struct next_hop_pool *pool,
+    const struct store_quarantined *held, struct slice recipient,
+    struct slice message, struct smtp_reply_text *ret_reply)
+{
+	const struct conf_route *route = gate_find_route(
+	    arena, next_hop_pool_config(pool), recipient);
+
+	if (!route) {
+		*ret_reply = (struct smtp_reply_text){550, SLICE("5.1.2"),
+		    SLICE("no route of the configuration is for this domain")};
+		return false;
+	}
+	return delivery_send_message(
+	    arena, pool, route, held->sender, recipient, message, ret_reply);
+}
+
+static bool is_wanted(const struct release *release, struct slice recipient)
+{
+	const struct slice *wanted;
+	size_t count = command_list(release->line, "to", &wanted);
+
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq_nocase(wanted[i], recipient))
+			return true;
+	return count == 0;
+}
+
+static void print_reply(const struct release *release, struct slice id,
+    struct slice recipient, const struct smtp_reply_text *reply)
+{
+	struct buf *out = buf_in_arena(release->arena, 4096);
+
+	show_text(out, id);
+	buf_add_text(out, " <");
+	show_text(out, recipient);
+	buf_add_text(out, "> ");
+	show_text(out, decision_reply_line(release->arena, reply));
+	buf_add_byte(out, '\n');
+	show_print(out);
+}
+
+/* To each recipient; false if one did not get it. */
+static bool deliver_all(const struct release *release,
+    const struct store_quarantined *held, struct slice message, struct err *err)
+{
+	size_t tried = 0, failed = 0;
+
+	for (size_t i = 0; i < held->recipient_count; i++) {
+		struct smtp_reply_text reply = {0};
+
+		if (!is_wanted(release, held->recipients[i]))
+			continue;
+		tried++;
+		if (!quarantine_release_deliver(release->arena, release->pool,
+			held, held->recipients[i], message, &reply))
+			failed++;
+		print_reply(release, held->id, held->recipients[i], &reply);
+	}
+	if (tried == 0)
+		return err_set(err, E_USAGE,
+		    "%.*s: --to names none of its recipients",
+		    SLICE_ARGS(held->id));
+	if (failed)
+		return err_set(err, E_TEMP,
+		    "%.*s: %zu of %zu recipients did not get it; it is still "
+		    "held: release it again with --to for those",
+		    SLICE_ARGS(held->id), failed, tried);
+	return true;
+}
+
+static bool release_one(
+    const struct release *release, struct slice id, struct err *err)
+{
+	struct store_quarantined held;
+	struct slice message;
+
+	if (!store_get_quarantined(
+		release->store, release->arena, id, &held, &message, err))
+		return false;
+	if (held.released_ms && !command_has(release->line, "again"))
+		return err_set(err, E_USAGE,
+		    "%.*s was released before; --again sends it once more",
+		    SLICE_ARGS(held.id));
+	return deliver_all(release, &held, message, err) &&
+	       store_mark_released(
+		   release->store, held.id, clock_now_ms(NULL), err);
+}
+
+static void release_resolver(void *resolver)
+{
+	dns_resolver_release(resolver);
+}
+
+static void release_pool(void *pool)
+{
+	next_hop_pool_release(pool);
+}
+
+static bool open_pool(
+    struct release *release, struct config *config, struct err *err)
+{
+	struct dns_resolver *resolver;
+
+	if (!config)
+		return err_set(err, E_USAGE,
+		    "quarantine release: the routes are needed: give -c too");
+	if (!resolver_open_configured(
+		release->arena, config, NULL, &resolver, err))
+		return false;
+	arena_defer(release->arena, release_resolver, resolver);
+	release->pool = next_hop_pool_new(config, resolver);
+	arena_defer(release->arena, release_pool, release->pool);
+	return true;
+}
+
+static int run(struct arena *arena, const struct command_line *line)
+{
+	struct release release = {.arena = arena, .line = line};
+	struct config *config = NULL;
+	const char *const *arguments;
+	size_t count = command_arguments(line, &arguments);
+	int code = EXIT_DONE;
+	struct err err;
+
+	if (!store_options_open(arena, line, &release.store, &config, &err) ||
+	    !open_pool(&release, config, &err))
+		return command_fail(&err);
+	for (size_t i = 0; i < count; i++)
+		if (!release_one(&release, slice_from(arguments[i]), &err))
+			code = command_fail(&err);
+	return code;
+}
+
+const struct command command_quarantine_release = {
+    .name = "quarantine release",
+    .arguments = "ID...",
+    .summary = "deliver messages from quarantine",
+    .description =
+	"Delivers a held message to its recipients, with its own envelope "
+	"sender, by the routes of the configuration. It counts as released "
+	"only when the next hop has taken it for each of them; its bytes stay "
+	"until quarantine delete, or until they expire.\n"
+	"\n"
+	"Prints the next hop's reply for each recipient. Exit code 75: some "
+	"did not get it, and the message is still held.",
+    .options = {options_release, options_store},
+    .arguments_min = 1,
+    .arguments_max = 1000,
+    .examples = "# A false positive\n"
+		"gatehouse quarantine release 0K3mZ9QxT1aB7cDe\n"
+		"# Only to one of its recipients\n"
+		"gatehouse quarantine release --to ann@agency.example "
+		"0K3mZ9QxT1aB7cDe\n",
+    .run = run,
+};

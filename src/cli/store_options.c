@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/store_options.h"
+
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/text.h"
+
+const struct option_spec options_store[] = {
+    {"config", 'c', OPTION_TEXT, "FILE",
+	"configuration (default /etc/gatehouse/gatehouse.yaml)"},
+    {"store", 0, OPTION_TEXT, "URL",
+	"this store, as sqlite:/path/gatehouse.db, not the configuration's"},
+    {0},
+};
+
+static const char default_config[] = "/etc/gatehouse/gatehouse.yaml";
+
+static void release_config(void *config)
+{
+	config_release(config);
+}
+
+static void close_store(void *store)
+{
+	store_close(store);
+}
+
+static bool load_config(struct arena *arena, const struct command_line *line,
+    struct config **ret, struct err *err)
+{
+	const char *path = default_config;
+
+	if (command_has(line, "config"))
+		path = arena_text(arena, command_text(line, "config"));
+	else if (command_has(line, "store"))
+		return true;
+	if (!config_load(arena, path, ret, NULL, err))
+		return false;
+	arena_defer(arena, release_config, *ret);
+	return true;
+}
+
+bool store_options_open(struct arena *arena, const struct command_line *line,
+    struct store **ret, struct config **ret_config, struct err *err)
+{
+	struct slice url = command_text(line, "store");
+	struct config *config = NULL;
+	struct store *store;
+
+	if (!load_config(arena, line, &config, err))
+		return false;
+	if (config && !command_has(line, "store"))
+		url = config->store;
+	if (!store_open_existing(url, &store, err))
+		return false;
+	arena_defer(arena, close_store, store);
+	if (ret_config)
+		*ret_config = config;
+	*ret = store;
+	return true;
+}
+
+static bool duration_seconds(struct slice text, int64_t *ret)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = {
+	    {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+	enum { NUMBER_MAX = 1000000 };
+	uint64_t number;
+
+	if (text.len < 2 || !slice_to_u64(slice_sub(text, 0, text.len - 1),
+				NUMBER_MAX, &number))
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (text.ptr[text.len - 1] != units[i].unit)
+			continue;
+		*ret = (int64_t)number * units[i].seconds;
+		return true;
+	}
+	return false;
+}
+
+bool store_options_since(const struct command_line *line, const char *option,
+    int64_t now, int64_t *ret_ms, struct err *err)
+{
+	struct slice text = command_text(line, option);
+	int64_t seconds;
+
+	if (!command_has(line, option)) {
+		*ret_ms = 0;
+		return true;
+	}
+	if (duration_seconds(text, &seconds)) {
+		*ret_ms = (now - seconds) * 1000;
+		return true;
+	}
+	if (clock_parse_rfc3339(text, &seconds, NULL)) {
+		*ret_ms = seconds * 1000;
+		return true;
+	}
+	return err_set(err, E_USAGE,
+	    "--%s: \"%.*s\" is neither a time like 30d or 12h nor a date like "
+	    "2027-01-31",
+	    option, SLICE_ARGS(slice_sub(text, 0, 40)));
+}
+
+bool store_options_number(const struct command_line *line, const char *option,
+    uint64_t fallback, uint64_t *ret, struct err *err)
+{
+	struct slice text = command_text(line, option);
+
+	*ret = fallback;
+	if (!command_has(line, option) || slice_to_u64(text, INT32_MAX, ret))
+		return true;
+	return err_set(err, E_USAGE, "--%s: \"%.*s\" is not a number", option,
+	    SLICE_ARGS(slice_sub(text, 0, 40)));
+}
+
+/* C1 controls (U+0080 to U+009F), and the marks that turn the direction of
+ * writing (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
+static bool is_harmful(struct slice sequence)
+{
+	unsigned char first = (unsigned char)sequence.ptr[0];
+	unsigned char last = (unsigned char)sequence.ptr[sequence.len - 1];
+
+	if (sequence.len == 1)
+		return ascii_is_control(sequence.ptr[0]);
+	if (sequence.len == 2)
+		return first == 0xc2 && last < 0xa0;
+	if (sequence.len != 3 || first != 0xe2)
+		return false;
+	if ((unsigned char)sequence.ptr[1] == 0x80)
+		return last == 0x8e || last == 0x8f ||
+		       (last >= 0xaa && last <= 0xae);
+	return (unsigned char)sequence.ptr[1] == 0x81 && last >= 0xa6 &&
+	       last <= 0xa9;
+}
+
+void show_text(struct buf *out, struct slice text)
+{
+	while (text.len) {
+		size_t length = text_utf8_length(text);
+		struct slice sequence = slice_sub(text, 0, length ? length : 1);
+
+		if (length && !is_harmful(sequence))
+			buf_add(out, sequence);
+		else
+			for (size_t i = 0; i < sequence.len; i++)
+				buf_add_format(out, "\\x%02x",
+				    (unsigned char)sequence.ptr[i]);
+		text = slice_from_pos(text, sequence.len);
+	}
+}
+
+void show_time(struct buf *out, int64_t time_ms)
+{
+	struct arena *arena = arena_new(256);
+
+	buf_add(out, clock_format_rfc3339(arena, time_ms / 1000));
+	arena_free(arena);
+}
+
+int show_print(const struct buf *out)
+{
+	size_t written = fwrite(out->ptr, 1, out->len, stdout);
+
+	return written == out->len && !buf_overflowed(out) ? EXIT_DONE
+							   : EXIT_TEMPORARY;
+}
+
+int show_print_json(json_t *json)
+{
+	bool ok = json && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
+
+	json_decref(json);
+	putchar('\n');
+	return ok ? EXIT_DONE : EXIT_INTERNAL;
+}
+
+json_t *show_json_text(struct arena *arena, struct slice text)
+{
+	struct slice clean = text_clean_utf8(arena, text);
+
+	return json_stringn(clean.len ? clean.ptr : "", clean.len);
+}
+
+json_t *show_json_time(struct arena *arena, int64_t time_ms)
+{
+	return show_json_text(
+	    arena, clock_format_rfc3339(arena, time_ms / 1000));
+}
+
+json_t *show_json_texts(
+    struct arena *arena, size_t count, const struct slice *texts)
+{
+	json_t *values = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(values, show_json_text(arena, texts[i]));
+	return values;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/store_options.h - what the commands that look into the store share. */
+#ifndef CLI_STORE_OPTIONS_H
+#define CLI_STORE_OPTIONS_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "cli/command.h"
+#include "conf/config.h"
+#include "store/store.h"
+
+/* -c FILE and --store URL; ends with a zeroed row. */
+extern const struct option_spec options_store[];
+
+/* The store that --store names, or the configuration's (-c, or the default
+ * file).  The arena closes it.  ret_config may be NULL; *ret_config is NULL
+ * when --store was given without -c, else the arena releases it. */
+bool store_options_open(struct arena *arena, const struct command_line *line,
+    struct store **ret, struct config **ret_config, struct err *err);
+
+/* "30d", "12h", "45m", "3600s" before now, or a date: milliseconds since 1970.
+ * 0 when the option was not given.  False: E_USAGE. */
+bool store_options_since(const struct command_line *line, const char *option,
+    int64_t now, int64_t *ret_ms, struct err *err);
+
+/* A decimal number; fallback when not given.  False: E_USAGE. */
+bool store_options_number(const struct command_line *line, const char *option,
+    uint64_t fallback, uint64_t *ret, struct err *err);
+
+/* For people's terminals: what a stranger wrote may not move the cursor,
+ * change colours or turn the direction of writing.  Such bytes come out as
+ * \xNN. */
+void show_text(struct buf *out, struct slice text);
+
+/* "2027-01-31T10:00:00Z". */
+void show_time(struct buf *out, int64_t time_ms);
+
+/* To standard output.  The exit code. */
+int show_print(const struct buf *out);
+int show_print_json(json_t *json); /* takes the reference */
+
+/* Clean UTF-8. */
+json_t *show_json_text(struct arena *arena, struct slice text);
+json_t *show_json_time(struct arena *arena, int64_t time_ms);
+json_t *show_json_texts(
+    struct arena *arena, size_t count, const struct slice *texts);
+
+enum { SHOW_MAX = 64 << 20 };
+
+#endif
