@@ -129,7 +129,8 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ret, struct err *err)
 {
 	struct slice rest = text;
 	struct tm tm = {0};
-	int offset = 0;
+	int offset = 0, day;
+	int64_t seconds;
 	bool ok = take_date(&rest, &tm);
 
 	if (ok && rest.len)
@@ -139,7 +140,13 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ret, struct err *err)
 		return err_set(err, E_SYNTAX,
 		    "\"%.*s\" is not a time like 2027-01-31T10:00:00Z",
 		    SLICE_ARGS(slice_sub(text, 0, 64)));
-	*ret = (int64_t)timegm(&tm) - offset;
+	day = tm.tm_mday;
+	seconds = (int64_t)timegm(&tm);
+	/* timegm makes 1 December of 31 November: no such day. */
+	if (tm.tm_mday != day)
+		return err_set(err, E_SYNTAX, "\"%.*s\" is not a day",
+		    SLICE_ARGS(slice_sub(text, 0, 64)));
+	*ret = seconds - offset;
 	return true;
 }
 

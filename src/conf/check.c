@@ -303,10 +303,6 @@ static void check_routes(const struct checker *checker)
 		if (!route->domains.count)
 			ERROR(checker, path_of(checker, "routes", i, "domains"),
 			    "is empty; write [\"*\"] for all domains");
-		if (route->tls == NEXT_HOP_TLS_MUST && !route->tls_ca.len)
-			ERROR(checker, path_of(checker, "routes", i, "tls"),
-			    "\"must\" needs tls_ca, like "
-			    "/etc/ssl/certs/ca-certificates.crt");
 		check_readable(checker, path_of(checker, "routes", i, "tls_ca"),
 		    route->tls_ca);
 	}

@@ -85,7 +85,7 @@ struct conf_route {
 	struct conf_target *targets;
 	struct slice maildir; /* path; %d and %l are domain and local part */
 	enum conf_next_hop_tls tls;
-	struct slice tls_ca; /* verify with it (required with tls: must) */
+	struct slice tls_ca; /* verify with it; empty: the system's */
 	bool xforward;
 	uint64_t proxy_protocol; /* 0, 1 or 2 sent to it */
 };

@@ -201,7 +201,8 @@ static const struct field route_fields[] = {
     {.name = "tls_ca",
 	.type = TYPE_PATH,
 	.offset = offsetof(struct conf_route, tls_ca),
-	.help = "PEM file with the authorities that verify the next hop.",
+	.help = "PEM file with the authorities that verify the next hop; "
+		"without it those that the system trusts.",
 	.example = "/etc/ssl/certs/ca-certificates.crt"},
     {.name = "xforward",
 	.type = TYPE_BOOLEAN,

@@ -149,7 +149,6 @@ const struct test_text test_texts[] = {
     {R "  - {domains: [], next_hop: mx}\n", 1, "routes[0].domains: is empty; write"},
     {R "  - {domains: [\"*.a.example\"], next_hop: mx}\n", 1, "is not a domain name"},
     {R "  - {domains: [\"*\"], next_hop: \"smpt:a.example\"}\n", 1, "is not a next hop; write smtp:HOST"},
-    {R "  - {domains: [\"*\"], next_hop: mx, tls: must}\n", 1, "\"must\" needs tls_ca"},
     {R "  - {domains: [\"*\"], next_hop: mx, proxy_protocol: 3}\n", 1, "0 to 2 is possible"},
     {R "  - {domains: [\"*\"], next_hop: mx}\norganization: {accepted_domains: [x.example]}\n", 0, "is routed to its MX"},
     {R "  - {domains: [.x.example], next_hop: \"maildir:/m\"}\norganization: {accepted_domains: [x.example]}\n", 0, "no route leads to x.example"},

@@ -301,8 +301,7 @@ static void note_refused(const struct session *session)
 	struct smtp_reply_text ignored;
 	char ip[IP_TEXT_MAX];
 
-	gate_refuse(
-	    transaction->gate, SLICE("limits"), &transaction->failure);
+	gate_refuse(transaction->gate, SLICE("limits"), &transaction->failure);
 	gate_decide(transaction->gate, (struct slice){NULL, 0});
 	gate_commit(transaction->gate, &ignored);
 	log_info("smtp.refused", LOG_S("id", transaction->envelope.id),
