@@ -11,8 +11,9 @@ static const char *const refusals[] = {"connections", "connections_per_network",
 static const char *const verdicts[] = {"accept", "redirect", "hold",
     "quarantine", "discard", "defer", "reject", "other", NULL};
 
-static const char *const policies[] = {"relay", "malformed", "loop", "limit",
-    "spf", "dmarc", "own-domain", "next-hop", "store", "error", "other", NULL};
+static const char *const policies[] = {"line-ends", "loop", "malformed",
+    "own-domain", "several-authors", "dmarc", "recipient", "limits", "next-hop",
+    "other", NULL};
 
 static const char *const tls_results[] = {"ok", "failed", NULL};
 
