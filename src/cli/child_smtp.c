@@ -14,6 +14,7 @@
 enum {
 	KEY_CACHE_MAX = 4096,
 	EXPIRE_EVERY_MS = 600 * 1000,
+	WARN_EVERY_MS = 24 * 3600 * 1000,
 };
 
 struct smtp_child {
@@ -26,7 +27,7 @@ struct smtp_child {
 	struct dkim_key_cache *key_cache;
 	struct smtp_server *server;
 	struct dns_statistics dns_seen;
-	int64_t expire_at_ms;
+	int64_t expire_at_ms, warn_at_ms;
 };
 
 static bool open_metrics(struct err *err)
@@ -112,6 +113,7 @@ static void reload(struct smtp_child *child)
 		child->config = next.config;
 		child->resolver = next.resolver;
 		child->dns_seen = (struct dns_statistics){0};
+		child->warn_at_ms = 0;
 		log_notice("smtp.reload", LOG_T("result", "loaded"));
 	} else {
 		log_error(
@@ -151,6 +153,16 @@ static void expire(struct smtp_child *child)
 		log_info("store.expire", LOG_I("removed", (int64_t)removed));
 }
 
+static void warn_of_expiry(struct smtp_child *child)
+{
+	struct gate_context context = context_of(child);
+
+	if (clock_monotonic_ms() < child->warn_at_ms)
+		return;
+	child->warn_at_ms = clock_monotonic_ms() + WARN_EVERY_MS;
+	gate_warn_of_expiry(&context);
+}
+
 static void run(struct smtp_child *child)
 {
 	for (;;) {
@@ -161,6 +173,7 @@ static void run(struct smtp_child *child)
 			metrics_heartbeat(PROCESS_SMTP);
 			count_dns(child);
 			expire(child);
+			warn_of_expiry(child);
 			break;
 		}
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which trusted source a client is (Exchange: inbound connector). */
-#include "base/ascii.h"
+#include "base/log.h"
 #include "dns/name.h"
 #include "gate/gate_private.h"
 
@@ -97,4 +97,28 @@ bool connector_may_send_as(
 		if (name_is_at_or_below(domain, list->items[i]))
 			return true;
 	return false;
+}
+
+void gate_warn_of_expiry(const struct gate_context *context)
+{
+	const struct config *config = context->config;
+	int64_t now = clock_now(&context->clock);
+	struct arena *arena = arena_new(0);
+
+	for (size_t i = 0; i < config->connector_count; i++) {
+		const struct conf_connector *connector = &config->connectors[i];
+
+		if (!connector->expires ||
+		    connector->expires - now > GATE_EXPIRY_WARNING_S)
+			continue;
+		log_warning("connector.expiry",
+		    LOG_S("connector", connector->name),
+		    LOG_T("state",
+			now >= connector->expires ? "expired" : "expires"),
+		    LOG_S(
+			"at", clock_format_rfc3339(arena, connector->expires)),
+		    LOG_S("owner", connector->owner),
+		    LOG_S("reason", connector->reason));
+	}
+	arena_free(arena);
 }

@@ -110,6 +110,11 @@ struct message_pieces gate_pieces(struct gate_message *message);
 /* Everything that is known, as the JSON of `check --json`. */
 struct slice gate_json(struct gate_message *message);
 
+/* Logs the connectors that have expired, and those that will within 14 days:
+ * once a day, and whenever a configuration is loaded. */
+enum { GATE_EXPIRY_WARNING_S = 14 * 24 * 3600 };
+void gate_warn_of_expiry(const struct gate_context *context);
+
 /* The Authentication-Results value that gate_decide added; or empty. */
 struct slice gate_authentication_results(const struct gate_message *message);
 
