@@ -98,7 +98,7 @@ bool cmd_take_address(struct session *session, struct transaction *transaction,
     struct slice path, const struct cmd_address_codes *codes,
     struct slice *ret);
 
-/* Conditions of a command; checked in this order. */
+/* Conditions of a command: smtp/verbs.c says in which order. */
 enum verb_flags {
 	VERB_NO_ARGUMENT = 1 << 0,
 	VERB_ARGUMENT = 1 << 1,

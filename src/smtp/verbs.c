@@ -125,46 +125,81 @@ static const struct verb *find(const struct session *session, struct slice name)
 	return NULL;
 }
 
-struct refusal {
+static bool lacks_tls(const struct session *session, struct slice argument)
+{
+	(void)argument;
+	return session->listener->tls.required && !session->client.tls;
+}
+
+static bool lacks_helo(const struct session *session, struct slice argument)
+{
+	(void)argument;
+	return slice_empty(session->client.helo);
+}
+
+static bool lacks_login(const struct session *session, struct slice argument)
+{
+	(void)argument;
+	return session->client.role == ROLE_SUBMISSION &&
+	       slice_empty(session->client.authenticated_as);
+}
+
+static bool is_inside(const struct session *session, struct slice argument)
+{
+	(void)argument;
+	return session->transaction != NULL;
+}
+
+static bool is_outside(const struct session *session, struct slice argument)
+{
+	(void)argument;
+	return !session->transaction;
+}
+
+static bool is_in_chunks(const struct session *session, struct slice argument)
+{
+	(void)argument;
+	return session->transaction && session->transaction->chunks;
+}
+
+static bool has_argument(const struct session *session, struct slice argument)
+{
+	(void)session;
+	return argument.len > 0;
+}
+
+static bool has_none(const struct session *session, struct slice argument)
+{
+	(void)session;
+	return argument.len == 0;
+}
+
+/* In this order. */
+static const struct condition {
+	enum verb_flags flag;
+	bool (*is_broken)(const struct session *session, struct slice argument);
 	int code;
-	const char *enhanced, *text;
+	const char *enhanced;
+	const char *text; /* NULL: the command's syntax */
+} conditions[] = {
+    {VERB_AFTER_TLS, lacks_tls, 530, "5.7.0", "STARTTLS comes first here"},
+    {VERB_AFTER_HELO, lacks_helo, 503, "5.5.1", "EHLO or HELO comes first"},
+    {VERB_AFTER_AUTH, lacks_login, 530, "5.7.0", "log in first"},
+    {VERB_OUTSIDE, is_inside, 503, "5.5.1", "not inside a mail transaction"},
+    {VERB_INSIDE, is_outside, 503, "5.5.1", "MAIL comes first"},
+    {VERB_NOT_IN_CHUNKS, is_in_chunks, 503, "5.5.1", "BDAT goes on, or RSET"},
+    {VERB_NO_ARGUMENT, has_argument, 501, "5.5.4", NULL},
+    {VERB_ARGUMENT, has_none, 501, "5.5.4", NULL},
 };
 
 /* The first condition that is not met; NULL: go on. */
-static const struct refusal *check(const struct session *session,
+static const struct condition *find_broken(const struct session *session,
     const struct verb *verb, struct slice argument)
 {
-	static const struct refusal
-	    no_argument = {501, "5.5.4", NULL},
-	    argument_missing = {501, "5.5.4", NULL},
-	    tls_first = {530, "5.7.0", "STARTTLS comes first here"},
-	    auth_first = {530, "5.7.0", "log in first"},
-	    helo_first = {503, "5.5.1", "EHLO or HELO comes first"},
-	    nested = {503, "5.5.1", "not inside a mail transaction"},
-	    mail_first = {503, "5.5.1", "MAIL comes first"},
-	    chunks = {503, "5.5.1", "BDAT goes on, or RSET"};
-	const unsigned int flags = verb->flags;
-	const struct transaction *transaction = session->transaction;
-
-	if (flags & VERB_AFTER_TLS && session->listener->tls.required &&
-	    !session->client.tls)
-		return &tls_first;
-	if (flags & VERB_AFTER_HELO && slice_empty(session->client.helo))
-		return &helo_first;
-	if (flags & VERB_AFTER_AUTH &&
-	    session->client.role == ROLE_SUBMISSION &&
-	    slice_empty(session->client.authenticated_as))
-		return &auth_first;
-	if (flags & VERB_OUTSIDE && transaction)
-		return &nested;
-	if (flags & VERB_INSIDE && !transaction)
-		return &mail_first;
-	if (flags & VERB_NOT_IN_CHUNKS && transaction && transaction->chunks)
-		return &chunks;
-	if (flags & VERB_NO_ARGUMENT && argument.len)
-		return &no_argument;
-	if (flags & VERB_ARGUMENT && !argument.len)
-		return &argument_missing;
+	for (size_t i = 0; i < sizeof(conditions) / sizeof(*conditions); i++)
+		if (verb->flags & conditions[i].flag &&
+		    conditions[i].is_broken(session, argument))
+			return &conditions[i];
 	return NULL;
 }
 
@@ -172,7 +207,7 @@ void verbs_run(struct session *session, struct slice line)
 {
 	struct command command = command_split(line);
 	const struct verb *verb = find(session, command.verb);
-	const struct refusal *refusal;
+	const struct condition *broken;
 
 	log_trace(LOG_TOPIC_SMTP, "smtp.command",
 	    LOG_S("text",
@@ -182,16 +217,16 @@ void verbs_run(struct session *session, struct slice line)
 		session_count_bad(session);
 		return;
 	}
-	refusal = check(session, verb, command.argument);
-	if (!refusal) {
+	broken = find_broken(session, verb, command.argument);
+	if (!broken) {
 		verb->run(session, command.argument);
 		return;
 	}
-	if (refusal->text)
-		session_reply(session, refusal->code, refusal->enhanced, "%s",
-		    refusal->text);
+	if (broken->text)
+		session_reply(session, broken->code, broken->enhanced, "%s",
+		    broken->text);
 	else
-		session_reply(session, refusal->code, refusal->enhanced,
+		session_reply(session, broken->code, broken->enhanced,
 		    "syntax: %s", verb->syntax);
 	session_count_bad(session);
 }
