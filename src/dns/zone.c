@@ -58,12 +58,13 @@ static struct node *find_node(const struct zone *zone, struct slice name)
 	return node;
 }
 
+/* Never a NULL pointer, which uthash would hand to memcmp. */
 static struct slice parent_of(struct slice name)
 {
 	struct slice label, rest;
 
 	slice_split(name, '.', &label, &rest);
-	return rest;
+	return slice_empty(rest) ? SLICE("") : rest;
 }
 
 /* The node of a name, made if need be, and those of all names above it. */
