@@ -264,6 +264,59 @@ static void test_full(void **state)
 	place_remove(&place);
 }
 
+/* A group that fails takes all its members with it: nobody is told that what
+ * is not there was stored. */
+static void *put_until_full(void *object)
+{
+	struct impatient *own = object;
+	bool answers[400];
+	struct err err;
+	char id[16];
+
+	for (int i = 0; i < 400; i++) {
+		snprintf(id, sizeof(id), "G%d-%d", own->number, i);
+		answers[i] = put_id(own->store, id, 20000, &err);
+		if (!answers[i] && err.kind != E_FULL)
+			own->wrong++;
+	}
+	for (int i = 0; i < 400; i++) {
+		snprintf(id, sizeof(id), "G%d-%d", own->number, i);
+		if (has_trace(own->store, id) != answers[i])
+			own->wrong++;
+		if (answers[i])
+			own->stored++;
+		else
+			own->refused++;
+	}
+	return NULL;
+}
+
+static void test_full_group(void **state)
+{
+	enum { SESSIONS = 8 };
+	struct place place = place_new("?max_size=1M");
+	struct store *store = open_place(&place);
+	struct impatient sessions[SESSIONS];
+	pthread_t threads[SESSIONS];
+	int stored = 0, refused = 0;
+
+	(void)state;
+	for (int i = 0; i < SESSIONS; i++) {
+		sessions[i] = (struct impatient){.store = store, .number = i};
+		pthread_create(&threads[i], NULL, put_until_full, &sessions[i]);
+	}
+	for (int i = 0; i < SESSIONS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(sessions[i].wrong, 0);
+		stored += sessions[i].stored;
+		refused += sessions[i].refused;
+	}
+	assert_true(stored > 0 && refused > 0);
+	print_message("%d stored, %d refused\n", stored, refused);
+	store_close(store);
+	place_remove(&place);
+}
+
 static void test_full_quarantine(void **state)
 {
 	struct place place = place_new("?max_size=1M");
@@ -482,6 +535,7 @@ int main(void)
 	    cmocka_unit_test(test_locked_briefly),
 	    cmocka_unit_test(test_impatient),
 	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_full_group),
 	    cmocka_unit_test(test_full_quarantine),
 	    cmocka_unit_test(test_corrupted),
 	    cmocka_unit_test(test_newer),
