@@ -127,7 +127,8 @@ static int serve(struct arena *arena, const struct command_line *line)
 
 	if (!config_load(arena, path, &config, &problems, &err)) {
 		print_problems(&problems);
-		return command_fail(&err);
+		/* The first of the problems is what err says. */
+		return problems.count ? EXIT_CONFIG : command_fail(&err);
 	}
 	setup_log(config);
 	if (command_has(line, "child"))
