@@ -5,6 +5,8 @@
  * in parallel: SPF's at MAIL, keys and DMARC records when the header is
  * complete.  Mail of the organization itself is not judged.
  */
+#include <string.h>
+
 #include "base/metrics.h"
 #include "dns/name.h"
 #include "gate/gate_private.h"
@@ -120,10 +122,32 @@ struct own_domain_outcome authenticate_own_domain(struct gate_message *message)
 	return own_domain_check(message->arena, &input);
 }
 
-void authenticate_finish(struct gate_message *message)
+static const char *failure_word(const struct dns_answer *answer)
 {
-	if (message->internal)
-		return;
+	if (answer->security == DNS_BOGUS)
+		return "bogus";
+	if (!strcmp(answer->rcode, "TIMEOUT"))
+		return "timeout";
+	return !strcmp(answer->rcode, "SERVFAIL") ? "servfail" : "other";
+}
+
+static void count_queries(const struct gate_message *message)
+{
+	const struct dns_query_record *records;
+	size_t count = dns_session_queries(message->dns, &records);
+
+	for (size_t i = 0; i < count; i++) {
+		metrics_count(METRIC_DNS_QUERIES,
+		    slice_from(dns_type_name(records[i].type)));
+		if (records[i].answer &&
+		    records[i].answer->status == DNS_TEMPORARY_FAILURE)
+			metrics_count(METRIC_DNS_FAILURES,
+			    slice_from(failure_word(records[i].answer)));
+	}
+}
+
+static void evaluate(struct gate_message *message)
+{
 	authenticate_spf(message);
 	body_hashes_finish(message->hashes);
 	message->dkim_count = dkim_verifier_finish(
@@ -138,4 +162,12 @@ void authenticate_finish(struct gate_message *message)
 	message->own_domain = authenticate_own_domain(message);
 	metrics_count(METRIC_OWN_DOMAIN_RESULTS,
 	    slice_from(own_domain_result_name(message->own_domain.result)));
+}
+
+void authenticate_finish(struct gate_message *message)
+{
+	if (message->internal)
+		return;
+	evaluate(message);
+	count_queries(message);
 }

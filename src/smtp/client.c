@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "smtp/client_tls.h"
 #include "smtp/connect.h"
 #include "smtp/proxy_header.h"
@@ -165,6 +166,7 @@ static bool read_reply(struct smtp_client *client, struct deadline deadline,
 		    LOG_S("target", client->endpoint.key),
 		    LOG_S("line", slice_trim(line)));
 	}
+	metrics_count_reply(METRIC_NEXT_HOP_REPLIES, reply.code);
 	/* It closes now, whatever else is asked. */
 	if (reply_is_closing(&reply))
 		client->broken = true;

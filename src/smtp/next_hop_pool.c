@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "base/require.h"
 #include "smtp/client.h"
 #include "smtp/client_tls.h"
@@ -283,6 +284,18 @@ static void order(struct next_hop_pool *pool, const struct target_list *list,
 			ret[count++] = &list->endpoints[i];
 }
 
+/* For the metric. */
+static const char *failure_word(enum err_kind kind)
+{
+	switch (kind) {
+	case E_TIMEOUT: return "timeout";
+	case E_CLOSED: return "closed";
+	case E_IO: return "refused";
+	case E_SYNTAX: return "protocol";
+	default: return "other";
+	}
+}
+
 static bool open_one(struct next_hop_pool *pool,
     const struct next_hop_request *request,
     const struct smtp_endpoint *endpoint, struct deadline end,
@@ -297,6 +310,8 @@ static bool open_one(struct next_hop_pool *pool,
 	if (!smtp_client_open(&pool->settings, endpoint, request->client,
 		deadline_min(end, deadline_in(CONNECT_MS)), &client, err)) {
 		note_failure(pool, endpoint->key);
+		metrics_count(METRIC_NEXT_HOP_FAILURES,
+		    slice_from(failure_word(err->kind)));
 		log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.failed", LOG_ERR(err));
 		return false;
 	}
