@@ -138,7 +138,7 @@ static int run_describe(struct arena *arena, const struct command_line *line)
 const struct command command_config_check = {
     .name = "config check",
     .arguments = "",
-    .summary = "Find everything that is wrong with a configuration",
+    .summary = "find everything that is wrong with a configuration",
     .description =
 	"Reads the configuration as the server would, and prints every\n"
 	"error and warning with its line and column.  Unlike the start of\n"
@@ -155,7 +155,7 @@ const struct command command_config_check = {
 const struct command command_config_dump = {
     .name = "config dump",
     .arguments = "",
-    .summary = "Print a configuration with its defaults",
+    .summary = "print a configuration with its defaults",
     .description =
 	"Prints the configuration as it was understood: defaults filled\n"
 	"in, names normalized, paths absolute.  What it prints loads to the\n"
@@ -170,7 +170,7 @@ const struct command command_config_dump = {
 const struct command command_config_describe = {
     .name = "config describe",
     .arguments = "[FIELD]",
-    .summary = "Explain the fields of the configuration",
+    .summary = "explain the fields of the configuration",
     .description =
 	"Prints type, default, bounds and meaning of a field and of all\n"
 	"fields below it; without a name, of every field.",

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
+
 static const char exit_codes[] =
     "0 done, whatever the verdict; 1 what was looked for was found failing or "
     "is not there (where the command says so); 2 usage; 65 bad input; 66 a "
@@ -39,6 +41,40 @@ void manual_print_group(
 			    (*commands)->summary);
 }
 
+enum { HELP_WIDTH = 78 };
+
+/* Words filled into lines; an empty line divides paragraphs. */
+static void print_filled(const char *text, FILE *out)
+{
+	struct slice rest = slice_from(text);
+	size_t column = 0;
+
+	while (rest.len) {
+		size_t gap = 0, length = 0;
+		bool paragraph;
+
+		while (gap < rest.len && ascii_is_fws(rest.ptr[gap]))
+			gap++;
+		paragraph = slice_find_slice(
+				slice_sub(rest, 0, gap), SLICE("\n\n")) < gap;
+		rest = slice_from_pos(rest, gap);
+		while (length < rest.len && !ascii_is_fws(rest.ptr[length]))
+			length++;
+		if (paragraph)
+			fputs("\n\n", out);
+		else if (column && column + 1 + length > HELP_WIDTH)
+			fputc('\n', out);
+		else if (column)
+			fputc(' ', out);
+		if (paragraph || column + 1 + length > HELP_WIDTH)
+			column = 0;
+		column += length + (column > 0);
+		fprintf(out, "%.*s", SLICE_ARGS(slice_sub(rest, 0, length)));
+		rest = slice_from_pos(rest, length);
+	}
+	fputc('\n', out);
+}
+
 static void print_option(const struct option_spec *spec, FILE *out)
 {
 	char left[80];
@@ -54,9 +90,10 @@ static void print_option(const struct option_spec *spec, FILE *out)
 
 int manual_print_command(const struct command *command, FILE *out)
 {
-	fprintf(out, "usage: gatehouse %s [OPTIONS]%s%s\n\n%s.\n\n%s\n",
+	fprintf(out, "usage: gatehouse %s [OPTIONS]%s%s\n\n%s.\n\n",
 	    command->name, command->arguments[0] ? " " : "", command->arguments,
-	    command->summary, command->description);
+	    command->summary);
+	print_filled(command->description, out);
 	fputs("\nOptions:\n", out);
 	for (size_t g = 0; g < COMMAND_GROUPS_MAX; g++) {
 		const struct option_spec *spec = command->options[g];
@@ -64,9 +101,13 @@ int manual_print_command(const struct command *command, FILE *out)
 		for (; spec && spec->name; spec++)
 			print_option(spec, out);
 	}
-	fprintf(out, "      %-28s %s\n", "--help", "print this");
-	fprintf(out, "\nExamples:\n%s", command->examples);
-	fprintf(out, "\nExit codes: %s\n", exit_codes);
+	fprintf(out, "      %-30s %s\n", "--help", "print this");
+	fprintf(out, "\nExamples:\n%s%s", command->examples,
+	    slice_ends_nocase(slice_from(command->examples), SLICE("\n"))
+		? ""
+		: "\n");
+	fputs("\nExit codes: ", out);
+	print_filled(exit_codes, out);
 	return EXIT_DONE;
 }
 
