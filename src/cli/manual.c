@@ -83,7 +83,10 @@ static void print_option(const struct option_spec *spec, FILE *out)
 	    spec->letter ? spec->letter : ' ', spec->letter ? ", " : "   ",
 	    spec->name, spec->argument ? " " : "",
 	    spec->argument ? spec->argument : "");
-	fprintf(out, "  %-34s %s%s%s\n", left, spec->help,
+	fprintf(out, "  %-34s", left);
+	if (strlen(left) > 34)
+		fprintf(out, "\n%36s", "");
+	fprintf(out, " %s%s%s\n", spec->help,
 	    spec->kind == OPTION_LIST ? " (repeatable)" : "",
 	    spec->required ? " (required)" : "");
 }
@@ -106,7 +109,7 @@ int manual_print_command(const struct command *command, FILE *out)
 	    slice_ends_nocase(slice_from(command->examples), SLICE("\n"))
 		? ""
 		: "\n");
-	fputs("\nExit codes: ", out);
+	fputs("\nExit codes:\n", out);
 	print_filled(exit_codes, out);
 	return EXIT_DONE;
 }
