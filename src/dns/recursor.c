@@ -40,7 +40,7 @@ static const struct option options[] = {
      * and it is tried again soon after it was found dead. */
     {"outbound-msg-retry:", "3"},
     {"infra-cache-max-rtt:", "4000"},
-    {"infra-host-ttl:", "60"},
+    {"infra-host-ttl:", "15"},
     {"infra-keep-probing:", "yes"},
     /* A burst of queries to a near server is answered later than its round
      * trip says: with the default of 50 ms, hundreds at one time were sent
@@ -50,7 +50,6 @@ static const struct option options[] = {
     {"val-bogus-ttl:", "5"},
     {"cache-max-negative-ttl:", "3600"},
     {"outgoing-num-tcp:", "64"},
-    {"do-not-query-localhost:", "no"},
 };
 
 /* Names that libunbound would answer itself, as in RFC 6761 and RFC 6303.
@@ -58,6 +57,7 @@ static const struct option options[] = {
 static const struct option forwarding_options[] = {
     {"unblock-lan-zones:", "yes"},
     {"insecure-lan-zones:", "yes"},
+    {"do-not-query-localhost:", "no"},
 };
 
 static const char *const forwarded_zones[] = {"test.", "invalid."};

@@ -349,6 +349,31 @@ static void test_time_runs_out(void **state)
 	}
 }
 
+/* The times of a message's queries add up. */
+static void test_time_adds_up(void **state)
+{
+	struct world *world = *state;
+	struct dns_settings settings = settings_of(world, &world->silent_port);
+	struct dns_resolver *resolver = open_resolver(&settings);
+	struct arena *arena = arena_new(0);
+	struct limits limits = limits_default;
+	const struct dns_answer *answer;
+	struct dns_session *session;
+	int64_t start_ms = clock_monotonic_ms();
+
+	limits.dns_query_timeout = 300;
+	limits.dns_time = 400;
+	session = dns_session_new(arena, resolver, &limits, DEADLINE_NEVER);
+	dns_ask(session, SLICE("a.example"), DNS_A);
+	answer = dns_ask(session, SLICE("b.example"), DNS_A);
+	assert_non_null(strstr(answer->problem, "limits.dns_time"));
+	answer = dns_ask(session, SLICE("c.example"), DNS_A);
+	assert_non_null(strstr(answer->problem, "limits.dns_time"));
+	assert_in_range(clock_monotonic_ms() - start_ms, 390, 599);
+	arena_free(arena);
+	dns_resolver_release(resolver);
+}
+
 /* For some seconds nobody else waits for a name that timed out; queries that
  * were started together wait together. */
 static void test_silent_server_costs_once(void **state)
@@ -509,6 +534,7 @@ int main(void)
 	    cmocka_unit_test(test_cache_and_no_anchor),
 	    cmocka_unit_test(test_failures_are_injected),
 	    cmocka_unit_test(test_time_runs_out),
+	    cmocka_unit_test(test_time_adds_up),
 	    cmocka_unit_test(test_silent_server_costs_once),
 	    cmocka_unit_test(test_many_threads),
 	    cmocka_unit_test(test_sessions_end_early),
