@@ -17,12 +17,12 @@ struct cache *cache_new(uint64_t max_bytes);
 void cache_free(struct cache *cache);
 
 /* Held for the caller; NULL: not there, or expired. */
-struct reply *cache_find(struct cache *cache, const struct question *question,
-    int64_t now_ms);
+struct reply *cache_find(
+    struct cache *cache, const struct question *question, int64_t now_ms);
 
 /* Until reply->expires_ms; takes the place of an older one. */
-void cache_put(struct cache *cache, const struct question *question,
-    struct reply *reply);
+void cache_put(
+    struct cache *cache, const struct question *question, struct reply *reply);
 
 /* Bytes in use. */
 uint64_t cache_size(const struct cache *cache);

@@ -12,8 +12,8 @@
  * included, pass untouched), no final dot.  False: E_SYNTAX: empty, an empty
  * label, over 63 octets in a label or 253 in all, a byte that cannot stand in
  * a host or service name, bad IDNA. */
-bool name_normalize(struct arena *arena, struct slice text, struct slice *ret,
-    struct err *err);
+bool name_normalize(
+    struct arena *arena, struct slice text, struct slice *ret, struct err *err);
 
 /* Both normalized: name is parent, or below it. */
 bool name_is_at_or_below(struct slice name, struct slice parent);

@@ -7,10 +7,10 @@
 #include "dns/resolver.h"
 
 struct question {
-	struct slice key;	/* "16/example.com": unique; terminated */
-	struct slice name;	/* the part of key behind the stroke */
+	struct slice key;  /* "16/example.com": unique; terminated */
+	struct slice name; /* the part of key behind the stroke */
 	enum dns_type type;
-	unsigned int hash;	/* of key */
+	unsigned int hash; /* of key */
 };
 
 #endif

@@ -12,9 +12,9 @@
 
 struct reply {
 	_Atomic unsigned int holders;
-	struct arena *arena;	/* holds the reply itself */
+	struct arena *arena; /* holds the reply itself */
 	struct dns_answer answer;
-	int64_t expires_ms;	/* monotonic; the cache's */
+	int64_t expires_ms; /* monotonic; the cache's */
 };
 
 /* Held once; DNS_NODATA until its answer is filled. */

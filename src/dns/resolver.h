@@ -32,51 +32,51 @@ enum dns_type {
 };
 
 enum dns_status {
-	DNS_FOUND,		/* at least one record */
-	DNS_NODATA,		/* the name exists, the type does not */
+	DNS_FOUND,  /* at least one record */
+	DNS_NODATA, /* the name exists, the type does not */
 	DNS_NXDOMAIN,
-	DNS_TEMPORARY_FAILURE,	/* SERVFAIL, timeout, bogus, over a ceiling */
+	DNS_TEMPORARY_FAILURE, /* SERVFAIL, timeout, bogus, over a ceiling */
 };
 
 enum dns_security { DNS_INSECURE, DNS_SECURE, DNS_BOGUS };
 
 struct dns_record {
-	struct slice data;	/* A, AAAA: 4 or 16 octets.  PTR, NS, CNAME, MX:
-				 * the name in text, lower case, without the
-				 * final dot ("" is the root).  TXT: all
-				 * character-strings joined.  Else raw rdata. */
-	uint16_t preference;	/* MX only */
+	struct slice data;   /* A, AAAA: 4 or 16 octets.  PTR, NS, CNAME, MX:
+			      * the name in text, lower case, without the
+			      * final dot ("" is the root).  TXT: all
+			      * character-strings joined.  Else raw rdata. */
+	uint16_t preference; /* MX only */
 };
 
 struct dns_answer {
 	enum dns_status status;
 	enum dns_security security;
-	const char *problem;	/* why it failed, in words; "" if it did not */
-	const char *rcode;	/* "NOERROR", "NXDOMAIN", "SERVFAIL", "TIMEOUT" */
-	uint32_t ttl;		/* seconds, clamped by the cache's bounds */
+	const char *problem; /* why it failed, in words; "" if it did not */
+	const char *rcode;   /* "NOERROR", "NXDOMAIN", "SERVFAIL", "TIMEOUT" */
+	uint32_t ttl;	     /* seconds, clamped by the cache's bounds */
 	size_t count;
 	const struct dns_record *records;
 };
 
 struct dns_failure {
-	struct slice name;	/* compared without case and final dot */
+	struct slice name; /* compared without case and final dot */
 	bool any_type;
 	enum dns_type type;
-	bool timeout;		/* else SERVFAIL */
+	bool timeout; /* else SERVFAIL */
 };
 
 struct dns_settings {
-	size_t server_count;	/* none: full recursion from the root */
+	size_t server_count; /* none: full recursion from the root */
 	const struct ip *servers;
 	const uint16_t *server_ports;
-	struct slice zone_file;	/* path; then nothing else is ever asked */
-	struct slice zone_text;	/* or what would stand in one: for tests */
+	struct slice zone_file; /* path; then nothing else is ever asked */
+	struct slice zone_text; /* or what would stand in one: for tests */
 	size_t failure_count;	/* injected: --dns-fail */
 	const struct dns_failure *failures;
-	struct slice trust_anchor;	/* file; empty: no validation */
-	uint64_t cache_bytes;	/* bound of the answer cache */
+	struct slice trust_anchor; /* file; empty: no validation */
+	uint64_t cache_bytes;	   /* bound of the answer cache */
 	uint32_t cache_min_ttl, cache_max_ttl, cache_negative_ttl;
-	uint64_t query_timeout_ms;	/* of one query */
+	uint64_t query_timeout_ms; /* of one query */
 };
 
 struct dns_resolver;
@@ -104,23 +104,23 @@ struct dns_session *dns_session_new(struct arena *arena,
     struct deadline deadline);
 
 /* Starts a query and does not wait: for queries that can run in parallel. */
-void dns_prefetch(struct dns_session *session, struct slice name,
-    enum dns_type type);
+void dns_prefetch(
+    struct dns_session *session, struct slice name, enum dns_type type);
 
 /* The answer, waited for.  Never NULL; a name that cannot be one (a label over
  * 63 octets, over 253 in all, empty label) is DNS_NXDOMAIN without a query;
  * a U-label is converted to its A-label.  Valid as long as the session. */
-const struct dns_answer *dns_ask(struct dns_session *session,
-    struct slice name, enum dns_type type);
+const struct dns_answer *dns_ask(
+    struct dns_session *session, struct slice name, enum dns_type type);
 
 /* What was asked so far, in order: for traces. */
 struct dns_query_record {
 	struct slice name;
 	enum dns_type type;
-	const struct dns_answer *answer;	/* NULL: never waited for */
+	const struct dns_answer *answer; /* NULL: never waited for */
 };
-size_t dns_session_queries(const struct dns_session *session,
-    const struct dns_query_record **ret);
+size_t dns_session_queries(
+    const struct dns_session *session, const struct dns_query_record **ret);
 
 /* "A", "TXT"; "TYPE99" for others is not needed. */
 const char *dns_type_name(enum dns_type type);

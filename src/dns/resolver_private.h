@@ -11,9 +11,8 @@ struct request;
 
 /* The question of a name that can be one; in the arena.
  * False: it cannot; *ret untouched. */
-bool resolver_question(const struct dns_resolver *resolver,
-    struct arena *arena, struct slice name, enum dns_type type,
-    struct question *ret);
+bool resolver_question(const struct dns_resolver *resolver, struct arena *arena,
+    struct slice name, enum dns_type type, struct question *ret);
 
 /* Answers at once (*ret_reply, held), or starts or joins a request
  * (*ret_request, held).  The other one is NULL. */

@@ -13,8 +13,8 @@
 #include <sys/types.h>
 
 struct test_zone {
-	const char *name;	/* without final dot */
-	const char *text;	/* master file; its origin is the name */
+	const char *name; /* without final dot */
+	const char *text; /* master file; its origin is the name */
 	bool sign;
 	/* Replaced once in the signed file, so that a signature breaks. */
 	const char *find, *put;
@@ -28,8 +28,8 @@ struct test_server {
 
 /* Signs what is to be signed and starts nsd; "anchors" in the folder holds the
  * DS records of the signed zones. */
-void test_server_start(struct test_server *ret, const struct test_zone *zones,
-    size_t count);
+void test_server_start(
+    struct test_server *ret, const struct test_zone *zones, size_t count);
 
 /* Ends nsd and removes the folder. */
 void test_server_stop(struct test_server *server);

@@ -126,80 +126,74 @@ static struct dns_session *new_session(
 	    arena, resolver, &limits_default, DEADLINE_NEVER);
 }
 
+static const struct {
+	const char *name;
+	enum dns_type type;
+	enum dns_status status;
+	enum dns_security security;
+	const char *rcode;
+	size_t count;
+	uint32_t ttl; /* at most, and at least a second less */
+} answer_cases[] = {
+    {"agency.example", DNS_MX, DNS_FOUND, DNS_INSECURE, "NOERROR", 2, 300},
+    {"Alias.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE, "NOERROR", 1, 300},
+    {"longlived.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE, "NOERROR", 1,
+	86400},
+    {"shortlived.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE, "NOERROR", 1,
+	5},
+    {"large.agency.example", DNS_TXT, DNS_FOUND, DNS_INSECURE, "NOERROR", 1,
+	300},
+    {"joe blow.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE, "NOERROR", 1,
+	300},
+    {"mx1.agency.example", DNS_TXT, DNS_NODATA, DNS_INSECURE, "NOERROR", 0, 60},
+    {"b.agency.example", DNS_TXT, DNS_NODATA, DNS_INSECURE, "NOERROR", 0, 60},
+    {"no.agency.example", DNS_A, DNS_NXDOMAIN, DNS_INSECURE, "NXDOMAIN", 0, 60},
+    {"away.agency.example", DNS_A, DNS_NXDOMAIN, DNS_INSECURE, "NXDOMAIN", 0,
+	60},
+    {"a..example", DNS_A, DNS_NXDOMAIN, DNS_INSECURE, "NXDOMAIN", 0, 0},
+    {"loop.agency.example", DNS_A, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
+	"SERVFAIL", 0, 0},
+    {"refused.example.net", DNS_A, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
+	"SERVFAIL", 0, 0},
+    {"mail.test", DNS_TXT, DNS_FOUND, DNS_INSECURE, "NOERROR", 1, 300},
+    {"5.0.0.10.in-addr.arpa", DNS_PTR, DNS_FOUND, DNS_INSECURE, "NOERROR", 1,
+	300},
+    {"mx1.signed.example", DNS_A, DNS_FOUND, DNS_SECURE, "NOERROR", 1, 300},
+    {"_25._tcp.mx1.signed.example", DNS_TLSA, DNS_FOUND, DNS_SECURE, "NOERROR",
+	1, 300},
+    {"mx1.signed.example", DNS_TLSA, DNS_NODATA, DNS_SECURE, "NOERROR", 0, 60},
+    {"no.signed.example", DNS_A, DNS_NXDOMAIN, DNS_SECURE, "NXDOMAIN", 0, 60},
+    {"toinsecure.signed.example", DNS_A, DNS_FOUND, DNS_INSECURE, "NOERROR", 1,
+	300},
+    {"good.broken.example", DNS_A, DNS_FOUND, DNS_SECURE, "NOERROR", 1, 300},
+    {"forged.broken.example", DNS_A, DNS_TEMPORARY_FAILURE, DNS_BOGUS,
+	"SERVFAIL", 0, 0},
+};
+
 static void test_answers(void **state)
 {
-	static const struct {
-		const char *name;
-		enum dns_type type;
-		enum dns_status status;
-		enum dns_security security;
-		const char *rcode;
-		size_t count;
-		uint32_t ttl; /* at most, and at least a second less */
-	} cases[] = {
-	    {"agency.example", DNS_MX, DNS_FOUND, DNS_INSECURE, "NOERROR", 2,
-		300},
-	    {"Alias.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE, "NOERROR",
-		1, 300},
-	    {"longlived.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE,
-		"NOERROR", 1, 86400},
-	    {"shortlived.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE,
-		"NOERROR", 1, 5},
-	    {"large.agency.example", DNS_TXT, DNS_FOUND, DNS_INSECURE,
-		"NOERROR", 1, 300},
-	    {"joe blow.agency.example", DNS_A, DNS_FOUND, DNS_INSECURE,
-		"NOERROR", 1, 300},
-	    {"mx1.agency.example", DNS_TXT, DNS_NODATA, DNS_INSECURE, "NOERROR",
-		0, 60},
-	    {"b.agency.example", DNS_TXT, DNS_NODATA, DNS_INSECURE, "NOERROR",
-		0, 60},
-	    {"no.agency.example", DNS_A, DNS_NXDOMAIN, DNS_INSECURE, "NXDOMAIN",
-		0, 60},
-	    {"away.agency.example", DNS_A, DNS_NXDOMAIN, DNS_INSECURE,
-		"NXDOMAIN", 0, 60},
-	    {"a..example", DNS_A, DNS_NXDOMAIN, DNS_INSECURE, "NXDOMAIN", 0, 0},
-	    {"loop.agency.example", DNS_A, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
-		"SERVFAIL", 0, 0},
-	    {"refused.example.net", DNS_A, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
-		"SERVFAIL", 0, 0},
-	    {"mail.test", DNS_TXT, DNS_FOUND, DNS_INSECURE, "NOERROR", 1, 300},
-	    {"5.0.0.10.in-addr.arpa", DNS_PTR, DNS_FOUND, DNS_INSECURE,
-		"NOERROR", 1, 300},
-	    {"mx1.signed.example", DNS_A, DNS_FOUND, DNS_SECURE, "NOERROR", 1,
-		300},
-	    {"_25._tcp.mx1.signed.example", DNS_TLSA, DNS_FOUND, DNS_SECURE,
-		"NOERROR", 1, 300},
-	    {"mx1.signed.example", DNS_TLSA, DNS_NODATA, DNS_SECURE, "NOERROR",
-		0, 60},
-	    {"no.signed.example", DNS_A, DNS_NXDOMAIN, DNS_SECURE, "NXDOMAIN",
-		0, 60},
-	    {"toinsecure.signed.example", DNS_A, DNS_FOUND, DNS_INSECURE,
-		"NOERROR", 1, 300},
-	    {"good.broken.example", DNS_A, DNS_FOUND, DNS_SECURE, "NOERROR", 1,
-		300},
-	    {"forged.broken.example", DNS_A, DNS_TEMPORARY_FAILURE, DNS_BOGUS,
-		"SERVFAIL", 0, 0},
-	};
 	struct dns_resolver *resolver = open_forwarder(*state);
 	struct arena *arena = arena_new(0);
 	struct dns_session *session = new_session(arena, resolver);
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct dns_answer *answer = dns_ask(
-		    session, slice_from(cases[i].name), cases[i].type);
+	for (size_t i = 0; i < sizeof(answer_cases) / sizeof(answer_cases[0]);
+	     i++) {
+		const struct dns_answer *answer = dns_ask(session,
+		    slice_from(answer_cases[i].name), answer_cases[i].type);
 
-		if (answer->status != cases[i].status)
-			fail_msg("%s: status %d, %s", cases[i].name,
+		if (answer->status != answer_cases[i].status)
+			fail_msg("%s: status %d, %s", answer_cases[i].name,
 			    (int)answer->status, answer->problem);
-		if (answer->security != cases[i].security)
-			fail_msg("%s: security %d", cases[i].name,
+		if (answer->security != answer_cases[i].security)
+			fail_msg("%s: security %d", answer_cases[i].name,
 			    (int)answer->security);
-		assert_string_equal(answer->rcode, cases[i].rcode);
-		assert_int_equal(answer->count, cases[i].count);
+		assert_string_equal(answer->rcode, answer_cases[i].rcode);
+		assert_int_equal(answer->count, answer_cases[i].count);
 		assert_int_equal(answer->records != NULL, answer->count > 0);
-		if (answer->ttl > cases[i].ttl ||
-		    answer->ttl + 2 < cases[i].ttl)
-			fail_msg("%s: ttl %u", cases[i].name, answer->ttl);
+		if (answer->ttl > answer_cases[i].ttl ||
+		    answer->ttl + 2 < answer_cases[i].ttl)
+			fail_msg(
+			    "%s: ttl %u", answer_cases[i].name, answer->ttl);
 		assert_int_equal(answer->problem[0] != '\0',
 		    answer->status == DNS_TEMPORARY_FAILURE);
 	}

@@ -103,91 +103,90 @@ static const char *show(
 
 enum { SRV = 33, DNSKEY = 48, SPF = 99, CAA = 257, PRIVATE = 65280 };
 
+static const struct {
+	const char *name;
+	unsigned int type;
+	enum dns_status status;
+	const char *want;
+	uint32_t ttl; /* 0: do not look */
+} find_cases[] = {
+    {"root-relative", DNS_A, DNS_FOUND, "c0000263", 3600},
+    {"agency.example", DNS_MX, DNS_FOUND,
+	"10 mx1.agency.example|20 mx2.agency.example", 300},
+    {"agency.example", DNS_TXT, DNS_FOUND,
+	"v=spf1 -all|unquotedstring|a;b(c)\"d\\eA", 0},
+    {"agency.example", DNS_NS, DNS_FOUND, "ns.agency.example", 3600},
+    {"agency.example", DNS_SOA, DNS_FOUND,
+	"026e73066167656e6379076578616d706c6500"
+	"0a686f73746d6173746572066167656e6379076578616d706c6500"
+	"000000070001518000001c200024ea000000012c",
+	0},
+    {"agency.example", DNS_A, DNS_NODATA, "", 0},
+    {"agency.example", SPF, DNS_FOUND, "0b763d73706631202b616c6c", 0},
+    {"agency.example", CAA, DNS_FOUND, "0005697373756563612e6578616d706c65", 0},
+    {"ns.agency.example", DNS_AAAA, DNS_FOUND,
+	"20010db8000000000000000000000001", 0},
+    {"null.agency.example", DNS_MX, DNS_FOUND, "0 ", 0},
+    {"a.b.c.agency.example", DNS_TXT, DNS_FOUND, "", 0},
+    /* names with something below them exist (RFC 8020) */
+    {"b.c.agency.example", DNS_TXT, DNS_NODATA, "", 0},
+    {"c.agency.example", DNS_TXT, DNS_NODATA, "", 0},
+    {"example", DNS_TXT, DNS_NODATA, "", 0},
+    {"", DNS_TXT, DNS_NODATA, "", 0},
+    {"x.b.c.agency.example", DNS_TXT, DNS_NXDOMAIN, "", 0},
+    {"nothing.example", DNS_A, DNS_NXDOMAIN, "", 0},
+    {"com", DNS_A, DNS_NXDOMAIN, "", 0},
+    {"alias.agency.example", DNS_A, DNS_FOUND, "c0000219", 0},
+    {"alias.agency.example", DNS_CNAME, DNS_FOUND, "mx1.agency.example", 0},
+    {"alias.agency.example", DNS_TXT, DNS_NODATA, "", 0},
+    {"away.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
+    {"loop.agency.example", DNS_A, DNS_TEMPORARY_FAILURE, "", 0},
+    {"loop.agency.example", DNS_CNAME, DNS_FOUND, "pool.agency.example", 0},
+    /* RFC 4592, section 2.2.1 */
+    {"x.wild.agency.example", DNS_A, DNS_FOUND, "c0000207", 0},
+    {"x.y.wild.agency.example", DNS_A, DNS_FOUND, "c0000207", 0},
+    {"x.wild.agency.example", DNS_TXT, DNS_NODATA, "", 0},
+    {"wild.agency.example", DNS_A, DNS_NODATA, "", 0},
+    {"exists.wild.agency.example", DNS_A, DNS_NODATA, "", 0},
+    {"x.exists.wild.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
+    {"*.wild.agency.example", DNS_A, DNS_FOUND, "c0000207", 0},
+    {"y.*.wild.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
+    {"x.ali.agency.example", DNS_A, DNS_FOUND, "c0000219", 0},
+    {"_25._tcp.mx1.agency.example", DNS_TLSA, DNS_FOUND,
+	"03010100112233445566778899aabbccddeeff"
+	"00112233445566778899aabbccddeeff",
+	0},
+    {"_sip._udp.agency.example", SRV, DNS_FOUND,
+	"0001000213c403736970066167656e6379076578616d706c6500", 0},
+    {"generic.agency.example", PRIVATE, DNS_FOUND, "010203", 0},
+    {"generic.agency.example", DNS_A, DNS_FOUND, "c0000203", 0},
+    {"ignored.agency.example", DNS_A, DNS_NODATA, "", 0},
+    {"dot\\046ted.agency.example", DNS_A, DNS_FOUND, "c0000208", 0},
+    {"ted.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
+    {"oct\\010et.agency.example", DNS_A, DNS_FOUND, "c0000209", 0},
+    {"mapped.agency.example", DNS_AAAA, DNS_FOUND,
+	"00000000000000000000ffffc0000201", 0},
+    {"key.agency.example", DNSKEY, DNS_FOUND, "0101030803010001", 0},
+    {"other.example", DNS_TXT, DNS_FOUND, "another origin", 2},
+};
+
 static void test_find(void **state)
 {
-	static const struct {
-		const char *name;
-		unsigned int type;
-		enum dns_status status;
-		const char *want;
-		uint32_t ttl; /* 0: do not look */
-	} cases[] = {
-	    {"root-relative", DNS_A, DNS_FOUND, "c0000263", 3600},
-	    {"agency.example", DNS_MX, DNS_FOUND,
-		"10 mx1.agency.example|20 mx2.agency.example", 300},
-	    {"agency.example", DNS_TXT, DNS_FOUND,
-		"v=spf1 -all|unquotedstring|a;b(c)\"d\\eA", 0},
-	    {"agency.example", DNS_NS, DNS_FOUND, "ns.agency.example", 3600},
-	    {"agency.example", DNS_SOA, DNS_FOUND,
-		"026e73066167656e6379076578616d706c6500"
-		"0a686f73746d6173746572066167656e6379076578616d706c6500"
-		"000000070001518000001c200024ea000000012c",
-		0},
-	    {"agency.example", DNS_A, DNS_NODATA, "", 0},
-	    {"agency.example", SPF, DNS_FOUND, "0b763d73706631202b616c6c", 0},
-	    {"agency.example", CAA, DNS_FOUND,
-		"0005697373756563612e6578616d706c65", 0},
-	    {"ns.agency.example", DNS_AAAA, DNS_FOUND,
-		"20010db8000000000000000000000001", 0},
-	    {"null.agency.example", DNS_MX, DNS_FOUND, "0 ", 0},
-	    {"a.b.c.agency.example", DNS_TXT, DNS_FOUND, "", 0},
-	    /* names with something below them exist (RFC 8020) */
-	    {"b.c.agency.example", DNS_TXT, DNS_NODATA, "", 0},
-	    {"c.agency.example", DNS_TXT, DNS_NODATA, "", 0},
-	    {"example", DNS_TXT, DNS_NODATA, "", 0},
-	    {"", DNS_TXT, DNS_NODATA, "", 0},
-	    {"x.b.c.agency.example", DNS_TXT, DNS_NXDOMAIN, "", 0},
-	    {"nothing.example", DNS_A, DNS_NXDOMAIN, "", 0},
-	    {"com", DNS_A, DNS_NXDOMAIN, "", 0},
-	    {"alias.agency.example", DNS_A, DNS_FOUND, "c0000219", 0},
-	    {"alias.agency.example", DNS_CNAME, DNS_FOUND, "mx1.agency.example",
-		0},
-	    {"alias.agency.example", DNS_TXT, DNS_NODATA, "", 0},
-	    {"away.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
-	    {"loop.agency.example", DNS_A, DNS_TEMPORARY_FAILURE, "", 0},
-	    {"loop.agency.example", DNS_CNAME, DNS_FOUND, "pool.agency.example",
-		0},
-	    /* RFC 4592, section 2.2.1 */
-	    {"x.wild.agency.example", DNS_A, DNS_FOUND, "c0000207", 0},
-	    {"x.y.wild.agency.example", DNS_A, DNS_FOUND, "c0000207", 0},
-	    {"x.wild.agency.example", DNS_TXT, DNS_NODATA, "", 0},
-	    {"wild.agency.example", DNS_A, DNS_NODATA, "", 0},
-	    {"exists.wild.agency.example", DNS_A, DNS_NODATA, "", 0},
-	    {"x.exists.wild.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
-	    {"*.wild.agency.example", DNS_A, DNS_FOUND, "c0000207", 0},
-	    {"y.*.wild.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
-	    {"x.ali.agency.example", DNS_A, DNS_FOUND, "c0000219", 0},
-	    {"_25._tcp.mx1.agency.example", DNS_TLSA, DNS_FOUND,
-		"03010100112233445566778899aabbccddeeff"
-		"00112233445566778899aabbccddeeff",
-		0},
-	    {"_sip._udp.agency.example", SRV, DNS_FOUND,
-		"0001000213c403736970066167656e6379076578616d706c6500", 0},
-	    {"generic.agency.example", PRIVATE, DNS_FOUND, "010203", 0},
-	    {"generic.agency.example", DNS_A, DNS_FOUND, "c0000203", 0},
-	    {"ignored.agency.example", DNS_A, DNS_NODATA, "", 0},
-	    {"dot\\046ted.agency.example", DNS_A, DNS_FOUND, "c0000208", 0},
-	    {"ted.agency.example", DNS_A, DNS_NXDOMAIN, "", 0},
-	    {"oct\\010et.agency.example", DNS_A, DNS_FOUND, "c0000209", 0},
-	    {"mapped.agency.example", DNS_AAAA, DNS_FOUND,
-		"00000000000000000000ffffc0000201", 0},
-	    {"key.agency.example", DNSKEY, DNS_FOUND, "0101030803010001", 0},
-	    {"other.example", DNS_TXT, DNS_FOUND, "another origin", 2},
-	};
 	struct world *world = *state;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		enum dns_type type = (enum dns_type)cases[i].type;
+	for (size_t i = 0; i < sizeof(find_cases) / sizeof(find_cases[0]);
+	     i++) {
+		enum dns_type type = (enum dns_type)find_cases[i].type;
 		struct zone_answer answer = zone_find(
-		    world->zone, slice_from(cases[i].name), type);
+		    world->zone, slice_from(find_cases[i].name), type);
 
-		if (answer.status != cases[i].status)
-			fail_msg(
-			    "%s: status %d", cases[i].name, (int)answer.status);
+		if (answer.status != find_cases[i].status)
+			fail_msg("%s: status %d", find_cases[i].name,
+			    (int)answer.status);
 		assert_string_equal(
-		    show(world->arena, type, &answer), cases[i].want);
-		if (cases[i].ttl)
-			assert_int_equal(answer.ttl, cases[i].ttl);
+		    show(world->arena, type, &answer), find_cases[i].want);
+		if (find_cases[i].ttl)
+			assert_int_equal(answer.ttl, find_cases[i].ttl);
 	}
 }
 

@@ -16,7 +16,7 @@
 enum { WIRE_NAME_MAX = 255, WIRE_LABEL_MAX = 63 };
 
 struct wire_name {
-	size_t len;	/* with the final zero octet; the root has 1 */
+	size_t len; /* with the final zero octet; the root has 1 */
 	unsigned char octets[WIRE_NAME_MAX];
 };
 
@@ -27,8 +27,8 @@ bool wire_from_text(struct slice text, struct wire_name *ret);
 
 /* A name in a master file: relative to origin without a final dot, "@" is the
  * origin, \DDD and \X (RFC 1035, section 5.1).  False: it is not a name. */
-bool wire_from_master(struct slice token, const struct wire_name *origin,
-    struct wire_name *ret);
+bool wire_from_master(
+    struct slice token, const struct wire_name *origin, struct wire_name *ret);
 
 /* The uncompressed name at the start of rdata.  False: there is none. */
 bool wire_read(struct slice rdata, struct wire_name *ret);

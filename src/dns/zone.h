@@ -21,19 +21,19 @@ bool zone_parse(struct arena *arena, struct slice text, const char *file,
     struct zone **ret, struct err *err);
 
 /* The same from a file.  Also false: E_NOT_FOUND, E_LIMIT, E_IO. */
-bool zone_read(struct arena *arena, const char *path, struct zone **ret,
-    struct err *err);
+bool zone_read(
+    struct arena *arena, const char *path, struct zone **ret, struct err *err);
 
 struct zone_answer {
 	enum dns_status status;
-	const char *problem;	/* with DNS_TEMPORARY_FAILURE: why */
+	const char *problem; /* with DNS_TEMPORARY_FAILURE: why */
 	uint32_t ttl;
 	size_t count;
-	const struct dns_record *records;	/* live as long as the zone */
+	const struct dns_record *records; /* live as long as the zone */
 };
 
 /* name is a canonical text (dns/wire.h).  Follows CNAMEs, at most 16. */
-struct zone_answer zone_find(const struct zone *zone, struct slice name,
-    enum dns_type type);
+struct zone_answer zone_find(
+    const struct zone *zone, struct slice name, enum dns_type type);
 
 #endif

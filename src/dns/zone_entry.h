@@ -13,13 +13,13 @@
 enum { ZONE_TOKENS_MAX = 1024 };
 
 struct zone_token {
-	struct slice text;	/* without the quotation marks */
+	struct slice text; /* without the quotation marks */
 	bool quoted;
 };
 
 struct zone_entry {
-	unsigned int line;	/* where it starts, from 1 */
-	bool blank_owner;	/* starts with a blank */
+	unsigned int line; /* where it starts, from 1 */
+	bool blank_owner;  /* starts with a blank */
 	size_t count;
 	struct zone_token tokens[ZONE_TOKENS_MAX];
 };
@@ -27,12 +27,12 @@ struct zone_entry {
 struct zone_lexer {
 	struct slice text;
 	size_t pos;
-	unsigned int line;	/* of pos, from 1 */
+	unsigned int line; /* of pos, from 1 */
 };
 
 /* The next entry that has a token; count is 0 at the end.
  * False: E_SYNTAX, about lexer->line. */
-bool zone_entry_next(struct zone_lexer *lexer, struct zone_entry *ret,
-    struct err *err);
+bool zone_entry_next(
+    struct zone_lexer *lexer, struct zone_entry *ret, struct err *err);
 
 #endif

@@ -15,13 +15,13 @@ enum { ZONE_RDATA_MAX = 65535 };
 struct zone_type {
 	const char *name;
 	uint16_t number;
-	const char *form;	/* a letter a field: zone_rdata.c */
+	const char *form; /* a letter a field: zone_rdata.c */
 };
 
 /* "TXT", or "TYPE123" (RFC 3597); *ret_number in each case, *ret NULL for a
  * type without a row.  False: no type at all. */
-bool zone_type_find(struct slice name, const struct zone_type **ret,
-    uint16_t *ret_number);
+bool zone_type_find(
+    struct slice name, const struct zone_type **ret, uint16_t *ret_number);
 
 /* A time in seconds: "3600" or with units: "1h30m".  At most 2^31-1
  * (RFC 2181, section 8). */
