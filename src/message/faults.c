@@ -65,6 +65,8 @@ static const struct {
 	"a multipart has no boundary parameter"},
     [FAULT_MIME_BOUNDARY_UNUSED] = {"mime-boundary-unused",
 	"a multipart's boundary never occurs or is never closed"},
+    [FAULT_MIME_BOUNDARY_AMBIGUOUS] = {"mime-boundary-ambiguous",
+	"boundaries can be read in several ways"},
     [FAULT_MIME_ENCODED_COMPOSITE] = {"mime-encoded-composite",
 	"a multipart or message is itself base64 or quoted-printable"},
     [FAULT_MIME_ENCODING_UNKNOWN] = {"mime-encoding-unknown",

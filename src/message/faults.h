@@ -43,10 +43,12 @@ enum fault {
 	FAULT_MIME_VERSION_REPEATED,
 	FAULT_CONTENT_TYPE_REPEATED,
 	FAULT_CONTENT_TRANSFER_ENCODING_REPEATED,
-	FAULT_MIME_HEADER_INVALID,    /* Content-* that breaks its grammar */
-	FAULT_MIME_BOUNDARY_MISSING,  /* multipart without a boundary */
-	FAULT_MIME_BOUNDARY_UNUSED,   /* never occurs, or never closes */
-	FAULT_MIME_ENCODED_COMPOSITE, /* base64 or QP multipart */
+	FAULT_MIME_HEADER_INVALID,     /* Content-* that breaks its grammar */
+	FAULT_MIME_BOUNDARY_MISSING,   /* multipart without a boundary */
+	FAULT_MIME_BOUNDARY_UNUSED,    /* never occurs, or never closes */
+	FAULT_MIME_BOUNDARY_AMBIGUOUS, /* a line that only some readers take
+					* for a boundary */
+	FAULT_MIME_ENCODED_COMPOSITE,  /* base64 or QP multipart */
 	FAULT_MIME_ENCODING_UNKNOWN,
 	FAULT_MIME_ENCODING_BROKEN, /* base64 or QP with foreign bytes */
 	FAULT_MIME_PARAMETER_REPEATED,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mime/decode.h - transfer encodings and charsets.
+/* mime/decode.h - Content-Transfer-Encodings (RFC 2045 section 6).
  *
- * Lenient, as mail readers are, since what they show is what counts: foreign
- * octets in base64 are skipped, and reported.
+ * Lenient as mail readers are, since what they show is what counts: foreign
+ * octets in base64 are skipped, and reported.  Decoding never makes more
+ * octets than it is given.
  */
 #ifndef MIME_DECODE_H
 #define MIME_DECODE_H
@@ -18,18 +19,16 @@ enum mime_encoding {
 	ENCODING_UNKNOWN,
 };
 
-/* Of the value of Content-Transfer-Encoding, without case. */
+/* Of the word of Content-Transfer-Encoding, without case. */
 enum mime_encoding mime_encoding_of(struct slice word);
 
 /* At most max octets; the rest is dropped.  *ret_broken (may be NULL) tells of
- * octets that the encoding does not know.  Borrows body for identity. */
+ * content that the encoding does not allow: readers will differ about it.
+ * Borrows body for identity (and for an unknown encoding). */
 struct slice mime_decode(struct arena *arena, enum mime_encoding encoding,
     struct slice body, size_t max, bool *ret_broken);
 
-/* bytes as UTF-8.  An unknown charset is read as windows-1252, what cannot be
- * converted becomes U+FFFD; the result is always well-formed.  charset empty
- * is US-ASCII or UTF-8. */
-struct slice mime_to_utf8(
-    struct arena *arena, struct slice charset, struct slice bytes);
+/* The "Q" encoding of encoded words (RFC 2047 section 4.2). */
+struct slice mime_decode_q(struct arena *arena, struct slice text);
 
 #endif

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mime/field.h"
 
-#include <stdio.h>
-
 #include "base/ascii.h"
 #include "base/buf.h"
-#include "base/text.h"
-#include "mime/decode.h"
+#include "mime/charset.h"
+#include "mime/words.h"
 
 /* token of RFC 2045 section 5.1; 8-bit is let pass, as it is in the wild. */
 static bool is_token_byte(char c)
 {
 	switch (c) {
+	case '/':
 	case '(':
 	case ')':
 	case '<':
@@ -71,11 +70,6 @@ static struct slice take_while(struct slice *rest, bool (*passes)(char c))
 	return taken;
 }
 
-static bool is_word_byte(char c)
-{
-	return is_token_byte(c);
-}
-
 /* What a parameter without quotes runs to, for those who forget them. */
 static bool is_loose_byte(char c)
 {
@@ -106,6 +100,7 @@ static bool take_quoted(
 	return true;
 }
 
+/* False: against the grammar; *ret is what readers take all the same. */
 static bool take_value(
     struct arena *arena, struct slice *rest, struct slice *ret)
 {
@@ -116,7 +111,7 @@ static bool take_value(
 	if (rest->len && rest->ptr[0] == '"')
 		return take_quoted(arena, rest, ret);
 	before = *rest;
-	*ret = take_while(rest, is_word_byte);
+	*ret = take_while(rest, is_token_byte);
 	if (!skip_cfws(rest))
 		return false;
 	if (rest->len == 0 || rest->ptr[0] == ';')
@@ -129,10 +124,10 @@ static bool take_value(
 static bool take_parameter(
     struct arena *arena, struct slice *rest, struct mime_field *field)
 {
-	struct mime_parameter parameter;
+	struct mime_parameter parameter = {0};
 	bool ok;
 
-	parameter.name = arena_lower(arena, take_while(rest, is_word_byte));
+	parameter.name = arena_lower(arena, take_while(rest, is_token_byte));
 	ok = skip_cfws(rest) && parameter.name.len > 0;
 	if (rest->len == 0 || rest->ptr[0] != '=') {
 		take_while(rest, is_loose_byte);
@@ -140,27 +135,73 @@ static bool take_parameter(
 	}
 	*rest = slice_from_pos(*rest, 1);
 	ok = take_value(arena, rest, &parameter.value) && ok;
-	if (parameter.value.len > MIME_PARAMETER_SIZE_MAX)
+	if (parameter.name.len == 0)
+		return false;
+	if (parameter.value.len > MIME_PARAMETER_SIZE_MAX) {
 		parameter.value.len = MIME_PARAMETER_SIZE_MAX;
-	if (mime_field_raw(field, parameter.name))
-		field->repeated = true;
+		ok = false;
+	}
 	if (field->count == MIME_PARAMETERS_MAX)
 		return false;
 	field->parameters[field->count++] = parameter;
 	return ok;
 }
 
-/* "type/subtype" or one token, white space around "/" tolerated. */
+/* "type/subtype" or one token; white space and comments around "/" are let
+ * pass, as RFC 822 had it. */
 static bool take_main_word(
     struct arena *arena, struct slice *rest, struct slice *ret)
 {
-	struct slice word;
+	struct slice word, subtype;
+	bool ok = skip_cfws(rest);
 
-	if (!skip_cfws(rest))
-		return false;
-	word = take_while(rest, is_word_byte);
+	word = take_while(rest, is_token_byte);
 	*ret = arena_lower(arena, word);
-	return word.len > 0;
+	ok = skip_cfws(rest) && ok && word.len > 0;
+	if (rest->len == 0 || rest->ptr[0] != '/')
+		return ok;
+	*rest = slice_from_pos(*rest, 1);
+	ok = skip_cfws(rest) && ok;
+	subtype = take_while(rest, is_token_byte);
+	*ret = arena_lower(arena, arena_format_slice(arena, "%.*s/%.*s",
+				      SLICE_ARGS(word), SLICE_ARGS(subtype)));
+	return ok && subtype.len > 0;
+}
+
+/* "title*0*" is a form of "title". */
+static struct slice base_name(struct slice name)
+{
+	return slice_sub(name, 0, slice_find(name, '*'));
+}
+
+/* The number of a section, or none (RFC 2231 section 3). */
+static struct slice section_number(struct slice name)
+{
+	struct slice number = slice_from_pos(name, slice_find(name, '*') + 1);
+
+	return slice_sub(number, 0, slice_find(number, '*'));
+}
+
+/* The same parameter twice, or a section twice, or as a whole and in sections:
+ * readers differ in which one they take. */
+static bool contradict(struct slice a, struct slice b)
+{
+	struct slice number_a = section_number(a), number_b = section_number(b);
+
+	if (!slice_eq(base_name(a), base_name(b)))
+		return false;
+	return slice_eq(number_a, number_b) || number_a.len == 0 ||
+	       number_b.len == 0;
+}
+
+static bool any_repeated(const struct mime_field *field)
+{
+	for (size_t i = 1; i < field->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (contradict(field->parameters[i].name,
+				field->parameters[j].name))
+				return true;
+	return false;
 }
 
 void mime_field_parse(
@@ -168,25 +209,23 @@ void mime_field_parse(
 {
 	struct slice rest = value;
 
-	*ret = (struct mime_field){.valid = true};
+	ret->count = 0;
 	ret->valid = take_main_word(arena, &rest, &ret->word);
 	while (rest.len) {
 		ret->valid = skip_cfws(&rest) && ret->valid;
 		if (rest.len == 0)
 			break;
-		if (rest.ptr[0] != ';') {
+		/* A ";" may be missing; RFC 2046 does it in an example. */
+		if (rest.ptr[0] == ';')
+			rest = slice_from_pos(rest, 1);
+		else
 			ret->valid = false;
-			take_while(&rest, is_loose_byte);
-			if (rest.len && rest.ptr[0] != ';')
-				rest = slice_from_pos(rest, 1);
-			continue;
-		}
-		rest = slice_from_pos(rest, 1);
 		ret->valid = skip_cfws(&rest) && ret->valid;
 		if (rest.len && rest.ptr[0] != ';')
 			ret->valid = take_parameter(arena, &rest, ret) &&
 				     ret->valid;
 	}
+	ret->repeated = any_repeated(ret);
 }
 
 const struct slice *mime_field_raw(
@@ -207,8 +246,6 @@ static void add_percent_decoded(struct buf *out, struct slice text)
 		if (text.ptr[i] == '%' && i + 2 < text.len) {
 			high = ascii_hex_value(text.ptr[i + 1]);
 			low = ascii_hex_value(text.ptr[i + 2]);
-		} else if (text.ptr[i] == '%' && i + 2 == text.len) {
-			high = -1;
 		}
 		if (high >= 0 && low >= 0) {
 			buf_add_byte(out, (char)(high << 4 | low));
@@ -235,8 +272,7 @@ static struct slice split_charset(struct slice value, struct slice *ret_charset)
 static bool join_sections(struct arena *arena, const struct mime_field *field,
     struct slice name, struct slice *ret)
 {
-	struct buf *joined = buf_in_arena(
-	    arena, MIME_PARAMETERS_MAX * MIME_PARAMETER_SIZE_MAX);
+	struct buf *joined = NULL;
 	struct slice charset = {NULL, 0};
 
 	for (unsigned int section = 0; section < MIME_PARAMETERS_MAX;
@@ -248,18 +284,23 @@ static bool join_sections(struct arena *arena, const struct mime_field *field,
 		    field, arena_format_slice(
 			       arena, "%.*s*%u*", SLICE_ARGS(name), section));
 
-		if (encoded)
+		if (!encoded && !plain)
+			break;
+		if (!joined)
+			joined = buf_in_arena(arena,
+			    MIME_PARAMETERS_MAX * MIME_PARAMETER_SIZE_MAX);
+		if (!encoded)
+			buf_add(joined, *plain);
+		else
 			add_percent_decoded(joined,
 			    section ? *encoded
 				    : split_charset(*encoded, &charset));
-		else if (plain)
-			buf_add(joined, *plain);
-		else if (section == 0)
-			return false;
-		else
-			break;
 	}
-	*ret = mime_to_utf8(arena, charset, buf_slice(joined));
+	if (!joined)
+		return false;
+	/* Without a charset they may be encoded words, against section 3. */
+	*ret = charset.ptr ? mime_to_utf8(arena, charset, buf_slice(joined))
+			   : mime_decode_words(arena, buf_slice(joined));
 	return true;
 }
 
@@ -283,75 +324,4 @@ struct slice mime_field_text(
 	value = mime_field_raw(field, name);
 	return value ? mime_decode_words(arena, *value)
 		     : (struct slice){NULL, 0};
-}
-
-/* "=?charset?e?text?=" at the start of *rest (RFC 2047 section 2). */
-static bool take_encoded_word(
-    struct arena *arena, struct slice *rest, struct slice *ret)
-{
-	struct slice charset, encoding, text, after = *rest, language, octets;
-	size_t end;
-
-	if (!slice_starts(after, SLICE("=?")))
-		return false;
-	after = slice_from_pos(after, 2);
-	if (!slice_split(after, '?', &charset, &after) ||
-	    !slice_split(after, '?', &encoding, &after))
-		return false;
-	end = slice_find_slice(after, SLICE("?="));
-	if (end == after.len || charset.len == 0 || encoding.len != 1)
-		return false;
-	text = slice_sub(after, 0, end);
-	/* RFC 2231 section 5: a language may follow the charset. */
-	slice_split(charset, '*', &charset, &language);
-	if (ascii_lower(encoding.ptr[0]) == 'b') {
-		octets = mime_decode(
-		    arena, ENCODING_BASE64, text, text.len, NULL);
-	} else if (ascii_lower(encoding.ptr[0]) == 'q') {
-		char *spaced = arena_text(arena, text);
-
-		for (size_t i = 0; i < text.len; i++)
-			if (spaced[i] == '_')
-				spaced[i] = ' ';
-		octets = mime_decode(arena, ENCODING_QUOTED_PRINTABLE,
-		    slice_of(spaced, text.len), text.len, NULL);
-	} else {
-		return false;
-	}
-	*ret = mime_to_utf8(arena, charset, octets);
-	*rest = slice_from_pos(after, end + 2);
-	return true;
-}
-
-struct slice mime_decode_words(struct arena *arena, struct slice text)
-{
-	struct buf *out;
-	bool after_word = false;
-	size_t gap = 0;
-
-	if (slice_find_slice(text, SLICE("=?")) == text.len)
-		return text_clean_utf8(arena, text);
-	out = buf_in_arena(arena, text.len * 4 + 16);
-	while (text.len) {
-		struct slice word;
-
-		if (take_encoded_word(arena, &text, &word)) {
-			/* White space between two words is not shown. */
-			if (after_word && gap)
-				out->len -= gap;
-			buf_add(out, word);
-			after_word = true;
-			gap = 0;
-			continue;
-		}
-		if (ascii_is_fws(text.ptr[0])) {
-			gap++;
-		} else {
-			after_word = false;
-			gap = 0;
-		}
-		buf_add_byte(out, text.ptr[0]);
-		text = slice_from_pos(text, 1);
-	}
-	return text_clean_utf8(arena, buf_slice(out));
 }

@@ -19,10 +19,10 @@ struct mime_parameter {
 
 struct mime_field {
 	struct slice word; /* lower case: "text/plain", "attachment" */
+	bool valid;	   /* false: breaks the grammar somewhere */
+	bool repeated;	   /* a parameter occurs twice, or in two forms */
 	size_t count;
 	struct mime_parameter parameters[MIME_PARAMETERS_MAX];
-	bool valid;    /* false: breaks the grammar somewhere */
-	bool repeated; /* a parameter occurs twice */
 };
 
 /* Takes what can be taken; never fails.  The first of repeated parameters
@@ -35,11 +35,8 @@ const struct slice *mime_field_raw(
     const struct mime_field *field, struct slice name);
 
 /* A parameter in UTF-8: RFC 2231 pieces joined and decoded, else the plain
- * value with encoded words decoded.  Empty if absent. */
+ * value with encoded words decoded.  Empty if absent.  name has no "*". */
 struct slice mime_field_text(
     struct arena *arena, const struct mime_field *field, struct slice name);
-
-/* text with its encoded words (RFC 2047) decoded to UTF-8. */
-struct slice mime_decode_words(struct arena *arena, struct slice text);
 
 #endif

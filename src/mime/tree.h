@@ -2,9 +2,16 @@
 /* mime/tree.h - the parts of a message as byte ranges (RFC 2045, 2046).
  *
  * One pass over the message, iterative, with an explicit stack of open
- * multiparts; limits->mime_depth and mime_parts bound it.  Nothing is decoded
- * before it is asked for.  Ambiguities that mail readers resolve differently
- * are faults, not errors.
+ * multiparts, in time linear in its length; limits->mime_depth and mime_parts
+ * bound it.  Nothing is decoded before it is asked for.  What mail readers
+ * resolve differently is a fault, not an error; what most of them do is done:
+ *
+ * - an outer boundary ends every multipart inside;
+ * - a boundary line has nothing after the boundary but white space;
+ * - a multipart said to be base64 or quoted-printable is divided all the same;
+ *   an encoded message/rfc822 is not, and stays a leaf;
+ * - a multipart whose boundary never occurs is a leaf;
+ * - of a repeated field or parameter the first stands.
  */
 #ifndef MIME_TREE_H
 #define MIME_TREE_H
@@ -19,19 +26,21 @@
 enum mime_kind { MIME_LEAF, MIME_MULTIPART, MIME_MESSAGE };
 
 struct mime_part {
-	struct slice path; /* "1", "1.2": numbers as IMAP's (RFC 3501),
-			    * except that the message itself is "0" */
 	enum mime_kind kind;
 	size_t parent;	   /* its position; 0's is 0 */
+	size_t number;	   /* among its parent's children, from 1 */
 	size_t depth;	   /* 0 is the message itself */
-	size_t children;   /* so far seen */
+	size_t children;   /* those of a MIME_MESSAGE: one, its content */
 	struct slice type; /* lower case; "text/plain" by default */
 	struct slice charset;
 	struct slice name; /* file name in UTF-8; or empty */
 	bool attachment;   /* Content-Disposition says so */
 	enum mime_encoding encoding;
-	struct header_list headers;
-	struct slice body; /* as it is in the message */
+	struct slice header;   /* as it is in the message, with the empty
+				* line; for headers_parse */
+	struct slice body;     /* as it is in the message */
+	struct slice preamble; /* of a multipart: before its first part */
+	struct slice epilogue; /* of a multipart: after its end */
 };
 
 struct mime_tree {
@@ -41,20 +50,25 @@ struct mime_tree {
 };
 
 /* headers are those of message.  Never fails; what is beyond a limit is not
- * divided further, and a fault says so. */
+ * divided further, and a fault says so.  Parts borrow message. */
 void mime_parse(struct arena *arena, struct slice message,
     const struct header_list *headers, const struct limits *limits,
     struct mime_tree *ret);
 
-/* The decoded octets of a leaf, at most max. */
-struct slice mime_part_octets(
-    struct arena *arena, const struct mime_part *part, size_t max);
+/* "1", "1.2": numbers as IMAP's (RFC 9051 section 6.4.5).  A message that is a
+ * multipart, which has no number there, is "0"; one inside part 2 is "2.0".
+ * The content of a message that is not a multipart is "1", "2.1". */
+struct slice mime_part_path(
+    struct arena *arena, const struct mime_tree *tree, size_t position);
 
-/* The text of a text/ leaf in UTF-8; empty for others. */
-struct slice mime_part_text(
-    struct arena *arena, const struct mime_part *part, size_t max);
+/* The decoded octets of a leaf (of others: the body as it is), at most max.
+ * faults (may be NULL) gains FAULT_MIME_ENCODING_BROKEN. */
+struct slice mime_part_octets(struct arena *arena, const struct mime_part *part,
+    size_t max, struct faults *faults);
 
-/* Runs of anything but white space and control octets. */
-size_t mime_count_words(struct slice text);
+/* Those of a text/ leaf (and of a multipart that is a leaf: readers show it)
+ * in UTF-8; empty for others. */
+struct slice mime_part_text(struct arena *arena, const struct mime_part *part,
+    size_t max, struct faults *faults);
 
 #endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mime/decode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define S(text) SLICE_INIT(text)
+#define B64 ENCODING_BASE64
+#define QP ENCODING_QUOTED_PRINTABLE
+#define UU ENCODING_UUENCODE
+
+static const struct {
+	enum mime_encoding encoding;
+	struct slice body, decoded;
+	bool broken;
+} cases[] = {
+    /* clang-format off */
+    {ENCODING_IDENTITY, S("a=20\r\n"), S("a=20\r\n"), false},
+    {ENCODING_UNKNOWN, S("a=20"), S("a=20"), false},
+    /* RFC 4648 section 10. */
+    {B64, S(""), S(""), false},
+    {B64, S("Zg=="), S("f"), false},
+    {B64, S("Zm8="), S("fo"), false},
+    {B64, S("Zm9v"), S("foo"), false},
+    {B64, S("Zm9vYg=="), S("foob"), false},
+    {B64, S("Zm9vYmE="), S("fooba"), false},
+    {B64, S("Zm9vYmFy"), S("foobar"), false},
+    {B64, S("//+A\r\nAA==\r\n"), S("\xff\xff\x80\0"), false},
+    {B64, S("Zm\r\n9\t v"), S("foo"), false},
+    {B64, S("Zm*9v"), S("foo"), true},
+    {B64, S("Zm9v\0"), S("foo"), true},
+    {B64, S("Zg"), S("f"), true},		/* no pad */
+    {B64, S("Zg="), S("f"), true},		/* half a pad */
+    {B64, S("Z"), S(""), true},
+    {B64, S("Zm9v="), S("foo"), true},		/* a pad too many */
+    {B64, S("Zg==="), S("f"), true},
+    {B64, S("Zg==Zm9v"), S("ffoo"), true},	/* others stop at the pad */
+    {QP, S("a=3Db"), S("a=b"), false},
+    {QP, S("a=3db"), S("a=b"), false},
+    {QP, S("caf=C3=A9 \t\r\nx\r\n"), S("caf\xc3\xa9\r\nx\r\n"), false},
+    {QP, S("soft=\r\nline= \nagain="), S("softlineagain"), false},
+    {QP, S("a\nb"), S("a\nb"), false},
+    {QP, S("\r\n\r\n"), S("\r\n\r\n"), false},
+    {QP, S("end=20\r\n"), S("end \r\n"), false},
+    {QP, S("1=2x=zz=4"), S("1=2x=zz=4"), true},
+    {QP, S("=4\r\n1"), S("=4\r\n1"), true},
+    {UU, S("junk\r\nbegin 644 f\r\n#0V%T\r\n`\r\nend\r\njunk"), S("Cat"), false},
+    {UU, S("begin 644 f\n#0V%T\n \nend\n"), S("Cat"), false},
+    {UU, S("begin 644 f\n#0V%T\n"), S("Cat"), true},	/* no end */
+    {UU, S("#0V%T\n"), S(""), true},			/* no beginning */
+    {UU, S("begin 644 f\n#0V%~\nend\n"), S("Ca^"), true},
+    /* clang-format on */
+};
+
+static void test_cases(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct arena *arena = arena_new(0);
+		bool broken;
+		struct slice decoded = mime_decode(
+		    arena, cases[i].encoding, cases[i].body, 1000, &broken);
+
+		assert_int_equal(decoded.len, cases[i].decoded.len);
+		assert_true(slice_eq(decoded, cases[i].decoded));
+		assert_int_equal(broken, cases[i].broken);
+		for (size_t max = 0; max < decoded.len; max++)
+			assert_true(
+			    slice_eq(mime_decode(arena, cases[i].encoding,
+					 cases[i].body, max, NULL),
+				slice_sub(decoded, 0, max)));
+		arena_free(arena);
+	}
+}
+
+static void test_q(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	assert_true(
+	    slice_eq(mime_decode_q(arena, SLICE("a_=E9_")), SLICE("a \xe9 ")));
+	assert_true(slice_eq(mime_decode_q(arena, SLICE("=5F=")), SLICE("_=")));
+	arena_free(arena);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_int_equal(mime_encoding_of(SLICE(" BASE64 ")), ENCODING_BASE64);
+	assert_int_equal(mime_encoding_of(SLICE("8bit")), ENCODING_IDENTITY);
+	assert_int_equal(mime_encoding_of(SLICE("")), ENCODING_IDENTITY);
+	assert_int_equal(mime_encoding_of(SLICE("8-bit")), ENCODING_UNKNOWN);
+	assert_int_equal(mime_encoding_of(SLICE("Quoted-Printable")), QP);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_q),
+	    cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
