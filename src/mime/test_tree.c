@@ -250,6 +250,7 @@ static void test_header_limit(void **state)
 	assert_string_equal(dump(arena, &tree),
 	    "0 multipart/mixed, 1 application/octet-stream "
 	    "[A: 1\nB: 2\nC: 3\n\nx], 2 text/plain [y]");
+	assert_int_equal(tree.parts[1].header.len, 0);
 	assert_string_equal(
 	    dump_faults(arena, tree.faults), "mime-header-invalid");
 	arena_free(arena);

@@ -142,6 +142,7 @@ static void end_header(struct parser *parser, size_t end)
 		faults_add(&parser->tree.faults, FAULT_MIME_HEADER_INVALID);
 		part->type = SLICE("application/octet-stream");
 		end = parser->start;
+		part->header = range(parser, end, end);
 	}
 	arena_reset(parser->scratch);
 	enter_body(parser, end, boundary);
