@@ -216,7 +216,7 @@ static size_t check_exposition(struct slice text)
 
 	assert_true(slice_ends_nocase(text, SLICE("\n")));
 	while (slice_split(rest, '\n', &line, &rest)) {
-		struct sample sample;
+		struct sample sample = {0};
 		struct slice key;
 
 		if (slice_starts(line, SLICE("# TYPE "))) {

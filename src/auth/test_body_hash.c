@@ -157,7 +157,7 @@ static void test_limits(void **state)
 	struct slice canonical = test_reference_body(
 	    arena, CANON_RELAXED, body);
 	struct body_hashes *hashes = body_hashes_new(arena);
-	size_t numbers[32];
+	size_t numbers[32] = {0};
 
 	(void)state;
 	assert_true(canonical.len + 2 < 32);

@@ -199,7 +199,7 @@ static void roff_page(
 	for (const struct command *const *c = commands; *c; c++) {
 		if (!slice_eq(first_word(*c), word))
 			continue;
-		fputs(c == commands ? " \\- " : " \\- ", out);
+		fputs(" \\- ", out);
 		roff_text((*c)->summary, out);
 		break;
 	}

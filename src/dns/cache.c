@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/cache.h"
 
+#include "base/require.h"
 #include "dns/hash.h"
 
 /* The newest use is at the head of the list, the oldest at its tail. */
@@ -50,6 +51,7 @@ static void link_newest(struct cache *cache, struct entry *entry)
 
 static void drop(struct cache *cache, struct entry *entry)
 {
+	require(cache->table);
 	HASH_DELETE(hh, cache->table, entry);
 	unlink_entry(cache, entry);
 	cache->size -= entry->size;

@@ -14,6 +14,8 @@
 
 #define uthash_malloc(size) memory_new(1, size)
 #define uthash_free(memory, size) memory_free(memory)
+/* The name of the root is empty, and may have no bytes to point to. */
+#define HASH_KEYCMP(a, b, n) ((n) ? memcmp(a, b, n) : 0)
 #include <uthash.h>
 
 struct hash_secret {

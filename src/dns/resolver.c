@@ -300,7 +300,7 @@ static void post_to_recursor(struct dns_resolver *resolver,
 		    DNS_INSECURE, "SERVFAIL", "too many DNS queries under way");
 	*ret_reply = reply;
 	*ret_request = request;
-	if (is_new)
+	if (request && is_new)
 		start_request(resolver, request);
 }
 

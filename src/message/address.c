@@ -153,7 +153,7 @@ static void join_word(struct words *words, bool first, bool gap)
 static bool take_word(struct scanner *scanner, struct words *words, bool gap)
 {
 	bool first = !words->any;
-	size_t from = words->phrase->len;
+	size_t from;
 
 	if (at_byte(scanner, '.')) {
 		if (first || words->after_dot)

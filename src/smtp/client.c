@@ -306,7 +306,7 @@ static bool greet(struct smtp_client *client,
 {
 	const struct smtp_endpoint *endpoint = &client->endpoint;
 	struct deadline deadline = smtp_client_deadline(client);
-	struct smtp_reply reply;
+	struct smtp_reply reply = {0};
 
 	if (endpoint->proxy_protocol) {
 		client->state.proxied = true;

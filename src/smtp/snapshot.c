@@ -22,7 +22,7 @@ static bool load_certificates(struct smtp_snapshot *snapshot,
     const struct config *config, struct err *err)
 {
 	snapshot->tls = memory_new(
-	    config->listener_count + 1, sizeof(*snapshot->tls));
+	    config->listener_count + 1, sizeof(struct ssl_ctx_st *));
 	for (size_t i = 0; i < config->listener_count; i++) {
 		const struct conf_listener *listener = &config->listeners[i];
 
