@@ -42,6 +42,7 @@ static bool open_context(struct arena *arena, const struct command_line *line,
 {
 	const char *path = arena_text(arena, command_text(line, "config"));
 
+	ret->inspect_content = true;
 	if (!command_clock(line, &ret->clock, err))
 		return false;
 	if (!command_has(line, "config"))

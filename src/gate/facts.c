@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "gate/gate_private.h"
 #include "message/address.h"
+#include "mime/words.h"
 
 static json_t *text_value(struct arena *arena, struct slice text)
 {
@@ -172,26 +173,52 @@ static json_t *text_values(
 	return values;
 }
 
+static json_t *part_values(struct gate_message *message)
+{
+	json_t *values = json_array();
+
+	for (size_t i = 0; i < message->part_count; i++) {
+		const struct content_part *part = &message->parts[i];
+		json_t *value = json_object();
+
+		set_text(message->arena, value, "path", part->path);
+		set_text(message->arena, value, "type", part->type);
+		set_text(message->arena, value, "name", part->name);
+		set_number(value, "size", part->size);
+		set_number(value, "text_words", part->text_words);
+		json_array_append_new(values, value);
+	}
+	return values;
+}
+
+static void set_field(struct gate_message *message, json_t *object,
+    const char *key, struct slice name)
+{
+	const struct header_field *field = headers_find(
+	    &message->headers, name, 0);
+	struct slice text = {NULL, 0};
+
+	if (field)
+		text = mime_decode_words(message->arena,
+		    headers_unfold(message->arena, field->value));
+	set_text(message->arena, object, key, text);
+}
+
 static json_t *message_value(struct gate_message *message)
 {
-	static const char *const texts[] = {"Message-ID", "Subject", "Date"};
-	static const char *const keys[] = {"message_id", "subject", "date"};
 	json_t *value = json_object();
 
+	if (message->context->inspect_content)
+		content_inspect(message);
 	json_object_set_new(value, "malformed", fault_values(message));
 	json_object_set_new(value, "from",
 	    text_values(message->arena, message->from.address_count,
 		message->from.addresses));
 	set_number(value, "size", message->content.len);
-	for (size_t i = 0; i < 3; i++) {
-		const struct header_field *field = headers_find(
-		    &message->headers, slice_from(texts[i]), 0);
-
-		set_text(message->arena, value, keys[i],
-		    field ? headers_unfold(message->arena, field->value)
-			  : (struct slice){NULL, 0});
-	}
-	json_object_set_new(value, "parts", json_array());
+	set_field(message, value, "message_id", SLICE("Message-ID"));
+	set_field(message, value, "subject", SLICE("Subject"));
+	set_field(message, value, "date", SLICE("Date"));
+	json_object_set_new(value, "parts", part_values(message));
 	return value;
 }
 

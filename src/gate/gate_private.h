@@ -15,6 +15,13 @@ struct dmarc_override {
 	struct slice reason; /* "trusted intermediary ...", plain words */
 };
 
+/* One part of the message, the containers too. */
+struct content_part {
+	struct slice path, type, name;
+	uint64_t size;	     /* decoded octets */
+	uint64_t text_words; /* of a text part */
+};
+
 struct gate_message {
 	struct arena *arena;
 	const struct gate_context *context;
@@ -34,6 +41,11 @@ struct gate_message {
 	struct fault_scan scan;
 	struct header_from from;
 	struct slice content;
+
+	/* What is in it; filled by content_inspect alone. */
+	bool content_inspected;
+	size_t part_count;
+	struct content_part *parts;
 
 	/* What authentication says; not filled for internal mail. */
 	struct body_hashes *hashes;
@@ -80,6 +92,9 @@ struct own_domain_outcome authenticate_own_domain(struct gate_message *message);
 void authenticate_spf(struct gate_message *message);
 void authenticate_header(struct gate_message *message);
 void authenticate_finish(struct gate_message *message);
+
+/* gate/content.c: walks the parts, once; adds the faults it finds. */
+void content_inspect(struct gate_message *message);
 
 /* gate/policies.c: runs every built-in policy and fills the decision. */
 void policies_apply(struct gate_message *message);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The row that a message leaves in the store. */
 #include "gate/gate_private.h"
+#include "mime/words.h"
 
 static struct slice header_value(
     const struct gate_message *message, struct slice name)
@@ -71,7 +72,8 @@ void trace_fill(struct gate_message *message, struct store_trace *ret)
 	    .client_name = client->name,
 	    .helo = client->helo,
 	    .sender = message->envelope->mail_from,
-	    .subject = header_value(message, SLICE("Subject")),
+	    .subject = mime_decode_words(
+		message->arena, header_value(message, SLICE("Subject"))),
 	    .size = message->content.len,
 	    .verdict = slice_from(verdict_name(decision->verdict)),
 	    .policy = decision->policy,
