@@ -11,7 +11,7 @@ MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 	uninstall format clean
 
 all: setup
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
 
 setup:
 	@tools/install-packages
