@@ -90,6 +90,10 @@ static void check_tls(const struct checker *checker, size_t i)
 		    "needs tls with a certificate and a key");
 	if (has_tls && listener->role == ROLE_MILTER)
 		ERROR(checker, path, "is not for a milter listener");
+	if (listener->role == ROLE_MILTER)
+		WARNING(checker, path_of(checker, "listeners", i, "role"),
+		    "milter is not available in this version: nothing listens "
+		    "there");
 	if (!has_tls && listener->role == ROLE_SUBMISSION)
 		WARNING(checker, path_of(checker, "listeners", i, ""),
 		    "takes submissions without TLS");
