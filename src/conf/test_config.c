@@ -88,7 +88,7 @@ static void test_full(void **state)
 	assert_int_equal(config->accepted_domains.count, 2);
 	assert_string_equal(
 	    config->accepted_domains.items[1].ptr, "xn--bcher-kva.example");
-	assert_int_equal(config->listeners[1].role, ROLE_MILTER);
+	assert_int_equal(config->listeners[1].role, ROLE_RELAY);
 	assert_string_equal(
 	    config->listeners[0].tls.key.ptr, "/etc/gatehouse/k.pem");
 	assert_true(config->listeners[0].tls.required);

@@ -26,7 +26,7 @@ const char test_text_full[] =
     "      required: true}\n"
     "    proxy_protocol: [10.0.0.0/8]\n"
     "    xclient: [\"2001:db8::7\"]\n"
-    "  - {name: mta, address: \"unix:/run/milter\", role: milter}\n"
+    "  - {name: mta, address: \"unix:/run/milter\", role: relay}\n"
     "connectors:\n"
     "  - name: Exchange Online\n"
     "    networks: [192.0.2.0/24, \"2001:db8::/32\"]\n"
