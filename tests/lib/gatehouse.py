@@ -31,6 +31,13 @@ def binary():
     return str(pathlib.Path(path).resolve())
 
 
+class Plain(yaml.SafeDumper):
+    """Writes what is there twice out twice: no anchors."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 def merge(base, changes):
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
@@ -83,7 +90,8 @@ class Gatehouse:
 
     def write(self, **changes):
         merge(self.config, changes)
-        self.path.write_text(yaml.safe_dump(self.config, sort_keys=False))
+        self.path.write_text(yaml.dump(self.config, Dumper=Plain,
+                                       sort_keys=False))
         self.ports = {
             one['name']: int(one['address'].rsplit(':', 1)[1])
             for one in self.config['listeners']

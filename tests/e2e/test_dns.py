@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A name server with signed zones, and what its failures lead to."""
+import pytest
+
+from dnsserver import DnsServer, Zone
+from mail import message, message_id
+from net import wait_until
+from nsd import Nsd
+from world import SHOP, STRANGER
+
+SIGNED = f'''shop TXT "v=spf1 ip4:{SHOP} -all"
+_dmarc.shop TXT "v=DMARC1; p=reject"
+bank TXT "v=spf1 -all"
+_dmarc.bank TXT "v=DMARC1; p=reject"
+forged TXT "v=spf1 ip4:{STRANGER} -all"
+_dmarc.forged TXT "v=DMARC1; p=reject; rua=mailto:a@forged.example"
+agency TXT "v=spf1 -all"
+'''
+
+
+@pytest.fixture
+def signed(folder, make_gate):
+    """(Gatehouse, nsd) whose record of _dmarc.forged.example was changed."""
+    server = Nsd(folder / 'dns', {'example': SIGNED})
+    server.change('example', 'a@forged', 'b@forged')
+    server.start()
+    gate = make_gate(dns={'zone': '', 'servers': [server.address],
+                          'trust_anchor': str(server.trust_anchor)})
+    yield gate, server
+    server.stop()
+
+
+def test_signed_answers_count(signed):
+    gate, _ = signed
+    sent = message()
+    assert gate.mail(sent, ip=SHOP).startswith('250')
+    trace = gate.explain(message_id(sent))
+    assert trace['spf']['result'] == 'pass'
+    assert trace['dmarc']['result'] == 'pass'
+    reply = gate.mail(message('x@bank.example'), 'x@shop.example',
+                      ip=STRANGER)
+    assert reply.startswith('550 5.7.1'), reply
+    assert 'DMARC policy of bank.example' in reply
+
+
+def test_forged_answer_defers(signed):
+    gate, _ = signed
+    sent = message('x@forged.example')
+    reply = gate.mail(sent, 'x@forged.example', ip=STRANGER)
+    assert reply.startswith('451 4.7'), reply
+    trace = gate.explain_reply(reply) if '(id' in reply else \
+        gate.explain(message_id(sent))
+    assert trace['verdict'] == 'defer'
+    query = next(one for one in trace['dns_queries']
+                 if one['name'] == '_dmarc.forged.example')
+    assert 'DNSSEC' in query['problem'] or 'bogus' in query['problem'], query
+    gate.metric('gatehouse_dns_failures_total{reason="bogus"}', 1)
+    # Without validation the same answer is believed.
+    gate.write(dns={'trust_anchor': ''})
+    gate.reload()
+    assert gate.mail(message('x@forged.example'), 'x@forged.example',
+                     ip=STRANGER).startswith('250')
+
+
+def test_name_server_that_is_gone_defers(signed):
+    gate, server = signed
+    server.stop()
+    sent = message('x@bank.example')
+    reply = gate.mail(sent, 'x@bank.example', ip=STRANGER)
+    assert reply.startswith('451 4.'), reply
+    assert gate.explain(message_id(sent))['verdict'] == 'defer'
+    server.start()
+    # libunbound tries a server that was silent again after a while.
+    wait_until(lambda: gate.mail(
+        sent, 'x@bank.example', ip=STRANGER).startswith('550'), 40,
+        'the name server to be asked again')
+
+
+def test_failures_of_single_records(make_gate):
+    """SERVFAIL and silence, for what a decision needs and what it does not."""
+    zone = Zone()
+    for domain in ('shop.example', 'later.example', 'slow.example'):
+        zone.add(domain, 'TXT', f'v=spf1 ip4:{SHOP} -all')
+    zone.add('_dmarc.shop.example', 'TXT', 'v=DMARC1; p=reject')
+    zone.fail('_dmarc.later.example', 'TXT')
+    zone.time_out('_dmarc.slow.example', 'TXT')
+    zone.fail('nospf.example', 'TXT')
+    zone.add('_dmarc.nospf.example', 'TXT', 'v=DMARC1; p=reject')
+    with DnsServer(zone) as server:
+        gate = make_gate(dns={'zone': '', 'servers': [server.address]},
+                         limits={'dns_query_timeout': '500ms',
+                                 'dns_time': '3s'})
+        cases = [
+            ('shop.example', SHOP, '250'),
+            ('shop.example', STRANGER, '550 5.7.1'),
+            ('later.example', STRANGER, '451 4.7'),
+            ('slow.example', STRANGER, '451 4.7'),
+            # The policy is known, but SPF could still have passed.
+            ('nospf.example', STRANGER, '451 4.7'),
+        ]
+        for domain, ip, code in cases:
+            reply = gate.mail(message(f'x@{domain}'), f'x@{domain}', ip=ip)
+            assert reply.startswith(code), (domain, reply)
+        gate.write(authentication={'dmarc': {'on_temporary_error': 'accept'}})
+        gate.reload()
+        reply = gate.mail(message('x@later.example'), 'x@later.example',
+                          ip=STRANGER)
+        assert reply.startswith('250'), reply
+
+
+def test_own_domain_defers_when_its_record_cannot_be_read(make_gate):
+    zone = Zone()
+    zone.fail('agency.example', 'TXT')
+    with DnsServer(zone) as server:
+        gate = make_gate(dns={'zone': '', 'servers': [server.address]})
+        reply = gate.mail(message('director@agency.example'),
+                          'director@agency.example', ip=STRANGER)
+        assert reply.startswith('451 4.7'), reply
+    assert gate.delivered() == []

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What next hops say and do, and what the client then hears."""
+import pytest
+
+from hop import USUAL
+from mail import message, message_id
+from net import free_port
+from world import SHOP, ZONE
+
+
+def first_refusal(gate, sent=None, **more):
+    return gate.mail(sent or message(), ip=SHOP, **more)
+
+
+def test_content_is_passed_on_byte_by_byte(make_gate, make_hop):
+    hop = make_hop()
+    gate = make_gate(zone=ZONE, route=hop.route)
+    sent = message(body='.\n..\n.x\n\n\n  \ttrailing \t\n' + 'x' * 998 +
+                   '\n\u00fc\u20ac\n\n\n')
+    assert first_refusal(gate, sent).startswith('250 2.0.0 queued as 1')
+    taken, = hop.messages
+    assert taken.sender == 'news@shop.example'
+    assert taken.recipients == ('user@agency.example',)
+    assert taken.octets.endswith(b'\r\n' + sent)
+    top = taken.octets[:-len(sent)].decode()
+    assert [line.split(':')[0] for line in top.split('\r\n')
+            if line and not line[0].isspace()] == \
+        ['Received', 'Authentication-Results', 'X-Gatehouse-Loop']
+    assert gate.explain(message_id(sent), delivery=True)['delivery'] == \
+        '250 2.0.0 queued as 1'
+
+
+def test_next_hop_that_is_down(make_gate):
+    gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{free_port()}')
+    with gate.client(SHOP) as client:
+        assert client.command('MAIL FROM:<news@shop.example>')[:3] == '250'
+        reply = client.command('RCPT TO:<user@agency.example>')
+        assert reply.startswith('451 4.4.1'), reply
+
+
+STAGES = [
+    # stage, what the next hop says, what the client hears, at which command
+    ('connect', '554 5.3.2 not today', '4', 'RCPT'),
+    ('connect', '', '4', 'RCPT'),
+    ('MAIL', '550 5.1.8 bad sender', '550 5.1.8', 'RCPT'),
+    ('MAIL', '451 4.7.1 greylisted', '451 4.7.1', 'RCPT'),
+    ('RCPT', '550 5.1.1 no such user', '550 5.1.1 no such user', 'RCPT'),
+    ('RCPT', '450 4.2.2 full', '450 4.2.2 full', 'RCPT'),
+    ('RCPT', '421 4.3.2 closing', '4', 'RCPT'),
+    ('RCPT', '', '451 4.4.2', 'RCPT'),
+    ('DATA', '554 5.5.0 no', '554 5.5.0', 'end'),
+    ('DATA', '', '451 4.4.2', 'end'),
+    ('.', '554 5.6.0 not this', '554 5.6.0 not this', 'end'),
+    ('.', '452 4.3.1 no room', '452 4.3.1 no room', 'end'),
+    ('.', '', '451 4.4.2', 'end'),
+]
+
+
+@pytest.mark.parametrize('stage, says, hears, where', STAGES)
+def test_refusals_are_passed_on(make_gate, make_hop, stage, says, hears,
+                                where):
+    hop = make_hop({stage: says})
+    gate = make_gate(zone=ZONE, route=hop.route)
+    sent = message()
+    with gate.client(SHOP) as client:
+        assert client.command('MAIL FROM:<news@shop.example>')[:3] == '250'
+        reply = client.command('RCPT TO:<user@agency.example>')
+        if where == 'end':
+            assert reply.startswith('250'), reply
+            reply = client.data(sent)
+        assert reply.startswith(hears), reply
+    assert hop.messages == []
+    if where == 'end':
+        trace = gate.explain(message_id(sent), delivery=True)
+        assert trace['verdict'] == {'4': 'defer', '5': 'reject'}[hears[0]]
+        assert trace['delivery'].startswith(hears)
+
+
+def test_next_hop_without_8bitmime(make_gate, make_hop):
+    hop = make_hop(extensions=('PIPELINING',))
+    gate = make_gate(zone=ZONE, route=hop.route)
+    with gate.client(SHOP) as client:
+        reply = client.mail('news@shop.example', 'user@agency.example',
+                            message(body='\u00fc'), ' BODY=8BITMIME')
+        assert reply.startswith('554 5.6.3'), reply
+        # Seven bits pass, however they were declared.
+        assert client.mail('news@shop.example', 'user@agency.example',
+                           message(), ' BODY=8BITMIME')[:3] == '250'
+    mail_lines = [line for line in hop.lines if line.startswith('MAIL')]
+    assert not any('BODY' in line or 'SIZE' in line for line in mail_lines)
+    assert len(hop.messages) == 1
+
+
+def test_smtputf8_address(make_gate, make_hop):
+    """Passed to a next hop that knows it, refused for one that does not."""
+    able = make_hop()
+    unable = make_hop(extensions=[w for w in USUAL if w != 'SMTPUTF8'])
+    sent = message(to='us\u00e9r@agency.example', subject='Gr\u00fc\u00dfe')
+    for hop, code in ((able, '250'), (unable, '550 5.6.7')):
+        gate = make_gate(zone=ZONE, route=hop.route)
+        with gate.client(SHOP) as client:
+            reply = client.mail('news@shop.example',
+                                'us\u00e9r@agency.example', sent,
+                                ' SMTPUTF8 BODY=8BITMIME')
+            assert reply.startswith(code), reply
+            # Without the parameter the address is not an address.
+            assert client.command('RSET')[:3] == '250'
+            client.command('MAIL FROM:<news@shop.example>')
+            reply = client.command('RCPT TO:<us\u00e9r@agency.example>')
+            assert reply.startswith('553'), reply
+    taken, = able.messages
+    assert taken.recipients == ('us\u00e9r@agency.example',)
+    assert taken.octets.endswith(sent)
+    assert 'SMTPUTF8' in next(line for line in able.lines
+                              if line.startswith('MAIL'))
+    assert unable.messages == []
+
+
+def test_size_of_the_next_hop_counts(make_gate, make_hop):
+    hop = make_hop(extensions=('SIZE 4000', '8BITMIME'))
+    gate = make_gate(zone=ZONE, route=hop.route)
+    with gate.client(SHOP) as client:
+        assert client.command('MAIL FROM:<news@shop.example> SIZE=5000')[
+            :3] == '250'
+        reply = client.command('RCPT TO:<user@agency.example>')
+        assert reply.startswith('552 5.3.4'), reply
+        client.command('RSET')
+        reply = client.mail('news@shop.example', 'user@agency.example',
+                            message(body='x' * 70 + '\n' + 'y' * 5000))
+        assert reply[0] == '5', reply
+    assert hop.messages == []
+
+
+@pytest.mark.parametrize('first', ['down', 'refuses'])
+def test_second_target_takes_over(make_gate, make_hop, first):
+    port = free_port()
+    if first == 'refuses':
+        port = make_hop({'connect': '421 4.3.2 not now'}).port
+    second = make_hop()
+    gate = make_gate(
+        zone=ZONE, route=f'smtp:[127.0.0.1]:{port}, {second.target}')
+    for _ in range(3):
+        assert first_refusal(gate).startswith('250')
+    assert len(second.messages) == 3
+
+
+def test_next_hop_that_comes_back(make_gate, make_hop):
+    port = free_port()
+    gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{port}')
+    assert first_refusal(gate).startswith('451 4.4.1')
+    hop = make_hop(port=port)
+    assert first_refusal(gate).startswith('250')
+    assert len(hop.messages) == 1
+
+
+def test_idle_connection_that_the_next_hop_closed(make_gate, make_hop):
+    """The connection that is kept may be gone: nobody notices."""
+    closing = {'RSET': '', 'NOOP': '', 'MAIL': ['250 ok', '', '250 ok']}
+    hop = make_hop(closing)
+    gate = make_gate(zone=ZONE, route=hop.route)
+    for _ in range(3):
+        assert first_refusal(gate).startswith('250')
+    assert len(hop.messages) == 3
+
+
+def test_lmtp_over_a_unix_socket(make_gate, make_hop, folder):
+    """Each recipient has a reply of its own; with PRDR the client too."""
+    hop = make_hop({'.': lambda to: '250 2.1.5 ok' if to.startswith('user')
+                    else '552 5.2.2 over quota'},
+                   path=folder / 'lmtp', lmtp=True)
+    gate = make_gate(zone=ZONE, route=hop.route)
+    sent = message()
+    assert first_refusal(gate, sent).startswith('250 2.1.5')
+    both = ['user@agency.example', 'other@agency.example']
+    with gate.client(SHOP) as client:
+        assert 'PRDR' in client.extensions
+        replies = [client.mail('news@shop.example', both, sent, ' PRDR'),
+                   client.reply(), client.reply(), client.reply()]
+    assert replies[0].startswith('353'), replies
+    assert replies[1].startswith('250 2.1.5'), replies
+    assert replies[2].startswith('552 5.2.2'), replies
+    # Without PRDR there is one reply: nobody's copy may get lost.
+    assert first_refusal(gate, sent, to=both).startswith('552 5.2.2')
+    assert any(line.startswith('LHLO') for line in hop.lines)
+    assert hop.messages[0].octets.endswith(sent)
+
+
+def test_maildir(make_gate, folder):
+    gate = make_gate(zone=ZONE, route='maildir:@/mail/%d/%l')
+    for user in ('user', 'other'):
+        for name in ('cur', 'new', 'tmp'):
+            (gate.folder / 'mail/agency.example' / user / name).mkdir(
+                parents=True)
+    sent = message()
+    reply = gate.mail(sent, to=['user@agency.example',
+                                'other@agency.example'], ip=SHOP)
+    assert reply.startswith('250'), reply
+    for user in ('user', 'other'):
+        box = gate.folder / 'mail/agency.example' / user
+        arrived, = [path.read_bytes() for path in (box / 'new').iterdir()]
+        assert arrived.endswith(sent.replace(b'\r\n', b'\n'))
+        assert arrived.startswith(b'Return-Path: <news@shop.example>\n')
+        assert list((box / 'tmp').iterdir()) == []
+    # Local parts that would lead elsewhere.
+    for local in ('../../x', '..', '"a/b"', '"../x"'):
+        reply = gate.mail(sent, to=f'{local}@agency.example', ip=SHOP)
+        assert reply[0] == '5', (local, reply)
+    # A mailbox that is not there.
+    reply = gate.mail(sent, to='nobody@agency.example', ip=SHOP)
+    assert reply.startswith('550 5.1.1'), reply
+
+
+def test_client_is_named_to_the_next_hop(make_gate, make_hop):
+    """XFORWARD, where the route says so and the next hop offers it."""
+    hop = make_hop({'XFORWARD': '250 2.0.0 ok'},
+                   extensions=USUAL + (
+                       'XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT',))
+    gate = make_gate(zone=ZONE, routes=[
+        {'domains': ['*'], 'next_hop': hop.route, 'xforward': True}])
+    assert first_refusal(gate).startswith('250')
+    line = ' '.join(one for one in hop.lines if one.startswith('XFORWARD'))
+    assert f'ADDR={SHOP}' in line and 'HELO=client.example' in line
+
+
+def test_recipients_of_two_next_hops(make_gate, make_hop):
+    """One transaction goes to one next hop: the second is asked to wait."""
+    one, two = make_hop(), make_hop()
+    gate = make_gate(
+        zone=ZONE,
+        organization={'accepted_domains': ['agency.example', 'b.example']},
+        routes=[{'domains': ['agency.example'], 'next_hop': one.route},
+                {'domains': ['b.example'], 'next_hop': two.route}])
+    with gate.client(SHOP) as client:
+        client.command('MAIL FROM:<news@shop.example>')
+        assert client.command('RCPT TO:<user@agency.example>')[:3] == '250'
+        reply = client.command('RCPT TO:<user@b.example>')
+        assert reply.startswith('452 4.5.3'), reply
+        assert client.data(message()).startswith('250')
+    assert len(one.messages) == 1 and two.messages == []
+    assert gate.mail(message(), to='user@b.example', ip=SHOP)[:3] == '250'
+    assert len(two.messages) == 1

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates, made with openssl: an authority and what it signs."""
+import pathlib
+import subprocess
+
+
+def openssl(*args, folder):
+    done = subprocess.run(['openssl', *args], cwd=folder, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+
+
+class Authority:
+    """ca.pem in the folder, and NAME.pem with NAME.key on demand."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path = str(self.folder / 'ca.pem')
+        openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+                '-subj', '/CN=test authority', '-keyout', 'ca.key',
+                '-out', 'ca.pem', folder=self.folder)
+
+    def issue(self, name):
+        """(certificate, key) as paths."""
+        (self.folder / 'extensions').write_text(
+            f'subjectAltName=DNS:{name}\n'
+            'extendedKeyUsage=serverAuth,clientAuth\n')
+        openssl('req', '-newkey', 'ec', '-pkeyopt',
+                'ec_paramgen_curve:prime256v1', '-nodes', '-subj',
+                f'/CN={name}', '-keyout', f'{name}.key', '-out', 'request',
+                folder=self.folder)
+        openssl('x509', '-req', '-in', 'request', '-CA', 'ca.pem', '-CAkey',
+                'ca.key', '-CAcreateserial', '-days', '2', '-extfile',
+                'extensions', '-out', f'{name}.pem', folder=self.folder)
+        return (str(self.folder / f'{name}.pem'),
+                str(self.folder / f'{name}.key'))
