@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The child that speaks SMTP: sessions, DNS, the store's writer. */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "auth/dkim_key.h"
 #include "base/log.h"
@@ -78,10 +81,27 @@ static bool start_server(struct smtp_child *child, struct err *err)
 	return smtp_server_start(&settings, &child->server, err);
 }
 
+/* Large messages go there: that it is missing must not show with the first
+ * of them. */
+static bool make_spool(
+    struct arena *arena, const struct config *config, struct err *err)
+{
+	const char *path = arena_text(arena, config->spool_directory);
+
+	if (mkdir(path, S_IRWXU) < 0 && errno != EEXIST)
+		return err_set_errno(
+		    err, "spool_directory: cannot make %s", path);
+	if (access(path, W_OK | X_OK) < 0)
+		return err_set_errno(
+		    err, "spool_directory: cannot write to %s", path);
+	return true;
+}
+
 static bool start(struct smtp_child *child, struct err *err)
 {
 	return open_metrics(err) &&
 	       child_begin(child->arena, child->config, &child->process, err) &&
+	       make_spool(child->arena, child->config, err) &&
 	       resolver_open_configured(
 		   child->arena, child->config, NULL, &child->resolver, err) &&
 	       store_open(child->config->store, &child->store, err) &&
@@ -98,8 +118,9 @@ static void reload(struct smtp_child *child)
 	bool ok = config_load(
 	    arena, child->config_path, &next.config, NULL, &err);
 
-	if (ok && !resolver_open_configured(
-		      arena, next.config, NULL, &next.resolver, &err)) {
+	if (ok && (!make_spool(arena, next.config, &err) ||
+		      !resolver_open_configured(
+			  arena, next.config, NULL, &next.resolver, &err))) {
 		config_release(next.config);
 		ok = false;
 	}

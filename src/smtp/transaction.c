@@ -77,6 +77,10 @@ static void fail(struct transaction *transaction, int code,
 static void fail_with(struct transaction *transaction, const struct err *err)
 {
 	transaction->failure = gate_reply_for_error(transaction->arena, err);
+	/* The client is not told what is wrong with us. */
+	if (transaction->failure.code < 500)
+		log_error("smtp.failed", LOG_S("id", transaction->envelope.id),
+		    LOG_ERR(err));
 	delivery_abort(transaction->delivery);
 }
 
