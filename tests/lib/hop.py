@@ -45,12 +45,12 @@ class Handler(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode().replace(b'\n', b'\r\n') + b'\r\n')
 
     def content(self):
-        octets = b''
+        octets = bytearray()
         while (line := self.rfile.readline()) != b'.\r\n':
             if not line:
                 raise ConnectionError
             octets += line[1:] if line.startswith(b'.') else line
-        return octets
+        return bytes(octets)
 
     def handle(self):
         hop = self.server.hop
