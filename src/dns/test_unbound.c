@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -62,10 +63,22 @@ struct world {
 	struct ip loopback;
 };
 
+/* A resolver's capacity is a quarter of the descriptors: 256 where the limit
+ * is Debian's 1024, fewer than test_many_threads asks at one time. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 static int start(void **state)
 {
 	struct world *world = test_calloc(1, sizeof(*world));
 
+	raise_descriptor_limit();
 	test_server_start(
 	    &world->server, zones, sizeof(zones) / sizeof(zones[0]));
 	world->silent_fd = test_server_silent(&world->silent_port);
