@@ -30,6 +30,7 @@ struct limits {
 	uint64_t threads;		  /* sessions working at one time */
 	uint64_t command_length;
 	uint64_t recipients;
+	uint64_t refused_recipients;	/* before 421 */
 	uint64_t bad_commands;		/* before 421 */
 	uint64_t transactions;		/* per connection */
 	uint64_t command_timeout;	/* for one whole command */

@@ -191,7 +191,6 @@ static void run(struct smtp_child *child)
 		case CHILD_STOP: return;
 		case CHILD_RELOAD: reload(child); break;
 		case CHILD_TICK:
-			metrics_heartbeat(PROCESS_SMTP);
 			count_dns(child);
 			expire(child);
 			warn_of_expiry(child);

@@ -52,6 +52,7 @@ struct supervisor {
 	bool announced; /* READY=1 was sent */
 	bool stopping;
 	struct deadline stop_by;
+	int exit_code;
 };
 
 static bool wants_child(const struct config *config, enum child_kind kind)
@@ -157,6 +158,20 @@ static void signal_children(const struct supervisor *supervisor, int number)
 			kill(supervisor->children[kind].pid, number);
 }
 
+static void begin_stop(struct supervisor *supervisor)
+{
+	if (supervisor->stopping)
+		return;
+	supervisor->stopping = true;
+	supervisor->stop_by = deadline_in(
+	    (int64_t)supervisor->config->limits.drain_timeout + KILL_GRACE_MS);
+	sd_notify(0, "STOPPING=1\nSTATUS=draining");
+	log_notice("supervisor.stopping",
+	    LOG_I(
+		"drain_ms", (int64_t)supervisor->config->limits.drain_timeout));
+	signal_children(supervisor, SIGTERM);
+}
+
 static void child_ended(
     struct supervisor *supervisor, enum child_kind kind, int status)
 {
@@ -173,6 +188,13 @@ static void child_ended(
 	child->ready = false;
 	if (expected)
 		return;
+	/* What it cannot start with now it cannot start with in a second. */
+	if (!supervisor->announced && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == EXIT_CONFIG) {
+		supervisor->exit_code = EXIT_CONFIG;
+		begin_stop(supervisor);
+		return;
+	}
 	plan_restart(child);
 	if (supervisor->settings->child_restarted)
 		supervisor->settings->child_restarted(child_names[kind]);
@@ -312,20 +334,6 @@ static void reload(struct supervisor *supervisor)
 	arena_free(arena);
 }
 
-static void begin_stop(struct supervisor *supervisor)
-{
-	if (supervisor->stopping)
-		return;
-	supervisor->stopping = true;
-	supervisor->stop_by = deadline_in(
-	    (int64_t)supervisor->config->limits.drain_timeout + KILL_GRACE_MS);
-	sd_notify(0, "STOPPING=1\nSTATUS=draining");
-	log_notice("supervisor.stopping",
-	    LOG_I(
-		"drain_ms", (int64_t)supervisor->config->limits.drain_timeout));
-	signal_children(supervisor, SIGTERM);
-}
-
 static void take_signals(struct supervisor *supervisor)
 {
 	struct signalfd_siginfo info;
@@ -408,6 +416,6 @@ int supervisor_run(const struct supervisor_settings *settings)
 	run_until_stopped(&supervisor);
 	close(supervisor.signals);
 	config_release(supervisor.config);
-	log_notice("supervisor.stopped", LOG_T("result", "drained"));
-	return EXIT_DONE;
+	log_notice("supervisor.stopped", LOG_I("exit", supervisor.exit_code));
+	return supervisor.exit_code;
 }

@@ -53,6 +53,10 @@ static const struct field limits_fields[] = {
 	.help = "Recipients of a message; RFC 5321 section 4.5.3.1.8 "
 		"wants 100.",
 	.example = "200"},
+    {LIMIT(refused_recipients, TYPE_NUMBER, 1, 100000),
+	.help = "Recipients refused with 5xx before the connection ends: who "
+		"guesses addresses.",
+	.example = "20"},
     {LIMIT(bad_commands, TYPE_NUMBER, 1, 1000),
 	.help = "Unknown or refused commands before the connection ends.",
 	.example = "10"},

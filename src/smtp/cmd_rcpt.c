@@ -118,6 +118,15 @@ static struct smtp_reply_text ask(
 	return reply;
 }
 
+/* Who guesses addresses is sent away. */
+static void count_refused(struct session *session)
+{
+	session->bad_recipients++;
+	if (session->bad_recipients >= session->limits->refused_recipients)
+		session_reply(session, 421, "4.7.0",
+		    "too many refused recipients (limits.refused_recipients)");
+}
+
 void cmd_rcpt(struct session *session, struct slice argument)
 {
 	struct transaction *transaction = session->transaction;
@@ -148,7 +157,7 @@ void cmd_rcpt(struct session *session, struct slice argument)
 	else
 		gate_note_refused_recipient(
 		    transaction->gate, recipient.address, &reply);
-	if (reply.code >= 500)
-		session->bad_recipients++;
 	session_reply_text(session, &reply);
+	if (reply.code >= 500)
+		count_refused(session);
 }

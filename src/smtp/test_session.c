@@ -143,6 +143,7 @@ static void set(struct play *play, struct slice name, struct slice value)
 	    {"line_length", &limits->line_length},
 	    {"command_length", &limits->command_length},
 	    {"recipients", &limits->recipients},
+	    {"refused_recipients", &limits->refused_recipients},
 	    {"bad_commands", &limits->bad_commands},
 	    {"transactions", &limits->transactions},
 	    {"message_rate", &limits->message_rate},
