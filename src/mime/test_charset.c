@@ -29,7 +29,8 @@ static const struct {
     {S("utf-16//IGNORE"), S("a"), S("a")},
     {S("windows-1252"), S("\x81x"), S(REPLACED "x")},	/* undefined there */
     /* A character that iconv holds back till it is told of the end. */
-    {S("big5-hkscs"), S("\x88\x66"), S("\xc3\x8a")},
+    {S("big5-hkscs"), S("\x88\x62"), S("\xc3\x8a\xcc\x84")},
+    {S("windows-1258"), S("Vi\xea\xf2t a"), S("Vi\xe1\xbb\x87t a")},
     /* clang-format on */
 };
 
