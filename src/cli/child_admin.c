@@ -22,6 +22,36 @@ static bool start(
 	return admin_start(&settings, ret, err);
 }
 
+/* A file that is bad, or that changes nothing here, leaves the server alone.
+ * False: the process ends; it is started anew if it is still wanted. */
+static bool reload(const char *config_path, struct config **config,
+    struct admin_server **server)
+{
+	struct arena *arena = arena_new(0);
+	struct config *next;
+	struct err err = {0};
+	bool goes_on = true;
+
+	if (!config_load(arena, config_path, &next, NULL, &err)) {
+		log_error(
+		    "admin.reload", LOG_T("result", "kept"), LOG_ERR(&err));
+	} else if (slice_eq(next->admin_address, (*config)->admin_address) &&
+		   slice_eq(next->store, (*config)->store)) {
+		config_release(next);
+	} else {
+		admin_stop(*server);
+		*server = NULL;
+		config_release(*config);
+		*config = next;
+		goes_on = next->admin_address.len > 0 &&
+			  start(next, server, &err);
+		if (err.kind != E_NONE)
+			log_error("admin.start", LOG_ERR(&err));
+	}
+	arena_free(arena);
+	return goes_on;
+}
+
 int child_admin_run(
     struct arena *arena, const char *config_path, struct config *config)
 {
@@ -30,7 +60,6 @@ int child_admin_run(
 	struct err err = {0};
 	enum child_event event = CHILD_TICK;
 
-	(void)config_path;
 	if (!child_begin(arena, config, &child, &err) ||
 	    !start(config, &server, &err)) {
 		log_error("admin.start", LOG_ERR(&err));
@@ -41,12 +70,12 @@ int child_admin_run(
 	while (event != CHILD_STOP) {
 		event = child_wait(child);
 		metrics_heartbeat(PROCESS_ADMIN);
-		/* Its settings change with a restart: ended, it is started
-		 * anew with the new configuration. */
-		if (event == CHILD_RELOAD)
+		if (event == CHILD_RELOAD &&
+		    !reload(config_path, &config, &server))
 			break;
 	}
-	admin_stop(server);
+	if (server)
+		admin_stop(server);
 	config_release(config);
 	return EXIT_DONE;
 }
