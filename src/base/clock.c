@@ -33,7 +33,10 @@ int64_t clock_monotonic_ms(void)
 
 struct deadline deadline_in(int64_t ms)
 {
-	return (struct deadline){clock_monotonic_ms() + ms};
+	int64_t now = clock_monotonic_ms();
+
+	return ms < INT64_MAX - now ? (struct deadline){now + ms}
+				    : DEADLINE_NEVER;
 }
 
 struct deadline deadline_min(struct deadline a, struct deadline b)
@@ -79,6 +82,15 @@ static bool take_byte(struct slice *text, char byte)
 	return true;
 }
 
+static int days_of(int year, int month)
+{
+	static const int days[] = {
+	    31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return month == 2 && leap ? 29 : days[month - 1];
+}
+
 static bool take_date(struct slice *text, struct tm *tm)
 {
 	int year, month, day;
@@ -87,7 +99,7 @@ static bool take_date(struct slice *text, struct tm *tm)
 	    !take_number(text, 2, &month) || !take_byte(text, '-') ||
 	    !take_number(text, 2, &day))
 		return false;
-	if (month < 1 || month > 12 || day < 1 || day > 31)
+	if (month < 1 || month > 12 || day < 1 || day > days_of(year, month))
 		return false;
 	tm->tm_year = year - 1900;
 	tm->tm_mon = month - 1;
@@ -101,9 +113,12 @@ static bool take_time(struct slice *text, struct tm *tm)
 	    !take_number(text, 2, &tm->tm_min) || !take_byte(text, ':') ||
 	    !take_number(text, 2, &tm->tm_sec))
 		return false;
-	if (take_byte(text, '.'))
+	if (take_byte(text, '.')) {
+		if (text->len == 0 || !ascii_is_digit(text->ptr[0]))
+			return false;
 		while (text->len && ascii_is_digit(text->ptr[0]))
 			*text = slice_from_pos(*text, 1);
+	}
 	return tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec < 61;
 }
 
@@ -129,8 +144,7 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ret, struct err *err)
 {
 	struct slice rest = text;
 	struct tm tm = {0};
-	int offset = 0, day;
-	int64_t seconds;
+	int offset = 0;
 	bool ok = take_date(&rest, &tm);
 
 	if (ok && rest.len)
@@ -140,13 +154,7 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ret, struct err *err)
 		return err_set(err, E_SYNTAX,
 		    "\"%.*s\" is not a time like 2027-01-31T10:00:00Z",
 		    SLICE_ARGS(slice_sub(text, 0, 64)));
-	day = tm.tm_mday;
-	seconds = (int64_t)timegm(&tm);
-	/* timegm makes 1 December of 31 November: no such day. */
-	if (tm.tm_mday != day)
-		return err_set(err, E_SYNTAX, "\"%.*s\" is not a day",
-		    SLICE_ARGS(slice_sub(text, 0, 64)));
-	*ret = seconds - offset;
+	*ret = (int64_t)timegm(&tm) - offset;
 	return true;
 }
 

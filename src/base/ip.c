@@ -164,6 +164,7 @@ static void split_port(struct slice text, struct slice *ret_address,
     struct slice *ret_port, bool *ret_has_port)
 {
 	size_t colon = slice_find(text, ':');
+	struct slice inside, after;
 
 	*ret_address = text;
 	*ret_port = (struct slice){NULL, 0};
@@ -171,10 +172,14 @@ static void split_port(struct slice text, struct slice *ret_address,
 	if (slice_split(text, '@', ret_address, ret_port))
 		return;
 	if (text.len && text.ptr[0] == '[' &&
-	    slice_split(slice_from_pos(text, 1), ']', ret_address, ret_port)) {
-		*ret_has_port = ret_port->len > 0;
-		if (*ret_has_port && ret_port->ptr[0] == ':')
-			*ret_port = slice_from_pos(*ret_port, 1);
+	    slice_split(slice_from_pos(text, 1), ']', &inside, &after)) {
+		*ret_address = inside;
+		*ret_has_port = after.len > 0;
+		/* Without ':' it is no port, whatever it is. */
+		if (*ret_has_port)
+			*ret_port = after.ptr[0] == ':'
+					? slice_from_pos(after, 1)
+					: SLICE("?");
 		return;
 	}
 	/* One colon is a port; more are an IPv6 address without one. */

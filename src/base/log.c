@@ -13,8 +13,8 @@
 #include "base/buf.h"
 #include "base/text.h"
 
-/* Longer lines are cut: journald splits at 48 KiB. */
-enum { LINE_MAX_SIZE = 16384 };
+/* Fields that do not fit are left out: journald splits at 48 KiB. */
+enum { LINE_MAX_SIZE = 16384, TAIL = 16 };
 
 static const struct {
 	const char *name;
@@ -89,6 +89,38 @@ static bool is_plain(char c)
 	return ascii_is_visible(c) && c != '"' && c != '\\' && c != '=';
 }
 
+/* Characters that end a line, or change its direction, for some reader: C1
+ * controls, U+2028 to U+202E and U+2066 to U+2069. */
+static bool is_hostile(struct slice sequence)
+{
+	const unsigned char *bytes = (const unsigned char *)sequence.ptr;
+
+	if (sequence.len == 2)
+		return bytes[0] == 0xc2 && bytes[1] < 0xa0;
+	if (sequence.len != 3 || bytes[0] != 0xe2)
+		return false;
+	return (bytes[1] == 0x80 && bytes[2] >= 0xa8 && bytes[2] <= 0xae) ||
+	       (bytes[1] == 0x81 && bytes[2] >= 0xa6 && bytes[2] <= 0xa9);
+}
+
+/* One character, or one octet that is none. */
+static void add_quoted(struct buf *line, struct slice sequence)
+{
+	char c = sequence.ptr[0];
+
+	if (c == '"' || c == '\\') {
+		buf_add_format(line, "\\%c", c);
+		return;
+	}
+	if (c == ' ' || ascii_is_visible(c) ||
+	    (sequence.len > 1 && !is_hostile(sequence))) {
+		buf_add(line, sequence);
+		return;
+	}
+	for (size_t i = 0; i < sequence.len; i++)
+		buf_add_format(line, "\\x%02x", (unsigned char)sequence.ptr[i]);
+}
+
 static void add_text_value(struct buf *line, struct slice value)
 {
 	if (value.len && slice_all(value, is_plain)) {
@@ -96,17 +128,52 @@ static void add_text_value(struct buf *line, struct slice value)
 		return;
 	}
 	buf_add_byte(line, '"');
-	for (size_t i = 0; i < value.len; i++) {
-		char c = value.ptr[i];
+	while (value.len) {
+		size_t length = text_utf8_length(value);
 
-		if (c == '"' || c == '\\')
-			buf_add_format(line, "\\%c", c);
-		else if (c == ' ' || ascii_is_visible(c) || ascii_is_8bit(c))
-			buf_add_byte(line, c);
-		else
-			buf_add_format(line, "\\x%02x", (unsigned char)c);
+		if (length == 0)
+			length = 1;
+		add_quoted(line, slice_sub(value, 0, length));
+		value = slice_from_pos(value, length);
 	}
 	buf_add_byte(line, '"');
+}
+
+static void add_text_field(struct buf *line, const struct log_field *field)
+{
+	buf_add_format(line, " %s=", field->key);
+	if (field->kind == LOG_VALUE_INT)
+		buf_add_format(line, "%lld", (long long)field->number);
+	else
+		add_text_value(line, field->slice);
+}
+
+static void add_json_field(struct buf *line, const struct log_field *field)
+{
+	buf_add_format(line, ",\"%s\":", field->key);
+	if (field->kind == LOG_VALUE_INT)
+		buf_add_format(line, "%lld", (long long)field->number);
+	else
+		text_add_json_string(line, field->slice);
+}
+
+/* Whole fields as long as there is room: false if one is left out. */
+static bool add_fields(struct buf *line, const struct log_field *fields,
+    void (*add)(struct buf *line, const struct log_field *field))
+{
+	bool all = true;
+
+	for (const struct log_field *field = fields; field->key; field++) {
+		size_t before = line->len;
+
+		add(line, field);
+		if (buf_overflowed(line) || line->len > LINE_MAX_SIZE - TAIL) {
+			line->len = before;
+			line->overflowed = false;
+			all = false;
+		}
+	}
+	return all;
 }
 
 static void add_text_line(struct buf *line, enum log_level level,
@@ -114,13 +181,8 @@ static void add_text_line(struct buf *line, enum log_level level,
 {
 	add_time(line);
 	buf_add_format(line, " %s %s", levels[level].name, event);
-	for (const struct log_field *field = fields; field->key; field++) {
-		buf_add_format(line, " %s=", field->key);
-		if (field->kind == LOG_VALUE_INT)
-			buf_add_format(line, "%lld", (long long)field->number);
-		else
-			add_text_value(line, field->slice);
-	}
+	if (!add_fields(line, fields, add_text_field))
+		buf_add_text(line, " cut=1");
 }
 
 static void add_json_line(struct buf *line, enum log_level level,
@@ -130,13 +192,8 @@ static void add_json_line(struct buf *line, enum log_level level,
 	add_time(line);
 	buf_add_format(line, "\",\"level\":\"%s\",\"event\":\"%s\"",
 	    levels[level].name, event);
-	for (const struct log_field *field = fields; field->key; field++) {
-		buf_add_format(line, ",\"%s\":", field->key);
-		if (field->kind == LOG_VALUE_INT)
-			buf_add_format(line, "%lld", (long long)field->number);
-		else
-			text_add_json_string(line, field->slice);
-	}
+	if (!add_fields(line, fields, add_json_field))
+		buf_add_text(line, ",\"cut\":1");
 	buf_add_byte(line, '}');
 }
 
@@ -169,8 +226,6 @@ void log_write(
 		add_json_line(&line, level, event, fields);
 	else
 		add_text_line(&line, level, event, fields);
-	if (buf_overflowed(&line) && line.len >= LINE_MAX_SIZE)
-		line.len = LINE_MAX_SIZE - 1;
 	buf_add_byte(&line, '\n');
 	write_line(buf_slice(&line));
 	buf_release(&line);

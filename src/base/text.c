@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "base/ascii.h"
@@ -255,7 +254,7 @@ const char *text_nearest(
 		if (candidate.len > NEAREST_MAX)
 			continue;
 		d = distance(word, candidate);
-		if (d < best || (d == best && !nearest)) {
+		if (d < best) {
 			best = d;
 			nearest = candidates[i];
 		}
