@@ -55,4 +55,4 @@ format:
 	clang-format-14 -i src/*/*.[ch]
 
 clean:
-	rm -rf build build-*
+	rm -rf build build-* run
