@@ -57,6 +57,10 @@ static void describe(struct arc_verifier *verifier)
 	    dkim_signature_covers(&newest->message, SLICE("From")) &&
 	    dkim_signature_count(&newest->message, SLICE("From")) >=
 		headers_count(verifier->headers, SLICE("From"));
+	outcome->fields_added = newest->message_field &&
+				dkim_check_additions(verifier->arena,
+				    verifier->headers, &newest->message)
+					.result != DKIM_PASS;
 }
 
 /* Keys and body hashes that the sets need; the newest is asked for first. */

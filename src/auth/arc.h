@@ -19,7 +19,9 @@ struct arc_outcome {
 	struct slice reason;	  /* plain words, for fail and temperror */
 	bool from_signed;	  /* the newest message signature's h= has every
 				   * From field; RFC 8617 does not ask for it */
-	size_t sealer_count;	  /* d= of each seal, instance 1 first */
+	bool fields_added;   /* a field that it signs is there more often than
+			      * its h= says: see dkim_check_additions */
+	size_t sealer_count; /* d= of each seal, instance 1 first */
 	const struct slice *sealers;
 	const struct slice *results; /* ARC-Authentication-Results values
 				      * (after "i=N;"), instance 1 first */

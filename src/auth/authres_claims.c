@@ -48,6 +48,28 @@ static struct slice squeeze(struct arena *arena, struct slice text)
 	return buf_slice(out);
 }
 
+/* Squeezed, and without quotes and comments, wherever they stand. */
+static struct slice bare(struct arena *arena, struct slice text)
+{
+	struct buf *out = buf_in_arena(arena, text.len);
+	size_t depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '"' && depth == 0)
+			quoted = !quoted;
+		else if (c == '(' && !quoted)
+			depth++;
+		else if (c == ')' && !quoted && depth)
+			depth--;
+		else if (depth == 0)
+			buf_add_byte(out, c);
+	}
+	return squeeze(arena, buf_slice(out));
+}
+
 /* The name stands there as a whole, a final dot aside. */
 static bool names(struct slice text, struct slice name)
 {
@@ -81,20 +103,44 @@ bool authres_claims(
 {
 	struct slice head = head_of(value);
 	struct slice squeezed = squeeze(arena, head);
+	struct slice plain = bare(arena, head);
 
 	return names(head, authserv_id) || names(squeezed, authserv_id) ||
-	       names_with_version(squeezed, authserv_id);
+	       names(plain, authserv_id) ||
+	       names_with_version(squeezed, authserv_id) ||
+	       names_with_version(plain, authserv_id);
+}
+
+/* Comments, white space, controls and semicolons before the first word. */
+static struct slice skip_nothing(struct slice value)
+{
+	size_t depth = 0, at = 0;
+
+	for (; at < value.len; at++) {
+		char c = value.ptr[at];
+
+		if (c == '(')
+			depth++;
+		else if (c == ')' && depth)
+			depth--;
+		else if (c == '\\' && depth)
+			at++;
+		else if (depth == 0 && c != ' ' && c != ';' &&
+			 !ascii_is_control(c))
+			break;
+	}
+	return slice_from_pos(value, at);
 }
 
 bool authres_is_anonymous(struct slice value)
 {
-	struct slice rest = slice_trim(value);
+	struct slice rest = skip_nothing(value);
 	size_t word = 0;
 
 	while (word < rest.len &&
 	       (ascii_is_alnum(rest.ptr[word]) || rest.ptr[word] == '-'))
 		word++;
-	rest = slice_trim(slice_from_pos(rest, word));
+	rest = skip_nothing(slice_from_pos(rest, word));
 	return word > 0 && rest.len > 0 &&
 	       (rest.ptr[0] == '=' || rest.ptr[0] == '/');
 }

@@ -171,6 +171,13 @@ static void finish(struct dkim_verifier *verifier, struct work *work)
 		check.result = DKIM_POLICY;
 		check.reason = SLICE("l= leaves a part of the body unsigned");
 	}
+	if (check.result == DKIM_PASS) {
+		struct dkim_check added = dkim_check_additions(
+		    verifier->arena, verifier->headers, &work->signature);
+
+		check.result = added.result;
+		check.reason = added.reason;
+	}
 	judge(work, &check);
 }
 

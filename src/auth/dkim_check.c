@@ -80,6 +80,39 @@ bool dkim_check_is_limited(const struct dkim_signature *signature,
 	return signature->body_length < body_hashes_length(hashes, number);
 }
 
+struct dkim_check dkim_check_additions(struct arena *arena,
+    const struct header_list *headers, const struct dkim_signature *signature)
+{
+	static const struct slice names[] = {
+	    SLICE_INIT("From"),
+	    SLICE_INIT("Sender"),
+	    SLICE_INIT("Reply-To"),
+	    SLICE_INIT("To"),
+	    SLICE_INIT("Cc"),
+	    SLICE_INIT("Subject"),
+	    SLICE_INIT("Date"),
+	    SLICE_INIT("Content-Type"),
+	    SLICE_INIT("Content-Transfer-Encoding"),
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t there = headers_count(headers, names[i]);
+		size_t covered;
+
+		if (there < 2)
+			continue;
+		covered = dkim_signature_count(signature, names[i]);
+		if (covered && covered < there)
+			return (struct dkim_check){
+			    .result = DKIM_POLICY,
+			    .reason = arena_format_slice(arena,
+				"there are more %.*s: fields than h= signs",
+				SLICE_ARGS(names[i])),
+			};
+	}
+	return passed;
+}
+
 static struct slice key_name(
     struct arena *arena, const struct dkim_signature *signature)
 {

@@ -41,6 +41,12 @@ struct dkim_check dkim_check_signature(struct arena *arena,
 struct crypto_digest dkim_check_header_digest(
     const struct header_list *headers, const struct dkim_signature *signature);
 
+/* DKIM_POLICY if a field that a header may have once (RFC 5322 section 3.6)
+ * and that h= signs is there more often than h= says: the one that readers
+ * show may have been added by anybody (RFC 6376 section 8.15). */
+struct dkim_check dkim_check_additions(struct arena *arena,
+    const struct header_list *headers, const struct dkim_signature *signature);
+
 /* Does l= leave a part of the body unsigned? */
 bool dkim_check_is_limited(const struct dkim_signature *signature,
     const struct body_hashes *hashes, size_t number);

@@ -89,9 +89,32 @@ static void add_domain(struct reader *reader, struct slice domain)
 	from->domains[from->domain_count++] = domain;
 }
 
+/* A quoted local part that holds an address: readers that drop the quotes, or
+ * look for the first "@", show that one. */
+static bool holds_address(struct slice local_part)
+{
+	return slice_find(local_part, '@') < local_part.len ||
+	       slice_find(local_part, '<') < local_part.len ||
+	       slice_find(local_part, '>') < local_part.len;
+}
+
+/* What makes readers disagree about whose address this is; or NULL. */
+static const char *ambiguity(const struct mailbox *mailbox)
+{
+	if (has_encoded_word(mailbox->local_part) ||
+	    has_encoded_word(mailbox->domain))
+		return "From: has an encoded word inside an address";
+	if (holds_address(mailbox->local_part))
+		return "From: has an address inside a quoted local part";
+	if (mailbox->source_route)
+		return "From: has an address with a source route";
+	return NULL;
+}
+
 static void add_mailbox(struct reader *reader, const struct mailbox *mailbox)
 {
 	struct header_from *from = reader->from;
+	const char *ambiguous = ambiguity(mailbox);
 	struct slice domain;
 
 	if (from->address_count == reader->max) {
@@ -103,10 +126,8 @@ static void add_mailbox(struct reader *reader, const struct mailbox *mailbox)
 	}
 	from->addresses[from->address_count++] = text_clean_utf8(
 	    reader->arena, address_format(reader->arena, mailbox));
-	if (has_encoded_word(mailbox->local_part) ||
-	    has_encoded_word(mailbox->domain))
-		note_unreadable(
-		    reader, "From: has an encoded word inside an address");
+	if (ambiguous)
+		note_unreadable(reader, ambiguous);
 	else if (!text_is_utf8(mailbox->domain) ||
 		 !name_normalize(reader->arena, mailbox->domain, &domain, NULL))
 		note_unreadable(
@@ -132,6 +153,26 @@ static void read_field(struct reader *reader, struct slice value)
 		note_unreadable(reader, "From: has no address");
 	for (size_t i = 0; i < list.count; i++)
 		add_mailbox(reader, &list.mailboxes[i]);
+}
+
+/* "From" with octets that no name has: a strict reader skips the field, a
+ * lenient one shows it. */
+static void check_disguises(
+    struct reader *reader, const struct header_list *headers)
+{
+	for (size_t i = 0; i < headers->count; i++) {
+		const struct header_field *field = &headers->fields[i];
+
+		if (field->valid ||
+		    slice_eq_nocase(field->name, SLICE("From")) ||
+		    !slice_eq_nocase(headers_lenient_name(reader->arena, field),
+			SLICE("From")))
+			continue;
+		note_unreadable(reader,
+		    "a field that some readers take for From: has other "
+		    "octets in its name");
+		return;
+	}
 }
 
 struct header_from header_from_read(struct arena *arena,
@@ -163,6 +204,7 @@ struct header_from header_from_read(struct arena *arena,
 	if (from.address_count > 1 && count == 1)
 		note(&reader, FAULT_FROM_SEVERAL_ADDRESSES,
 		    "From: has more than one address");
+	check_disguises(&reader, headers);
 	from.problem = buf_slice(reader.problem);
 	return from;
 }

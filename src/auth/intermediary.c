@@ -117,6 +117,11 @@ static bool match_sealer(struct arena *arena,
 	if (!arc->from_signed)
 		return false;
 	*ret_why = arena_format_slice(arena,
+	    "sealed by %.*s, but a field that it signs is there once more",
+	    SLICE_ARGS(entry->arc_sealer));
+	if (arc->fields_added)
+		return false;
+	*ret_why = arena_format_slice(arena,
 	    "sealed by %.*s, but its first seal does not say that the sender "
 	    "was authenticated",
 	    SLICE_ARGS(entry->arc_sealer));

@@ -60,15 +60,14 @@ static bool is_trust_field(struct slice name)
 }
 
 static bool is_forged_result(
-    struct gate_message *message, const struct header_field *field)
+    struct gate_message *message, struct slice name, struct slice value)
 {
-	if (!slice_eq_nocase(field->name, SLICE("Authentication-Results")))
+	if (!slice_eq_nocase(name, SLICE("Authentication-Results")))
 		return false;
 	/* Without an authserv-id it speaks for whoever stands before the
 	 * reader: for us. */
-	return authres_is_anonymous(field->value) ||
-	       authres_claims(
-		   message->arena, field->value, authserv_id(message));
+	return authres_is_anonymous(value) ||
+	       authres_claims(message->arena, value, authserv_id(message));
 }
 
 static void remove_untrusted(struct gate_message *message)
@@ -76,8 +75,10 @@ static void remove_untrusted(struct gate_message *message)
 	for (size_t i = 0; i < message->headers.count; i++) {
 		const struct header_field *field = &message->headers.fields[i];
 
-		if (is_trust_field(field->name) ||
-		    is_forged_result(message, field))
+		struct slice name = headers_lenient_name(message->arena, field);
+
+		if (is_trust_field(name) ||
+		    is_forged_result(message, name, field->value))
 			edit_remove(
 			    message->arena, &message->decision.edits, i);
 	}

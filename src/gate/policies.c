@@ -48,7 +48,7 @@ static struct wish defer(struct gate_message *message, const char *because)
 	    .enforced = true,
 	    .verdict = VERDICT_DEFER,
 	    .because = slice_from(because),
-	    .reply = reply_of(451, SLICE("4.7.0"),
+	    .reply = reply_of(451, SLICE("4.4.3"),
 		arena_format_slice(message->arena,
 		    "%s; try again later (id %.*s)", because,
 		    SLICE_ARGS(message->envelope->id))),
@@ -95,6 +95,8 @@ static struct wish judge_malformed(struct gate_message *message)
 	    FAULT_FROM_MISSING,
 	    FAULT_FROM_REPEATED,
 	    FAULT_FROM_UNPARSEABLE,
+	    /* It would become a part of what is put on top of it. */
+	    FAULT_HEADER_STARTS_FOLDED,
 	};
 	enum conf_mode mode =
 	    message->context->config->authentication.malformed;
@@ -106,6 +108,12 @@ static struct wish judge_malformed(struct gate_message *message)
 			return refuse(message,
 			    mode == MODE_ENFORCE && !message->internal,
 			    SLICE("5.7.1"), fault_help(refused[i]));
+	/* Whatever else: an author that could not be read is not judged. */
+	if (!message->from.complete)
+		return refuse(message,
+		    mode == MODE_ENFORCE && !message->internal, SLICE("5.7.1"),
+		    arena_format(message->arena, "%.*s",
+			SLICE_ARGS(message->from.problem)));
 	return no_wish;
 }
 
@@ -225,8 +233,9 @@ static struct wish judge_dmarc(struct gate_message *message)
 	    &message->context->config->authentication;
 	const struct dmarc_outcome *failed = strictest(message);
 
-	if (failed)
+	if (failed && failed->discovery.applied_policy != DMARC_POLICY_NONE)
 		return dispose(message, failed);
+	/* p=none of one author says nothing of the others. */
 	for (size_t i = 0; i < message->dmarc_count; i++) {
 		struct wish wish;
 

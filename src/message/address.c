@@ -260,12 +260,13 @@ static bool take_domain(struct scanner *scanner, struct slice *ret)
 }
 
 /* "@a,@b:" before an addr-spec in angle brackets (RFC 5322 section 4.4). */
-static bool skip_route(struct scanner *scanner)
+static bool skip_route(struct scanner *scanner, bool *ret_any)
 {
 	struct slice ignored;
 
 	if (!skip_cfws(scanner) || !at_byte(scanner, '@'))
 		return true;
+	*ret_any = true;
 	while (take_byte(scanner, '@') || take_byte(scanner, ',')) {
 		take_byte(scanner, '@');
 		if (!take_domain(scanner, &ignored))
@@ -293,7 +294,8 @@ static bool take_angle_address(
 
 	ret->display_name = buf_slice(name->phrase);
 	advance(scanner, 1);
-	if (!skip_route(scanner) || !take_words(scanner, &local) ||
+	if (!skip_route(scanner, &ret->source_route) ||
+	    !take_words(scanner, &local) ||
 	    !take_addr_spec(scanner, &local, ret))
 		return false;
 	return take_byte(scanner, '>') ||

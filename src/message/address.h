@@ -16,6 +16,7 @@ struct mailbox {
 	struct slice local_part;   /* unquoted */
 	struct slice domain; /* as written, comments removed; a literal keeps
 			      * its brackets */
+	bool source_route;   /* there was one: "<@a.example:x@b.example>" */
 };
 
 struct mailbox_list {

@@ -54,9 +54,12 @@ static struct header_field split_field(struct slice raw)
 	/* RFC 5322 section 4.5: white space before the colon is obsolete. */
 	while (name.len && ascii_is_wsp(name.ptr[name.len - 1]))
 		name.len--;
+	field.valid = name.len > 0 && slice_all(name, is_name_byte);
+	/* Folding there is an error; readers that unfold first see the name. */
+	while (name.len && ascii_is_fws(name.ptr[name.len - 1]))
+		name.len--;
 	field.name = name;
 	field.value = value;
-	field.valid = name.len > 0 && slice_all(name, is_name_byte);
 	return field;
 }
 
@@ -133,6 +136,20 @@ size_t headers_count(const struct header_list *list, struct slice name)
 	for (size_t i = 0; i < list->count; i++)
 		count += slice_eq_nocase(list->fields[i].name, name);
 	return count;
+}
+
+struct slice headers_lenient_name(
+    struct arena *arena, const struct header_field *field)
+{
+	struct buf *name;
+
+	if (field->valid)
+		return field->name;
+	name = buf_in_arena(arena, field->name.len);
+	for (size_t i = 0; i < field->name.len; i++)
+		if (is_name_byte(field->name.ptr[i]))
+			buf_add_byte(name, field->name.ptr[i]);
+	return buf_slice(name);
 }
 
 struct slice headers_unfold(struct arena *arena, struct slice value)

@@ -16,7 +16,7 @@
 
 struct header_field {
 	struct slice raw;   /* name to final line end, that included */
-	struct slice name;  /* before ':', without trailing WSP */
+	struct slice name;  /* before ':', without trailing white space */
 	struct slice value; /* after ':', folding kept, no final line end */
 	bool valid;	    /* false: no ':' or a bad byte in the name */
 };
@@ -41,6 +41,11 @@ const struct header_field *headers_find(
     const struct header_list *list, struct slice name, size_t nth);
 
 size_t headers_count(const struct header_list *list, struct slice name);
+
+/* The name without the octets that cannot stand in one: what a reader that
+ * overlooks them takes the field for. */
+struct slice headers_lenient_name(
+    struct arena *arena, const struct header_field *field);
 
 /* The value without folding (each CR LF or LF before WSP removed) and without
  * outer white space. */
