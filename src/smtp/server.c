@@ -20,9 +20,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "base/wheel.h"
+#include "base/workers.h"
 #include "smtp/session.h"
-#include "smtp/wheel.h"
-#include "smtp/workers.h"
 
 enum { EVENTS = 256, ACCEPTS = 64, STACK_SIZE = 256 * 1024, PAUSE_MS = 200 };
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* smtp/wheel.h - many deadlines, cheaply: a timer wheel.
+/* base/wheel.h - many deadlines, cheaply: a timer wheel.
  *
  * Adding and removing cost the same whatever the number; expiry looks only at
  * what is due (and, once a turn, at what is further away than the wheel is
  * long).  Granularity is WHEEL_TICK_MS; nothing expires early.
  */
-#ifndef SMTP_WHEEL_H
-#define SMTP_WHEEL_H
+#ifndef BASE_WHEEL_H
+#define BASE_WHEEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

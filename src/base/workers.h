@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* smtp/workers.h - threads that come with the work and go without it.
+/* base/workers.h - threads that come with the work and go without it.
  *
  * Work is taken in the order it was posted.  A thread is started when work
  * waits and none is idle, up to a maximum; one that was idle for a while ends.
  * Signals are blocked in all of them.
  */
-#ifndef SMTP_WORKERS_H
-#define SMTP_WORKERS_H
+#ifndef BASE_WORKERS_H
+#define BASE_WORKERS_H
 
 #include <stddef.h>
 

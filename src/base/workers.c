@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "smtp/workers.h"
+#include "base/workers.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -106,7 +106,7 @@ static void start_thread(struct workers *workers)
 	if (!error)
 		workers->threads++;
 	else if (!workers->threads)
-		log_error("smtp.no_thread", LOG_I("errno", error));
+		log_error("workers.no_thread", LOG_I("errno", error));
 }
 
 void workers_post(struct workers *workers, struct work *work)

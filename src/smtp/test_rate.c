@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deadlines of parked sessions, and counts per network. */
-#include "smtp/wheel.h"
+/* Counts per network. */
+#include "smtp/rate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,43 +8,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-
-#include "smtp/rate.h"
-
-static struct wheel wheel;
-
-static void add(struct wheel_entry *entry, int64_t at_ms)
-{
-	wheel_add(&wheel, entry, (struct deadline){at_ms});
-}
-
-static void test_expiry(void **state)
-{
-	const int64_t turn = WHEEL_TICK_MS * WHEEL_SLOTS;
-	struct wheel_entry past = {0}, soon = {0}, gone = {0}, far = {0},
-			   never = {0};
-
-	(void)state;
-	wheel_init(&wheel, 1000000);
-	add(&past, 5);
-	add(&soon, 1000000 + 250);
-	add(&gone, 1000000 + 250);
-	add(&far, 1000000 + 2 * turn + 50);
-	wheel_add(&wheel, &never, DEADLINE_NEVER);
-	wheel_remove(&wheel, &gone);
-	wheel_remove(&wheel, &gone);
-	assert_ptr_equal(wheel_expire(&wheel, 1000000), &past);
-	assert_null(wheel_expire(&wheel, 1000000 + 249));
-	assert_ptr_equal(wheel_expire(&wheel, 1000000 + 400), &soon);
-	assert_null(wheel_expire(&wheel, 1000000 + 400));
-	assert_null(wheel_expire(&wheel, 1000000 + turn + 500));
-	assert_null(wheel_expire(&wheel, 1000000 + 2 * turn));
-	assert_ptr_equal(wheel_expire(&wheel, 1000000 + 2 * turn + 300), &far);
-	assert_null(wheel_expire(&wheel, 1000000 + 9 * turn));
-	assert_int_equal(wheel.count, 1);
-	assert_ptr_equal(wheel_take_any(&wheel), &never);
-	assert_null(wheel_take_any(&wheel));
-}
 
 static struct ip address(const char *text)
 {
@@ -87,7 +50,6 @@ static void test_networks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_expiry),
 	    cmocka_unit_test(test_networks),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "smtp/wheel.h"
+#include "base/wheel.h"
 
 void wheel_init(struct wheel *wheel, int64_t now_ms)
 {
