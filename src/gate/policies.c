@@ -41,14 +41,15 @@ static struct wish refuse(struct gate_message *message, bool enforced,
 	};
 }
 
-static struct wish defer(struct gate_message *message, const char *because)
+static struct wish defer(
+    struct gate_message *message, struct slice enhanced, const char *because)
 {
 	return (struct wish){
 	    .matched = true,
 	    .enforced = true,
 	    .verdict = VERDICT_DEFER,
 	    .because = slice_from(because),
-	    .reply = reply_of(451, SLICE("4.4.3"),
+	    .reply = reply_of(451, enhanced,
 		arena_format_slice(message->arena,
 		    "%s; try again later (id %.*s)", because,
 		    SLICE_ARGS(message->envelope->id))),
@@ -133,7 +134,7 @@ static struct wish judge_own_domain(struct gate_message *message)
 			"unauthenticated",
 			SLICE_ARGS(own->domain)));
 	} else if (own->result == OWN_DOMAIN_TEMPERROR) {
-		wish = defer(message,
+		wish = defer(message, SLICE("4.4.3"),
 		    "whether this mail may use our domain could not be "
 		    "checked (DNS)");
 		wish.enforced = mode == MODE_ENFORCE;
@@ -241,7 +242,7 @@ static struct wish judge_dmarc(struct gate_message *message)
 
 		if (message->dmarc[i].result != DMARC_TEMPERROR)
 			continue;
-		wish = defer(message,
+		wish = defer(message, SLICE("4.7.0"),
 		    arena_format(message->arena,
 			"the DMARC policy of %.*s could not be checked (DNS)",
 			SLICE_ARGS(message->dmarc[i].from_domain)));

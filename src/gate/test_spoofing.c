@@ -117,7 +117,7 @@ static const struct judge_case authors[] = {
     {"with p=none", "From: x@stranger.example, y@none.example\r\n", ACCEPT},
     {"bank in a group", "From: x@stranger.example, g: y@bank.example;\r\n", REJECT, .policy = "several-authors"},
     {"p=none first, and one that is down", "From: x@none.example, y@none2.example\r\n", DEFER,
-	.broken = "_dmarc.none2.example", .reply = "451 4.4.3 "},
+	.broken = "_dmarc.none2.example", .reply = "451 4.7.0 "},
 };
 
 /* The envelope. */
@@ -166,7 +166,7 @@ static const struct judge_case signatures[] = {
     {"two signed Subjects are the signer's", BANK "Subject: t\r\n", ACCEPT, .signed_by = "bank.example",
 	.sign_names = "from:subject:subject", .dmarc = "pass"},
     {"other fields may be added", BANK, ACCEPT, .signed_by = "bank.example", .added = "Received: x\r\nList-Id: y\r\n", .dmarc = "pass"},
-    {"the key's name is down", BANK, DEFER, .signed_by = "bank.example", .broken = "k._domainkey.bank.example", .dmarc = "temperror", .reply = "451 4.4.3 "},
+    {"the key's name is down", BANK, DEFER, .signed_by = "bank.example", .broken = "k._domainkey.bank.example", .dmarc = "temperror", .reply = "451 4.7.0 "},
     {"another's key is down", BANK, REJECT, .signed_by = "stranger.example", .broken = "k._domainkey.stranger.example", .dmarc = "fail"},
 };
 
