@@ -215,6 +215,24 @@ static bool match_entry(struct arena *arena,
 	       match_network(arena, input, entry, ret_why);
 }
 
+/* Could it match once something temporary is over? */
+static bool may_match(const struct intermediary_input *input,
+    const struct conf_intermediary *entry)
+{
+	const struct arc_outcome *arc = input->arc;
+
+	if (entry->arc_sealer.len)
+		return arc && arc->result == ARC_TEMPERROR &&
+		       slice_eq_nocase(arc->sealer, entry->arc_sealer);
+	if (entry->host.len || !entry->dkim_domain.len)
+		return false;
+	for (size_t i = 0; i < input->dkim_count; i++)
+		if (input->dkim[i].result == DKIM_TEMPERROR &&
+		    slice_eq_nocase(input->dkim[i].domain, entry->dkim_domain))
+			return true;
+	return false;
+}
+
 struct intermediary_outcome intermediary_find(
     struct arena *arena, const struct intermediary_input *input)
 {
@@ -229,8 +247,11 @@ struct intermediary_outcome intermediary_find(
 		outcome.matched = match_entry(arena, input, entry, &why);
 		if (why.len)
 			outcome.reason = why;
-		if (!outcome.matched)
+		if (!outcome.matched) {
+			outcome.undecided |= may_match(input, entry);
 			continue;
+		}
+		outcome.undecided = false;
 		outcome.entry = entry;
 		if (entry->reason.len)
 			outcome.reason = arena_format_slice(arena,

@@ -36,6 +36,8 @@ struct intermediary_input {
 
 struct intermediary_outcome {
 	bool matched;
+	bool undecided; /* not matched; one would have to be asked again once
+			 * a key can be had */
 	const struct conf_intermediary *entry; /* NULL if not matched */
 	struct slice reason; /* plain words, also why none matched */
 };

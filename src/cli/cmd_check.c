@@ -171,21 +171,42 @@ static void refuse_recipients(
 	}
 }
 
+/* False: E_LIMIT, or what io_read_file says. */
+static bool give_content(struct gate_message *message,
+    const struct check *check, struct arena *arena, const char *path,
+    struct slice *ret, struct err *err)
+{
+	uint64_t max = check->context.config->limits.message_size;
+
+	if (!io_read_file(arena, path, max, ret, err)) {
+		if (err->kind == E_LIMIT)
+			err_set(err, E_LIMIT,
+			    "message of more than %llu octets "
+			    "(limits.message_size)",
+			    (unsigned long long)max);
+		return false;
+	}
+	if (!gate_header(message, *ret, err))
+		return false;
+	gate_body(message, slice_from_pos(*ret, gate_body_offset(message)));
+	return true;
+}
+
 static bool evaluate(struct arena *arena, const struct check *check,
-    struct slice content, bool json, struct err *err)
+    const char *path, bool json, struct err *err)
 {
 	struct gate_message *message = gate_begin(
 	    arena, &check->context, &check->envelope);
+	struct slice content = {NULL, 0};
 	const struct decision *decision;
 
 	refuse_recipients(message, check);
-	if (gate_header(message, content, err)) {
-		gate_body(message,
-		    slice_from_pos(content, gate_body_offset(message)));
-	} else {
-		struct smtp_reply_text refusal = gate_reply_for_error(
-		    arena, err);
+	if (!give_content(message, check, arena, path, &content, err)) {
+		struct smtp_reply_text refusal;
 
+		if (err->kind != E_LIMIT)
+			return false;
+		refusal = gate_reply_for_error(arena, err);
 		gate_refuse(message, SLICE("limits"), &refusal);
 	}
 	decision = gate_decide(message, content);
@@ -202,15 +223,12 @@ static int check_run(struct arena *arena, const struct command_line *line)
 	const char *const *arguments;
 	size_t count = command_arguments(line, &arguments);
 	const char *path = count ? arguments[0] : "-";
-	struct slice content;
 	struct err err = {0};
-	bool ok =
-	    open_context(arena, line, &check.context, &err) &&
-	    set_client(line, check.context.config, &check.client, &err) &&
-	    set_envelope(arena, line, &check, &err) &&
-	    io_read_file(arena, path, check.context.config->limits.message_size,
-		&content, &err) &&
-	    evaluate(arena, &check, content, command_has(line, "json"), &err);
+	bool ok = open_context(arena, line, &check.context, &err) &&
+		  set_client(line, check.context.config, &check.client, &err) &&
+		  set_envelope(arena, line, &check, &err) &&
+		  evaluate(
+		      arena, &check, path, command_has(line, "json"), &err);
 
 	dns_resolver_release(check.context.resolver);
 	config_release(check.context.config);

@@ -12,6 +12,7 @@
 /* A policy's override of a DMARC failure, for the trace and the report. */
 struct dmarc_override {
 	bool applies;
+	bool undecided;	     /* for a temporary reason */
 	struct slice reason; /* "trusted intermediary ...", plain words */
 };
 

@@ -105,6 +105,9 @@ static void add_results(struct gate_message *message)
 {
 	const struct conf_authentication *settings =
 	    &message->context->config->authentication;
+	/* For the null sender both are one (RFC 7208 section 2.4). */
+	bool has_helo = message->spf_done &&
+			message->spf.identity != SPF_IDENTITY_HELO;
 	struct authres_input input = {
 	    .authserv_id = authserv_id(message),
 	    .smtputf8 = message->envelope->smtputf8,
@@ -112,7 +115,7 @@ static void add_results(struct gate_message *message)
 	    .mail_from = message->envelope->mail_from,
 	    .helo = message->envelope->client->helo,
 	    .spf_mailfrom = message->spf_done ? &message->spf : NULL,
-	    .spf_helo = message->spf_done ? &message->spf_helo : NULL,
+	    .spf_helo = has_helo ? &message->spf_helo : NULL,
 	    .dkim_checked = message->dkim_verifier != NULL,
 	    .dkim_count = message->dkim_count,
 	    .dkim = message->dkim,

@@ -233,9 +233,19 @@ static struct wish judge_dmarc(struct gate_message *message)
 	const struct conf_authentication *settings =
 	    &message->context->config->authentication;
 	const struct dmarc_outcome *failed = strictest(message);
+	bool defers = settings->dmarc_on_temporary_error == TEMPORARY_DEFER;
 
-	if (failed && failed->discovery.applied_policy != DMARC_POLICY_NONE)
-		return dispose(message, failed);
+	if (failed && failed->discovery.applied_policy != DMARC_POLICY_NONE) {
+		struct wish wish = dispose(message, failed);
+
+		if (!message->override.undecided || !defers)
+			return wish;
+		wish = defer(message,
+		    "whether a trusted intermediary relayed this mail could "
+		    "not be checked (DNS)");
+		wish.enforced = settings->dmarc_enforce;
+		return wish;
+	}
 	/* p=none of one author says nothing of the others. */
 	for (size_t i = 0; i < message->dmarc_count; i++) {
 		struct wish wish;
@@ -246,9 +256,7 @@ static struct wish judge_dmarc(struct gate_message *message)
 		    arena_format(message->arena,
 			"the DMARC policy of %.*s could not be checked (DNS)",
 			SLICE_ARGS(message->dmarc[i].from_domain)));
-		wish.enforced = settings->dmarc_enforce &&
-				settings->dmarc_on_temporary_error ==
-				    TEMPORARY_DEFER;
+		wish.enforced = settings->dmarc_enforce && defers;
 		return wish;
 	}
 	return no_wish;
@@ -325,6 +333,7 @@ static void find_override(struct gate_message *message)
 	}
 	found = intermediary_find(message->arena, &input);
 	message->override.applies = found.matched;
+	message->override.undecided = found.undecided;
 	if (found.matched)
 		message->override.reason = found.reason;
 }

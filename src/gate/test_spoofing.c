@@ -132,6 +132,7 @@ static const struct judge_case envelopes[] = {
     {"null sender, own HELO", "From: ceo@agency.example\r\n", OWN, .mail_from = ""},
     {"null sender, bank", BANK, REJECT, .mail_from = "", .helo = "bank.example", .dmarc = "fail"},
     {"null sender, own HELO, bank", BANK, REJECT, .mail_from = "", .dmarc = "fail"},
+    {"null sender, one result", STRANGER, ACCEPT, .mail_from = "", .kept = "smtp.helo=stranger.example;\r\n", .removed = "smtp.helo=stranger.example;\r\n\tspf="},
     {"HELO alone passes", BANK, REJECT, .mail_from = "x@none.example", .helo = "open.bank.example", .dmarc = "fail"},
     {"+all below, strict", "From: a@strict.example\r\n", REJECT, .mail_from = "x@sub.strict.example", .dmarc = "fail"},
     {"+all below the bank is its own word", BANK, ACCEPT, .mail_from = "x@open.bank.example", .dmarc = "pass"},
@@ -191,7 +192,7 @@ static const struct judge_case seals[] = {
     {"changed after sealing", BANK, REJECT, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .appended = "evil\r\n"},
     {"another From after sealing", "From: x@none.example\r\n", MALFORMED, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=none.example"}, .added = BANK},
     {"another Subject after sealing", BANK, REJECT, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .added = "Subject: evil\r\n"},
-    {"the list's key is down", BANK, REJECT, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .broken = "k._domainkey.lists.example"},
+    {"the list's key is down", BANK, DEFER, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .broken = "k._domainkey.lists.example"},
 };
 
 /* Fields that speak for us. */

@@ -40,9 +40,13 @@ static const struct {
 	"there are several Sender: fields"},
     [FAULT_REPLY_TO_REPEATED] = {"reply-to-repeated",
 	"there are several Reply-To: fields"},
+    [FAULT_TO_MISSING] = {"to-missing",
+	"there is no To:, Cc: or Bcc: field"},
     [FAULT_TO_REPEATED] = {"to-repeated", "there are several To: fields"},
     [FAULT_CC_REPEATED] = {"cc-repeated", "there are several Cc: fields"},
     [FAULT_BCC_REPEATED] = {"bcc-repeated", "there are several Bcc: fields"},
+    [FAULT_SUBJECT_MISSING] = {"subject-missing",
+	"there is no Subject: field"},
     [FAULT_SUBJECT_REPEATED] = {"subject-repeated",
 	"there are several Subject: fields"},
     [FAULT_DATE_MISSING] = {"date-missing", "there is no Date: field"},
@@ -119,7 +123,7 @@ static const struct {
     {SLICE_INIT("To"), FAULT_TO_REPEATED, FAULT_COUNT},
     {SLICE_INIT("Cc"), FAULT_CC_REPEATED, FAULT_COUNT},
     {SLICE_INIT("Bcc"), FAULT_BCC_REPEATED, FAULT_COUNT},
-    {SLICE_INIT("Subject"), FAULT_SUBJECT_REPEATED, FAULT_COUNT},
+    {SLICE_INIT("Subject"), FAULT_SUBJECT_REPEATED, FAULT_SUBJECT_MISSING},
     {SLICE_INIT("Date"), FAULT_DATE_REPEATED, FAULT_DATE_MISSING},
     {SLICE_INIT("Message-ID"), FAULT_MESSAGE_ID_REPEATED,
 	FAULT_MESSAGE_ID_MISSING},
@@ -165,6 +169,10 @@ struct faults faults_of_headers(const struct header_list *list)
 		faults_add(&faults, FAULT_HEADER_STARTS_FOLDED);
 	if (list->body_offset == list->block.len)
 		faults_add(&faults, FAULT_NO_HEADER_END);
+	if (!headers_find(list, SLICE("To"), 0) &&
+	    !headers_find(list, SLICE("Cc"), 0) &&
+	    !headers_find(list, SLICE("Bcc"), 0))
+		faults_add(&faults, FAULT_TO_MISSING);
 	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
 		size_t count = headers_count(list, counted[i].name);
 

@@ -14,7 +14,8 @@
 #include "message/edit.h"
 
 #define S(text) SLICE_INIT(text)
-#define GOOD "From: a@b\r\nDate: x\r\nMessage-ID: <1@b>\r\n"
+#define FEW "From: a@b\r\nDate: x\r\nMessage-ID: <1@b>\r\n"
+#define GOOD FEW "To: c@d\r\nSubject: s\r\n"
 
 static const struct {
 	struct slice message;
@@ -35,9 +36,12 @@ static const struct {
     {S(GOOD "a b: c\r\n\r\n"), "header-name-invalid"},
     {S(" x\r\n" GOOD "\r\n"), "header-without-colon header-starts-folded"},
     {S(GOOD), "no-header-end"},
-    {S(GOOD "from: c@d\r\nSubject: 1\r\nSubject: 2\r\nTo: 1\r\nTo: 2\r\n\r\n"),
+    {S(FEW "Subject: 1\r\n\r\n"), "to-missing"},
+    {S(FEW "cc: 1\r\n\r\n"), "subject-missing"},
+    {S(GOOD "from: c@d\r\nSubject: 2\r\nTo: 2\r\n\r\n"),
 	"from-repeated to-repeated subject-repeated"},
-    {S("X: y\r\n\r\n"), "from-missing date-missing message-id-missing"},
+    {S("X: y\r\n\r\n"), "from-missing to-missing subject-missing "
+	"date-missing message-id-missing"},
     {S(GOOD "Content-Type: a\r\nContent-Type: b\r\n\r\n"),
 	"content-type-repeated"},
     /* clang-format on */
