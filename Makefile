@@ -7,7 +7,7 @@ DESTDIR ?=
 T ?= 10
 MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
-.PHONY: all setup run test check check-all sanitize clang tidy fuzz install \
+.PHONY: all setup run test check check-all sanitize clang tidy fuzz bench install \
 	uninstall format clean
 
 all: setup
@@ -47,6 +47,10 @@ tidy: setup
 # make fuzz T=60 runs every target for 60 seconds.
 fuzz: setup
 	@tools/run-fuzz $(T)
+
+# What a message costs; bench/README.md.  make bench B=--quick for a look.
+bench: setup
+	@bench/run $(B)
 
 install: all
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild

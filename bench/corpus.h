@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/corpus.h - the messages that make-corpus wrote.
+ *
+ * Octets are mapped and never copied, except for messages with a line that
+ * begins with a dot: their form on the wire is made while opening.
+ */
+#ifndef BENCH_CORPUS_H
+#define BENCH_CORPUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+enum bench_verdict {
+	BENCH_ACCEPT,
+	BENCH_REJECT,
+	BENCH_DEFER,
+	BENCH_FAILED, /* no reply at all */
+	BENCH_VERDICTS
+};
+
+extern const char *const bench_verdict_names[BENCH_VERDICTS];
+
+struct corpus_message {
+	struct slice octets; /* as a milter gets it */
+	struct slice wire;   /* dots doubled, without the final dot */
+	struct slice kind;   /* "4k" */
+	enum bench_verdict expected;
+	bool is_rsa;
+	struct slice client_ip, helo, sender, recipient;
+};
+
+struct corpus {
+	size_t count;
+	const struct corpus_message *messages;
+};
+
+/* Only messages of this kind; empty: all.  False: E_IO, E_SYNTAX. */
+bool corpus_open(struct arena *arena, const char *folder, struct slice kind,
+    struct corpus *ret, struct err *err);
+
+/* The part behind the empty line. */
+struct slice corpus_body(struct slice octets);
+
+#endif

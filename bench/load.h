@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/load.h - what the driver offers to a protocol, and wants from it.
+ *
+ * The driver (load.c) has the sockets, the clock and the figures; a protocol
+ * (load_smtp.c) knows what to say and what an answer means.  Another protocol
+ * is another struct load_protocol and a row in load.c: it gets the connected
+ * connection, asks for messages, and tells the verdict of each.
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include "corpus.h"
+
+enum load_client { CLIENT_NONE, CLIENT_XCLIENT, CLIENT_PROXY };
+
+struct load_settings {
+	enum load_client client; /* how the client's address is told */
+	uint64_t per_connection; /* messages on one connection */
+};
+
+enum { LOAD_INPUT_MAX = 16384, LOAD_OUTPUT_MAX = 8, LOAD_LINE_MAX = 2048 };
+
+struct load;
+
+struct load_connection {
+	struct load *load;
+	const struct load_settings *settings;
+	int fd;
+	bool closing;
+	int64_t started_us;		      /* of the current message */
+	const struct corpus_message *message; /* NULL: none under way */
+
+	/* What has come and is not yet consumed. */
+	char in[LOAD_INPUT_MAX];
+	size_t in_len;
+
+	/* What is still to be sent; texts made here live in lines. */
+	struct slice out[LOAD_OUTPUT_MAX];
+	size_t out_count;
+	char lines[LOAD_LINE_MAX];
+	size_t lines_len;
+
+	/* The protocol's own. */
+	int step;
+	int refused;	 /* the code of the first refusal */
+	uint64_t sent;	 /* messages on this connection */
+	bool introduced; /* the client's address was told */
+};
+
+struct load_protocol {
+	const char *name;
+	/* Connected: may send. */
+	void (*begin)(struct load_connection *connection);
+	/* More input: takes what is complete, returns how much of it. */
+	size_t (*input)(struct load_connection *connection, struct slice in);
+};
+
+extern const struct load_protocol load_smtp;
+
+/* The next message, its clock started; NULL: none is left. */
+const struct corpus_message *load_next(struct load_connection *connection);
+
+/* The current message has this verdict. */
+void load_done(struct load_connection *connection, enum bench_verdict verdict);
+
+/* bytes must stay; text is copied, at most LOAD_LINE_MAX till all is sent. */
+void load_send(struct load_connection *connection, struct slice bytes);
+void load_say(struct load_connection *connection, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* After what is to be sent: another connection takes its place. */
+void load_close(struct load_connection *connection);
+
+#endif
