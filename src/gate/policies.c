@@ -240,7 +240,7 @@ static struct wish judge_dmarc(struct gate_message *message)
 
 		if (!message->override.undecided || !defers)
 			return wish;
-		wish = defer(message,
+		wish = defer(message, SLICE("4.7.0"),
 		    "whether a trusted intermediary relayed this mail could "
 		    "not be checked (DNS)");
 		wish.enforced = settings->dmarc_enforce;

@@ -18,7 +18,7 @@
 #define ACCEPT .verdict = VERDICT_ACCEPT, .policy = ""
 #define REJECT .verdict = VERDICT_REJECT, .reply = "550 5.7.1 "
 #define QUARANTINE .verdict = VERDICT_QUARANTINE, .policy = "dmarc"
-#define DEFER .verdict = VERDICT_DEFER, .reply = "451 4.4.3 "
+#define DEFER .verdict = VERDICT_DEFER, .reply = "451 4."
 #define AUTHENTICATION(text) .config = "authentication: {" text "}\n"
 #define TRUST(text) AUTHENTICATION("trusted_intermediaries: [{" text "}]")
 #define CONNECTOR(text) .config = "connectors:\n  - {name: c, " text "}\n"
