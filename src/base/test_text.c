@@ -115,7 +115,9 @@ static const struct {
     {S("Zg==Zg=="), false, S("")},
     {S("Zg==x"), false, S("")},
     {S("Zh=="), false, S("")}, /* trailing bits */
+    {S("Zo=="), false, S("")},
     {S("Zm9="), false, S("")},
+    {S("Zm+="), false, S("")},
     {S("Zm9-"), false, S("")}, /* the other alphabet */
     {S("Zm9_"), false, S("")},
     {S("Zm9\0"), false, S("")},

@@ -54,7 +54,7 @@ struct conf_connector {
 	enum conf_treat_as treat_as;
 	struct conf_text_list may_send_as; /* domains, subdomains included */
 	struct slice owner, reason;
-	int64_t expires; /* end of that day, UTC; 0: never */
+	int64_t expires; /* last second of that day, UTC; 0: never */
 	bool require_tls;
 };
 

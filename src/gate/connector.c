@@ -71,7 +71,7 @@ void connector_attribute(struct gate_message *message)
 
 		if (!matches(connector, client))
 			continue;
-		if (connector->expires && now >= connector->expires) {
+		if (connector->expires && now > connector->expires) {
 			if (!message->expired)
 				message->expired = connector;
 			continue;
@@ -114,7 +114,7 @@ void gate_warn_of_expiry(const struct gate_context *context)
 		log_warning("connector.expiry",
 		    LOG_S("connector", connector->name),
 		    LOG_T("state",
-			now >= connector->expires ? "expired" : "expires"),
+			now > connector->expires ? "expired" : "expires"),
 		    LOG_S(
 			"at", clock_format_rfc3339(arena, connector->expires)),
 		    LOG_S("owner", connector->owner),

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls of the gate around the judgement: recipients, routes, refusals that
+ * come before, failures. */
+#include "gate/gate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "gate/test_stage.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static const char route_config[] =
+    "routes:\n"
+    "  - {domains: ['*'], next_hop: 'smtp:[192.0.2.1]:25'}\n"
+    "  - {domains: [.agency.example], next_hop: 'smtp:[192.0.2.2]:25'}\n"
+    "  - {domains: [.x.agency.example], next_hop: 'smtp:[192.0.2.3]:25'}\n"
+    "  - {domains: [agency.example, y.x.agency.example],\n"
+    "     next_hop: 'smtp:[192.0.2.4]:25'}\n";
+
+/* The last digit of the route's address for a domain. */
+static const struct {
+	const char *address;
+	char route;
+} routes[] = {
+    {"a@agency.example", '4'},
+    {"a@AGENCY.EXAMPLE", '4'},
+    {"postmaster", '4'},
+    {"a@b.agency.example", '2'},
+    {"a@x.agency.example", '2'},
+    {"a@z.x.agency.example", '3'},
+    {"a@y.x.agency.example", '4'},
+    {"a@q.y.x.agency.example", '3'},
+    {"a@notagency.example", '1'},
+    {"a@elsewhere.example", '1'},
+};
+
+static void test_routes(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct config *config = stage_config(arena, route_config);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(routes); i++) {
+		const struct conf_route *route = gate_find_route(
+		    arena, config, slice_from(routes[i].address));
+
+		assert_non_null(route);
+		if (route->text.ptr[route->text.len - 5] != routes[i].route)
+			fail_msg("%s: %.*s", routes[i].address,
+			    SLICE_ARGS(route->text));
+	}
+	config_release(config);
+	arena_free(arena);
+}
+
+static const struct {
+	const char *name;
+	struct stage_input input;
+	const char *recipient;
+	const char *reply; /* NULL: taken */
+} recipients[] = {
+    {"ours", {.ip = STRANGER}, "user@agency.example", NULL},
+    {"postmaster without a domain", {.ip = STRANGER}, "postmaster", NULL},
+    {"a name below ours", {.ip = STRANGER}, "user@x.agency.example",
+	"550 5.7.1 relaying denied"},
+    {"a stranger relays", {.ip = STRANGER}, "user@shop.example",
+	"550 5.7.1 relaying denied"},
+    {"a stranger relays by percent", {.ip = STRANGER},
+	"user%agency.example@shop.example", "550 5.7.1 relaying denied"},
+    {"an address literal", {.ip = STRANGER}, "user@[192.0.2.1]", "550 5.1.2 "},
+    {"an internal connector relays",
+	{.ip = "192.0.2.130", .tls_name = "m.protection.example"},
+	"user@shop.example", NULL},
+    {"an external connector does not", {.ip = "192.0.2.77"},
+	"user@shop.example", "550 5.7.1 relaying denied"},
+    {"a user relays", {.ip = STRANGER, .user = "ceo"}, "user@shop.example",
+	NULL},
+};
+
+static void test_recipients(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(recipients); i++) {
+		struct smtp_reply_text reply = {0};
+		struct gate_message *message;
+		struct stage_input input = recipients[i].input;
+		struct stage stage;
+		bool ok;
+
+		input.mail_from = BOUNCE;
+		stage_set(&stage, &input);
+		message = gate_begin(
+		    stage.arena, &stage.context, &stage.envelope);
+		ok = gate_recipient(
+		    message, slice_from(recipients[i].recipient), &reply);
+		if (ok != (recipients[i].reply == NULL))
+			fail_msg("%s: %d", recipients[i].name, ok);
+		if (!ok &&
+		    !slice_starts(decision_reply_line(stage.arena, &reply),
+			slice_from(recipients[i].reply)))
+			fail_msg("%s: %.*s", recipients[i].name,
+			    SLICE_ARGS(reply.text));
+		stage_clear(&stage);
+	}
+}
+
+static void test_no_route(void **state)
+{
+	struct stage_input input = {.ip = STRANGER,
+	    .mail_from = BOUNCE,
+	    .user = "ceo",
+	    .config = "routes: [{domains: [agency.example], "
+		      "next_hop: 'maildir:/tmp/none'}]\n"};
+	struct smtp_reply_text reply = {0};
+	struct stage stage;
+	struct gate_message *message;
+
+	(void)state;
+	stage_set(&stage, &input);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	assert_false(
+	    gate_recipient(message, SLICE("user@shop.example"), &reply));
+	assert_int_equal(reply.code, 451);
+	assert_null(gate_route(message, SLICE("user@shop.example")));
+	stage_clear(&stage);
+}
+
+/* At RCPT, before there is a From: to look at. */
+static void test_own_domain_suspect(void **state)
+{
+	static const struct {
+		struct stage_input input;
+		bool suspect;
+	} cases[] = {
+	    {{.ip = STRANGER, .mail_from = "ceo@agency.example"}, true},
+	    {{.ip = "192.0.2.99", .mail_from = "ceo@agency.example"}, false},
+	    {{.ip = STRANGER, .mail_from = BOUNCE}, false},
+	    {{.ip = STRANGER, .mail_from = ""}, false},
+	    {{.ip = "192.0.2.77", .mail_from = "ceo@agency.example"}, false},
+	    {{.ip = STRANGER, .mail_from = "ceo@agency.example", .user = "x"},
+		false},
+	    {{.ip = STRANGER,
+		 .mail_from = "ceo@agency.example",
+		 .config = AUTHENTICATION("own_domains: report")},
+		false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct smtp_reply_text reply = {0};
+		struct stage stage;
+
+		stage_set(&stage, &cases[i].input);
+		if (gate_own_domain_suspect(
+			gate_begin(
+			    stage.arena, &stage.context, &stage.envelope),
+			&reply) != cases[i].suspect)
+			fail_msg("row %zu", i);
+		assert_int_equal(reply.code, cases[i].suspect ? 550 : 0);
+		stage_clear(&stage);
+	}
+}
+
+/* Refusals before the content are the decision; nothing is asked of DNS. */
+static void test_refused_before(void **state)
+{
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+	struct smtp_reply_text reply = {552, SLICE("5.3.4"), SLICE("too big")};
+	struct gate_message *message;
+	const struct decision *decision;
+	struct stage stage;
+
+	(void)state;
+	stage_set(&stage, &input);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	gate_refuse(message, SLICE("limits"), &reply);
+	decision = gate_decide(message, SLICE(""));
+	assert_int_equal(decision->verdict, VERDICT_REJECT);
+	assert_true(slice_eq(decision->policy, SLICE("limits")));
+	stage_clear(&stage);
+
+	stage_set(&stage, &input);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	reply.code = 451;
+	gate_refuse_recipient(message, 0, &reply);
+	decision = gate_decide(message, SLICE(""));
+	assert_int_equal(decision->verdict, VERDICT_DEFER);
+	assert_true(slice_eq(decision->policy, SLICE("recipient")));
+	stage_clear(&stage);
+}
+
+static bool has(struct slice text, const char *wanted)
+{
+	return slice_find_slice(text, slice_from(wanted)) < text.len;
+}
+
+/* No kind of failure says yes. */
+static void test_failures(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct err err = {.text = "the words"};
+
+	(void)state;
+	for (int kind = E_NONE; kind <= E_USAGE; kind++) {
+		struct smtp_reply_text reply;
+
+		err.kind = (enum err_kind)kind;
+		reply = gate_reply_for_error(arena, &err);
+		assert_in_range(reply.code, 400, 599);
+		assert_int_equal(reply.enhanced.ptr[0], '0' + reply.code / 100);
+		assert_int_equal(has(reply.text, "the words"),
+		    kind == E_SYNTAX || kind == E_LIMIT);
+	}
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_routes),
+	    cmocka_unit_test(test_recipients),
+	    cmocka_unit_test(test_no_route),
+	    cmocka_unit_test(test_own_domain_suspect),
+	    cmocka_unit_test(test_refused_before),
+	    cmocka_unit_test(test_failures),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
