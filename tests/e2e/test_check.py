@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse check`: exit codes and the JSON that scripts rely on."""
+import json
+
+import pytest
+
+from dnsserver import DnsServer, Zone
+from mail import message
+from world import PARTNER, SHOP, STRANGER, ZONE
+
+# Every key of the contract, with its type.
+KEYS = {
+    'verdict': str, 'smtp_reply': str, 'reason': str,
+    'spf': {'result': str, 'domain': str, 'identity': str,
+            'explanation': str, 'dns_lookups': int},
+    'dkim': [{'result': str, 'domain': str, 'selector': str,
+              'algorithm': str, 'identity': str, 'reason': str,
+              'body_length_limited': bool}],
+    'arc': {'result': str, 'oldest_pass': int, 'sealer': str},
+    'dmarc': {'result': str, 'from_domain': str, 'policy': str,
+              'applied_policy': str, 'policy_domain': str,
+              'organizational_domain': str, 'spf_aligned': bool,
+              'dkim_aligned': bool, 'record': str,
+              'override': (str, type(None))},
+    'own_domain': {'result': str},
+    'authentication_results': str,
+    'message': {'malformed': [str], 'from': [str], 'size': int,
+                'parts': [dict]},
+    'markings': [dict], 'labels': [str], 'sensitive_information': [dict],
+    'rules': [dict],
+    'recipients': [{'address': str, 'verdict': str}],
+    'headers': {'added': [str], 'removed': [str]},
+    'dns_queries': [{'name': str, 'type': str, 'rcode': str}],
+}
+
+
+def compare(contract, value, path='$'):
+    if isinstance(contract, dict):
+        assert isinstance(value, dict), path
+        for key, inner in contract.items():
+            assert key in value, f'{path}.{key} is missing'
+            compare(inner, value[key], f'{path}.{key}')
+    elif isinstance(contract, list):
+        assert isinstance(value, list), path
+        for number, item in enumerate(value):
+            compare(contract[0], item, f'{path}[{number}]')
+    else:
+        assert isinstance(value, contract), (path, value)
+
+
+@pytest.fixture
+def gate(make_gate):
+    """The commands alone: nothing is started."""
+    return make_gate(start=False, zone=ZONE)
+
+
+def check(gate, octets, *more, code=0, ip=STRANGER, helo='client.example',
+          sender='x@plain.example', to='user@agency.example'):
+    out = gate.run('check', '-c', str(gate.path), '--client-ip', ip,
+                   '--helo', helo, '--mail-from', sender, '--rcpt-to', to,
+                   '--json', *more, '-', octets=octets, code=code)
+    return json.loads(out) if out else None
+
+
+CASES = [
+    # From, sender, client, verdict
+    ('news@shop.example', 'news@shop.example', SHOP, 'accept'),
+    ('x@bank.example', 'x@plain.example', STRANGER, 'reject'),
+    ('x@quarantine.example', 'x@plain.example', STRANGER, 'quarantine'),
+    ('x@testing.example', 'x@plain.example', STRANGER, 'quarantine'),
+    ('x@none.example', 'x@plain.example', STRANGER, 'accept'),
+    ('x@agency.example', 'x@plain.example', STRANGER, 'reject'),
+    ('x@agency.example', '', STRANGER, 'reject'),
+]
+
+
+@pytest.mark.parametrize('author, sender, ip, verdict', CASES)
+def test_every_key_is_there(gate, author, sender, ip, verdict):
+    facts = check(gate, PARTNER.sign(message(author)), sender=sender, ip=ip)
+    compare(KEYS, facts)
+    assert facts['verdict'] == verdict
+    assert facts['recipients'] == [
+        {'address': 'user@agency.example', 'verdict': verdict}]
+    if verdict == 'reject':
+        assert facts['smtp_reply'].startswith('550 5.7.1')
+        assert facts['reason']
+    assert facts['authentication_results'].startswith('mx1.agency.example;')
+    assert facts['message']['from'] == [author]
+    assert facts['message']['malformed'] == []
+
+
+def test_check_says_what_the_live_path_says(gate):
+    gate.start()
+    for author, sender, ip, verdict in CASES:
+        sent = message(author)
+        checked = check(gate, sent, sender=sender, ip=ip)
+        reply = gate.mail(sent, sender, ip=ip)
+        assert reply[0] == checked['smtp_reply'][0] or \
+            verdict == 'quarantine', (reply, checked['smtp_reply'])
+        told = reply.split(' (id')[0]
+        if verdict == 'reject':
+            assert told == checked['smtp_reply'].split(' (id')[0]
+
+
+def test_check_has_no_side_effects(gate):
+    check(gate, message('x@quarantine.example'))
+    check(gate, message())
+    assert gate.delivered() == []
+    assert list((gate.folder / 'state').iterdir()) == []
+
+
+def test_malformed_messages_are_described(gate):
+    facts = check(gate, message(None))
+    assert facts['message']['malformed'], facts['message']
+    assert facts['verdict'] == 'reject'
+    bare = check(gate, message().replace(b'Hello.\r\n', b'Hello.\n'))
+    assert bare['smtp_reply'].startswith('550 5.5.2')
+
+
+def test_dns_options(gate):
+    facts = check(gate, message('x@bank.example'), '--dns-fail',
+                  '_dmarc.bank.example/TXT=servfail')
+    assert facts['verdict'] == 'defer'
+    assert facts['smtp_reply'].startswith('451 4.')
+    queries = {(one['name'], one['rcode']) for one in facts['dns_queries']}
+    assert ('_dmarc.bank.example', 'SERVFAIL') in queries
+    facts = check(gate, message('x@bank.example'), '--dns-fail',
+                  '_dmarc.bank.example=timeout')
+    assert facts['verdict'] == 'defer'
+    zone = Zone()
+    zone.add('plain.example', 'TXT', f'v=spf1 ip4:{STRANGER} -all')
+    with DnsServer(zone) as server:
+        facts = check(gate, message(), '--dns-server', server.address)
+    assert facts['spf']['result'] == 'pass'
+    facts = check(gate, message(), '--hostname', 'mx9.agency.example')
+    assert facts['authentication_results'].startswith('mx9.agency.example;')
+
+
+def test_the_clock_can_be_set(gate):
+    gate.write(connectors=[{
+        'name': 'Scanner', 'addresses': [STRANGER], 'expires': '2027-01-31',
+        'may_send_as': ['agency.example'], 'owner': 'facilities',
+        'reason': 'scanner'}])
+    for now, verdict in (('2027-01-31T12:00:00Z', 'accept'),
+                         ('2027-02-02T12:00:00Z', 'reject')):
+        facts = check(gate, message('x@agency.example'), '--now', now)
+        assert facts['verdict'] == verdict, now
+
+
+def test_exit_codes(gate, tmp_path):
+    sent = tmp_path / 'message.eml'
+    sent.write_bytes(message())
+    right = ['check', '-c', str(gate.path), '--client-ip', SHOP, '--helo',
+             'h.example', '--mail-from', '', '--rcpt-to',
+             'user@agency.example']
+    gate.run(*right, str(sent))
+    gate.run(*right, str(tmp_path / 'none.eml'), code=66)
+    gate.run(*right, '--client-ip', 'nonsense', str(sent), code=2)
+    gate.run('check', str(sent), code=2)
+    gate.run(*right, '--unknown', str(sent), code=2)
+    gate.run('nonsense', code=2)
+    gate.run('check', '--help')
+    gate.path.write_text('hostnam: x\n')
+    gate.run(*right, str(sent), code=78)
+    gate.run('config', 'check', '-c', str(gate.path), code=78)
+    gate.run('explain', 'x', '--store', f'sqlite:{tmp_path}/none.db',
+             code=66)
+
+
+def test_errors_of_a_configuration_are_told_with_their_place(gate):
+    gate.path.write_text('hostname: mx1.agency.example\n'
+                         'lisstners: []\n'
+                         'limits: {message_size: 1Z, threads: 0}\n')
+    done = gate.command('config', 'check', '-c', str(gate.path))
+    told = (done.stdout + done.stderr).decode()
+    assert done.returncode == 78
+    for place in (':2:1', ':3:', 'listeners', 'message_size', 'threads'):
+        assert place in told, told

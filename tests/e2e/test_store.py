@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing is acknowledged that could not be recorded."""
+import contextlib
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from mail import message, message_id
+from net import stuff, wait_until
+from store_lock import lock
+from world import SHOP, STRANGER, ZONE
+
+
+def database(gate):
+    return gate.folder / 'state' / 'gatehouse.db'
+
+
+def test_locked_database_defers(make_gate, make_hop):
+    """Good mail waits and is deferred; a spoof that cannot be recorded is not
+    taken either."""
+    hop = make_hop()
+    gate = make_gate(zone=ZONE, route=hop.route)
+    cases = [(SHOP, message()), (STRANGER, message('x@bank.example'))]
+    clients = [gate.client(ip, seconds=60) for ip, _ in cases]
+    with lock(database(gate)):
+        for client, (_, sent) in zip(clients, cases):
+            client.command('MAIL FROM:<news@shop.example>')
+            client.command('RCPT TO:<user@agency.example>')
+            client.command('DATA')
+            client.send(stuff(sent))
+        replies = [client.reply() for client in clients]
+    for client, reply in zip(clients, replies):
+        client.close()
+        assert reply.startswith('451 4.3.0'), reply
+    assert 'message.not_stored' in gate.log()
+    assert hop.messages == []
+    assert gate.mail(message(), ip=SHOP).startswith('250')
+    assert len(hop.messages) == 1
+    assert sum(count for name, count in gate.metrics().items() if
+               name.startswith('gatehouse_store_failures_total')) >= 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='mounting takes root')
+def test_full_disk_defers(make_gate, make_hop):
+    """The store's file system has no room left."""
+    hop = make_hop()
+    gate = make_gate(start=False, zone=ZONE, route=hop.route)
+    state = gate.folder / 'state'
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4m', 'none',
+                       str(state)], capture_output=True).returncode:
+        pytest.skip('no file system can be mounted here')
+    try:
+        gate.start()
+        assert gate.mail(message(), ip=SHOP).startswith('250')
+        filler = state / 'filler'
+        with contextlib.suppress(OSError), filler.open('wb', 0) as file:
+            while True:
+                file.write(b'x' * 4096)
+        sent = message('x@quarantine.example', body='y' * 70 + '\n')
+        replies = [gate.mail(sent, 'x@plain.example', ip=STRANGER)[:3]
+                   for _ in range(60)]
+        assert set(replies) <= {'250', '451', '452'}, replies
+        assert '451' in replies or '452' in replies, replies
+        assert gate.process.poll() is None
+        filler.unlink()
+        # As many are held as were acknowledged.
+        assert len(gate.quarantine()) == replies.count('250')
+        assert wait_until(lambda: gate.mail(message(), ip=SHOP)[:3] == '250')
+    finally:
+        gate.stop()
+        subprocess.run(['umount', str(state)], check=True)
+
+
+def test_store_that_vanished_defers(make_gate, make_hop):
+    """Its folder was moved away: told, and no message is lost."""
+    hop = make_hop()
+    gate = make_gate(zone=ZONE, route=hop.route)
+    identity = message_id(message())
+    shutil.move(gate.folder / 'state', gate.folder / 'elsewhere')
+    reply = gate.mail(message(message_id=identity), ip=SHOP)
+    # The open file still takes it, or it is deferred: nothing else.
+    assert reply[:3] in ('250', '451'), reply
+    shutil.move(gate.folder / 'elsewhere', gate.folder / 'state')
+    if reply[:3] == '250':
+        assert gate.explain(identity)['verdict'] == 'accept'
+
+
+def test_traces_survive_a_crash(make_gate):
+    gate = make_gate(zone=ZONE)
+    sent = message('x@quarantine.example')
+    assert gate.mail(sent, 'x@plain.example', ip=STRANGER)[:3] == '250'
+    gate.kill()
+    assert gate.explain(message_id(sent))['verdict'] == 'quarantine'
+    assert len(gate.quarantine()) == 1
+    gate.start()
+    assert len(gate.quarantine()) == 1
+
+
+def test_quarantined_mail_can_be_deleted(make_gate):
+    gate = make_gate(zone=ZONE)
+    for _ in range(2):
+        gate.mail(message('x@quarantine.example'), 'x@plain.example',
+                  ip=STRANGER)
+    first, second = gate.quarantine()
+    config = ('-c', str(gate.path))
+    gate.run('quarantine', 'delete', first['id'], *config, code=2)
+    gate.run('quarantine', 'delete', '--yes', first['id'], *config)
+    gate.run('quarantine', 'delete', '--yes', first['id'], *config, code=66)
+    assert [row['id'] for row in gate.quarantine()] == [second['id']]
+    assert gate.explain(first['id'])['verdict'] == 'quarantine'
+
+
+def test_release_that_fails_keeps_the_message(make_gate, make_hop):
+    hop = make_hop({'.': ['451 4.2.1 later', '250 2.0.0 ok']})
+    gate = make_gate(zone=ZONE, route=hop.route)
+    sent = message('x@quarantine.example')
+    gate.mail(sent, 'x@plain.example', ip=STRANGER)
+    held, = gate.quarantine()
+    config = ('-c', str(gate.path))
+    out = gate.run('quarantine', 'release', held['id'], *config, code=75)
+    assert '451 4.2.1 later' in out
+    assert len(gate.quarantine()) == 1
+    gate.run('quarantine', 'release', held['id'], *config)
+    assert gate.quarantine() == []
+    taken, = hop.messages
+    assert taken.sender == 'x@plain.example'
+    assert taken.octets.endswith(sent)

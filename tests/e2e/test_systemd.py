@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the program and systemd tell each other: no systemd is needed."""
+import os
+import pathlib
+import signal
+import socket
+import sys
+
+import pytest
+
+from mail import message
+from net import free_port, wait_until
+from world import SHOP, ZONE
+
+
+ACTIVATE = pathlib.Path(__file__).parents[1] / 'lib/socket_activation.py'
+
+
+class Notifications:
+    """The socket that NOTIFY_SOCKET names."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(0.1)
+        self.lines = []
+
+    def read(self):
+        try:
+            while True:
+                self.lines += self.socket.recv(4096).decode().split('\n')
+        except TimeoutError:
+            pass
+
+    def wait(self, line, seconds=10):
+        def came():
+            self.read()
+            return any(one.startswith(line) for one in self.lines)
+        wait_until(came, seconds, f'{line}, got {self.lines}')
+
+    def clear(self):
+        self.read()
+        self.lines = []
+
+
+@pytest.fixture
+def notifications(folder):
+    one = Notifications(folder / 'notify')
+    yield one
+    one.socket.close()
+
+
+def test_notify(make_gate, notifications, folder):
+    gate = make_gate(zone=ZONE, start=False, environment={
+        'NOTIFY_SOCKET': str(folder / 'notify'), 'WATCHDOG_USEC': '3000000'})
+    gate.start()
+    notifications.wait('READY=1')
+    # Ready means: mail is taken.
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    notifications.wait('WATCHDOG=1')
+    notifications.clear()
+    gate.reload()
+    notifications.wait('RELOADING=1')
+    notifications.wait('MONOTONIC_USEC=')
+    notifications.wait('READY=1')
+    notifications.clear()
+    good = gate.path.read_text()
+    gate.path.write_text('nonsense: 1\n' + good)
+    gate.reload()
+    notifications.wait('READY=1')
+    assert any('failed' in line for line in notifications.lines)
+    gate.path.write_text(good)
+    # Children must not speak for the service.
+    for pid in gate.children().values():
+        environment = pathlib.Path(f'/proc/{pid}/environ').read_bytes()
+        assert b'NOTIFY_SOCKET' not in environment
+    gate.process.send_signal(signal.SIGTERM)
+    notifications.wait('STOPPING=1')
+    assert gate.process.wait(10) == 0
+
+
+def test_no_watchdog_sign_while_the_smtp_child_is_away(make_gate, folder,
+                                                       notifications):
+    gate = make_gate(zone=ZONE, environment={
+        'NOTIFY_SOCKET': str(folder / 'notify')})
+    notifications.wait('WATCHDOG=1')
+    os.kill(gate.children()['smtp'], signal.SIGKILL)
+    gate.wait_for_log('supervisor.restart')
+    wait_until(lambda: 'smtp' in gate.children())
+    notifications.wait('WATCHDOG=1')
+    wait_until(lambda: gate.mail(message(), ip=SHOP)[:3] == '250')
+
+
+@pytest.mark.parametrize('name', ['mx', 'unknown'])
+def test_socket_activation(make_gate, name):
+    """The socket is found by its unit's name, or by its address."""
+    gate = make_gate(zone=ZONE, start=False)
+    helper = [sys.executable, str(ACTIVATE)]
+    port = gate.port
+    if name == 'mx':
+        # Bound elsewhere than the configuration says: the name decides.
+        port = free_port()
+    gate.launch(command=helper + [str(port), name])
+    wait_until(gate._is_up, 20)
+    gate.ports['mx'] = port
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    if name == 'mx':
+        gate.ports['mx'] = gate.port
+        with pytest.raises(ConnectionRefusedError):
+            gate.client()
