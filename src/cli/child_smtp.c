@@ -97,13 +97,23 @@ static bool make_spool(
 	return true;
 }
 
+/* A file or folder that the configuration names and that is not there: the
+ * service ends and says so, it is not tried for ever. */
+static bool open_named(struct smtp_child *child, struct err *err)
+{
+	if (make_spool(child->arena, child->config, err) &&
+	    resolver_open_configured(
+		child->arena, child->config, NULL, &child->resolver, err))
+		return true;
+	err->kind = E_CONFIG;
+	return false;
+}
+
 static bool start(struct smtp_child *child, struct err *err)
 {
 	return open_metrics(err) &&
 	       child_begin(child->arena, child->config, &child->process, err) &&
-	       make_spool(child->arena, child->config, err) &&
-	       resolver_open_configured(
-		   child->arena, child->config, NULL, &child->resolver, err) &&
+	       open_named(child, err) &&
 	       store_open(child->config->store, &child->store, err) &&
 	       start_server(child, err);
 }
