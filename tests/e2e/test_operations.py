@@ -332,5 +332,6 @@ def test_start_that_cannot_be(make_gate, change, words):
     gate.launch()
     line = gate.wait_for_log(words)
     assert 'error' in line or line.startswith('gatehouse: '), line
+    assert gate.process.wait(10) != 0
     assert 'supervisor.ready' not in gate.log()
     gate.kill()

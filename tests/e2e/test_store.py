@@ -127,3 +127,18 @@ def test_release_that_fails_keeps_the_message(make_gate, make_hop):
     taken, = hop.messages
     assert taken.sender == 'x@plain.example'
     assert taken.octets.endswith(sent)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root changes its user')
+def test_unwritable_store_is_told_at_the_start(make_gate):
+    """A database of somebody else: nothing is served, and it says why."""
+    gate = make_gate(zone=ZONE)
+    gate.stop()
+    gate.write(user='nobody', group='nogroup')
+    shutil.chown(gate.folder / 'state', 'nobody')
+    (gate.folder / 'state' / 'spool').chmod(0o777)
+    gate.launch()
+    line = gate.wait_for_log('smtp.start')
+    assert 'gatehouse.db' in line or 'store' in line, line
+    assert 'supervisor.ready' not in gate.log()[gate._seen:]
+    gate.kill()
