@@ -119,11 +119,27 @@ const struct decision *gate_decide(
 	return &message->decision;
 }
 
+void gate_trace_field(struct gate_message *message, struct slice field)
+{
+	message->trace_field = field;
+}
+
 struct message_pieces gate_pieces(struct gate_message *message)
 {
+	struct message_pieces edited, all;
+
 	require(message->decided);
-	return edit_apply(message->arena, message->content, &message->headers,
+	edited = edit_apply(message->arena, message->content, &message->headers,
 	    &message->decision.edits);
+	if (message->trace_field.len == 0)
+		return edited;
+	all.count = edited.count + 1;
+	all.pieces = ARENA_ARRAY(message->arena, all.count, struct slice);
+	all.pieces[0] = message->trace_field;
+	all.size = edited.size + message->trace_field.len;
+	for (size_t i = 0; i < edited.count; i++)
+		all.pieces[i + 1] = edited.pieces[i];
+	return all;
 }
 
 bool gate_own_domain_suspect(

@@ -105,6 +105,11 @@ void gate_end(struct gate_message *message);
 void gate_note_delivery(
     struct gate_message *message, struct slice verdict, struct slice reply);
 
+/* The Received field of this passage (a whole field with its line end): it
+ * stands on top of gate_pieces, so of what is delivered and of what is kept in
+ * quarantine (RFC 5321 section 4.4).  field must live as long as message. */
+void gate_trace_field(struct gate_message *message, struct slice field);
+
 /* The edited message to hand on, after gate_decide. */
 struct message_pieces gate_pieces(struct gate_message *message);
 

@@ -13,7 +13,7 @@ struct gate_message {
 	struct arena *arena;
 	const struct gate_context *context;
 	const struct envelope *envelope;
-	struct slice header, content;
+	struct slice header, content, trace_field;
 	uint64_t body_size;
 	struct decision decision;
 	bool refused; /* before any judgement */
@@ -146,10 +146,20 @@ void gate_end(struct gate_message *message)
 	(void)message;
 }
 
+void gate_trace_field(struct gate_message *message, struct slice field)
+{
+	message->trace_field = field;
+}
+
 struct message_pieces gate_pieces(struct gate_message *message)
 {
-	return (struct message_pieces){
-	    1, &message->content, message->content.len};
+	struct message_pieces pieces = {.count = 2};
+
+	pieces.pieces = ARENA_ARRAY(message->arena, 2, struct slice);
+	pieces.pieces[0] = message->trace_field;
+	pieces.pieces[1] = message->content;
+	pieces.size = message->trace_field.len + message->content.len;
+	return pieces;
 }
 
 struct smtp_reply_text gate_reply_for_error(

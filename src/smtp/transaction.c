@@ -185,26 +185,10 @@ static const char *outcome_word(int code)
 	return code < 400 ? "accept" : code < 500 ? "defer" : "reject";
 }
 
-/* The message with our trace field in front. */
-static struct message_pieces pieces_to_send(struct session *session)
-{
-	struct transaction *transaction = session->transaction;
-	struct message_pieces edited = gate_pieces(transaction->gate), all;
-
-	all.count = edited.count + 1;
-	all.pieces = ARENA_ARRAY(transaction->arena, all.count, struct slice);
-	all.pieces[0] = received_field(transaction->arena,
-	    session->config->hostname, &transaction->envelope);
-	all.size = edited.size + all.pieces[0].len;
-	for (size_t i = 0; i < edited.count; i++)
-		all.pieces[i + 1] = edited.pieces[i];
-	return all;
-}
-
 static struct delivery_result deliver(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
-	struct message_pieces pieces = pieces_to_send(session);
+	struct message_pieces pieces = gate_pieces(transaction->gate);
 	struct delivery_result result = delivery_data(
 	    transaction->delivery, &pieces);
 
@@ -276,6 +260,9 @@ static bool decide(struct session *session, const struct decision **ret)
 		return false;
 	}
 	*ret = gate_decide(transaction->gate, content);
+	gate_trace_field(transaction->gate,
+	    received_field(transaction->arena, session->config->hostname,
+		&transaction->envelope));
 	metrics_observe(METRIC_DECIDE_DURATION, (uint64_t)(now_us() - started));
 	return true;
 }
