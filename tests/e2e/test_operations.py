@@ -221,8 +221,8 @@ def test_killed_child_comes_back_and_nothing_is_lost(make_gate, make_hop):
     arrived = {message_id(taken.octets) for taken in hop.messages}
     assert set(acknowledged) <= arrived
     assert gate.children()['smtp'] != first
-    assert 'supervisor.ended child=smtp' in gate.log()
-    assert refused, 'nobody noticed the crash'
+    ended = gate.wait_for_log('supervisor.ended child=smtp')
+    assert 'signal=9' in ended
     gate.metric('gatehouse_child_restarts_total{child="smtp"}', 1)
     # What was acknowledged has its trace, too.
     for identity in acknowledged[::10]:

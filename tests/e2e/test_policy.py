@@ -82,6 +82,9 @@ def test_quarantine_policy_holds_and_release_delivers(gate):
     arrived, = gate.delivered()
     assert arrived.endswith(sent)
     assert 'dmarc=fail' in field(arrived, 'Authentication-Results')
+    # Its way is recorded as that of any other message.
+    received, = fields(arrived, 'Received')
+    assert STRANGER in received and 'by mx1.agency.example' in received
     assert held['id'] not in [row['id'] for row in gate.quarantine()]
 
 
