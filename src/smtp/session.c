@@ -299,6 +299,9 @@ static bool take_proxy_header(
 static bool read_proxy_header(struct session *session)
 {
 	struct deadline deadline = deadline_in(PROXY_TIMEOUT_MS);
+	/* The client's first TLS record may come in the same segment, and has
+	 * to be there when the handshake begins. */
+	size_t most = session->listener->implicit_tls ? 1 : STREAM_INPUT_MAX;
 	struct proxy_header header;
 	size_t length;
 	struct err err;
@@ -314,7 +317,7 @@ static bool read_proxy_header(struct session *session)
 			return false;
 		case PROXY_MORE: break;
 		}
-		if (!stream_fill(session->stream, deadline, &err)) {
+		if (!stream_fill_some(session->stream, most, deadline, &err)) {
 			session_hang_up(session, "no PROXY header");
 			return false;
 		}

@@ -186,8 +186,8 @@ static void make_room(struct stream *stream)
 		move_to_front(stream);
 }
 
-bool stream_fill(
-    struct stream *stream, struct deadline deadline, struct err *err)
+bool stream_fill_some(struct stream *stream, size_t most,
+    struct deadline deadline, struct err *err)
 {
 	size_t count = 0, size;
 	char *room;
@@ -198,6 +198,8 @@ bool stream_fill(
 	if (!size)
 		return err_set(err, E_LIMIT, "more than %d bytes without end",
 		    STREAM_INPUT_MAX);
+	if (size > most)
+		size = most;
 	/* A peer that keeps sending must not outrun its deadline. */
 	if (deadline_passed(deadline))
 		return err_set(err, E_TIMEOUT, "timed out");
@@ -207,6 +209,12 @@ bool stream_fill(
 		return false;
 	stream->in_end += (unsigned int)count;
 	return true;
+}
+
+bool stream_fill(
+    struct stream *stream, struct deadline deadline, struct err *err)
+{
+	return stream_fill_some(stream, STREAM_INPUT_MAX, deadline, err);
 }
 
 bool stream_read_line(struct stream *stream, size_t max,

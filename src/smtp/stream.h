@@ -50,6 +50,11 @@ bool stream_has_input(const struct stream *stream);
 bool stream_fill(
     struct stream *stream, struct deadline deadline, struct err *err);
 
+/* The same, and not more than most bytes: what follows stays in the socket,
+ * for a handshake to read. */
+bool stream_fill_some(struct stream *stream, size_t most,
+    struct deadline deadline, struct err *err);
+
 /* A line with its LF; consumed, and valid until the next read.  The caller
  * judges what stands before the LF.  False: as stream_fill, and E_LIMIT when
  * max bytes hold no LF (nothing is consumed then). */

@@ -3,6 +3,7 @@
 #include "smtp/server.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -195,6 +196,11 @@ static void test_many(void **state)
 	tear_down(&fixture);
 }
 
+static bool is_parked(const struct fixture *fixture)
+{
+	return smtp_server_statistics(fixture->server).parked == 1;
+}
+
 /* A command that comes in bits does not hold a worker, and is one command. */
 static void test_parked_with_half_a_line(void **state)
 {
@@ -207,8 +213,9 @@ static void test_parked_with_half_a_line(void **state)
 	stream = dial(&fixture);
 	hear(stream, "220 ");
 	say(stream, "NO");
-	usleep(50000);
-	assert_int_equal(smtp_server_statistics(fixture.server).parked, 1);
+	for (int i = 0; !is_parked(&fixture) && i < 500; i++)
+		usleep(10000);
+	assert_true(is_parked(&fixture));
 	say(stream, "OP\r");
 	usleep(50000);
 	say(stream, "\nEHLO client.example\r\n");
@@ -397,6 +404,33 @@ static void secure(
 	SSL_CTX_free(context);
 }
 
+/* A balancer's header and the client's first record in one segment. */
+static void test_proxy_before_tls(void **state)
+{
+	const struct slice header = SLICE_INIT(
+	    "PROXY TCP4 192.0.2.7 198.51.100.1 4000 465\r\n");
+	struct fixture fixture = {0};
+	struct ip_network loopback;
+	struct stream *stream;
+	int on = 1;
+
+	(void)state;
+	set_up_tls(&fixture);
+	assert_true(ip_network_parse(SLICE("127.0.0.0/8"), &loopback, NULL));
+	fixture.listener.implicit_tls = true;
+	fixture.listener.proxy_protocol = (struct conf_network_list){
+	    1, &loopback};
+	start(&fixture);
+	stream = dial(&fixture);
+	setsockopt(stream_fd(stream), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	stream_write(stream, header, deadline_in(5000), NULL);
+	secure(&fixture, stream, false);
+	hear(stream, "220 ");
+	stream_free(stream);
+	tear_down(&fixture);
+	remove_pem(&fixture);
+}
+
 /* What follows STARTTLS in the clear is nobody's command. */
 static void test_starttls(void **state)
 {
@@ -482,6 +516,7 @@ int main(void)
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_timeout),
 	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_proxy_before_tls),
 	    cmocka_unit_test(test_starttls),
 	    cmocka_unit_test(test_login),
 	};
