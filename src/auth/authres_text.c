@@ -55,24 +55,7 @@ void authres_text_statement(struct authres_text *text)
 
 bool authres_is_token_byte(char byte)
 {
-	switch (byte) {
-	case '(':
-	case ')':
-	case '<':
-	case '>':
-	case '@':
-	case ',':
-	case ';':
-	case ':':
-	case '\\':
-	case '"':
-	case '/':
-	case '[':
-	case ']':
-	case '?':
-	case '=': return false;
-	default: return ascii_is_visible(byte);
-	}
+	return ascii_is_mime_token(byte);
 }
 
 /* atext of RFC 5322 section 3.2.3, and the dot. */

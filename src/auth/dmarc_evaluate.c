@@ -17,17 +17,6 @@ const char *dmarc_result_name(enum dmarc_result result)
 	return names[result];
 }
 
-const char *dmarc_policy_name(enum dmarc_policy policy)
-{
-	static const char *const names[] = {
-	    [DMARC_POLICY_NONE] = "none",
-	    [DMARC_POLICY_QUARANTINE] = "quarantine",
-	    [DMARC_POLICY_REJECT] = "reject",
-	};
-
-	return names[policy];
-}
-
 enum alignment { NOT_ALIGNED, ALIGNED, ALIGNMENT_UNKNOWN };
 
 /* Both normalized. organizational_domain is the author's; empty: unknown. */

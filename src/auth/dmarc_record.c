@@ -342,3 +342,14 @@ struct dmarc_record dmarc_record_parse(struct arena *arena, struct slice text)
 	record.problem = buf_slice(parser.problem);
 	return record;
 }
+
+const char *dmarc_policy_name(enum dmarc_policy policy)
+{
+	static const char *const names[] = {
+	    [DMARC_POLICY_NONE] = "none",
+	    [DMARC_POLICY_QUARANTINE] = "quarantine",
+	    [DMARC_POLICY_REJECT] = "reject",
+	};
+
+	return names[policy];
+}

@@ -119,6 +119,20 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 	return arena_alloc(arena, count * size);
 }
 
+void *arena_grow(
+    struct arena *arena, void *array, size_t count, size_t *room, size_t size)
+{
+	void *more;
+
+	if (count < *room)
+		return array;
+	*room = *room ? *room * 2 : 8;
+	more = arena_array(arena, *room, size);
+	if (count)
+		memcpy(more, array, count * size);
+	return more;
+}
+
 char *arena_text(struct arena *arena, struct slice text)
 {
 	char *copy = arena_alloc(arena, text.len + 1);

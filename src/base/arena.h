@@ -32,6 +32,11 @@ void *arena_alloc(struct arena *arena, size_t size);
 /* count * size is checked for overflow. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
 
+/* array (count elements of size, of which *room fit) if one more fits, else a
+ * copy of twice the size, with *room to match.  Start with NULL, 0 and 0. */
+void *arena_grow(
+    struct arena *arena, void *array, size_t count, size_t *room, size_t size);
+
 #define ARENA_NEW(arena, type) ((type *)arena_alloc(arena, sizeof(type)))
 #define ARENA_ARRAY(arena, count, type)                                        \
 	((type *)arena_array(arena, count, sizeof(type)))

@@ -65,6 +65,29 @@ static inline char ascii_lower(char c)
 	return ascii_is_upper(c) ? (char)(c | 0x20) : c;
 }
 
+/* token of MIME (RFC 2045 section 5.1): no specials, no blanks. */
+static inline bool ascii_is_mime_token(char c)
+{
+	switch (c) {
+	case '(':
+	case ')':
+	case '<':
+	case '>':
+	case '@':
+	case ',':
+	case ';':
+	case ':':
+	case '\\':
+	case '"':
+	case '/':
+	case '[':
+	case ']':
+	case '?':
+	case '=': return false;
+	default: return ascii_is_visible(c);
+	}
+}
+
 /* The value of a hexadecimal digit, or -1. */
 static inline int ascii_hex_value(char c)
 {

@@ -308,15 +308,8 @@ static bool add_mailbox(struct scanner *scanner, struct mailbox_list *list,
 	if (list->count == max)
 		return err_set(
 		    scanner->err, E_LIMIT, "more than %zu addresses", max);
-	if (list->count == *room) {
-		struct mailbox *more;
-
-		*room = *room ? *room * 2 : 4;
-		more = ARENA_ARRAY(scanner->arena, *room, struct mailbox);
-		for (size_t i = 0; i < list->count; i++)
-			more[i] = list->mailboxes[i];
-		list->mailboxes = more;
-	}
+	list->mailboxes = arena_grow(scanner->arena, list->mailboxes,
+	    list->count, room, sizeof(*list->mailboxes));
 	list->mailboxes[list->count++] = *mailbox;
 	return true;
 }

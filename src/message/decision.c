@@ -24,17 +24,9 @@ const char *verdict_name(enum verdict verdict)
 static void add_step(struct arena *arena, struct decision *decision,
     const struct decision_step *step)
 {
-	if (decision->step_count == decision->step_room) {
-		size_t room = decision->step_room ? decision->step_room * 2 : 8;
-		struct decision_step *more = ARENA_ARRAY(
-		    arena, room, struct decision_step);
-
-		if (decision->step_count)
-			memcpy(more, decision->steps,
-			    decision->step_count * sizeof(*more));
-		decision->steps = more;
-		decision->step_room = room;
-	}
+	decision->steps = arena_grow(arena, decision->steps,
+	    decision->step_count, &decision->step_room,
+	    sizeof(*decision->steps));
 	decision->steps[decision->step_count++] = *step;
 }
 

@@ -5,25 +5,10 @@
 
 #include "base/require.h"
 
-/* A larger copy of an array of count elements, once it is full. */
-static void *with_room(
-    struct arena *arena, void *array, size_t count, size_t *room, size_t size)
-{
-	void *more;
-
-	if (count < *room)
-		return array;
-	*room = *room ? *room * 2 : 8;
-	more = arena_array(arena, *room, size);
-	if (count)
-		memcpy(more, array, count * size);
-	return more;
-}
-
 void edit_add_on_top(
     struct arena *arena, struct header_edits *edits, struct slice field)
 {
-	edits->added = with_room(arena, edits->added, edits->added_count,
+	edits->added = arena_grow(arena, edits->added, edits->added_count,
 	    &edits->added_room, sizeof(*edits->added));
 	edits->added[edits->added_count++] = arena_format_slice(
 	    arena, "%.*s\r\n", SLICE_ARGS(field));
@@ -34,7 +19,7 @@ void edit_remove(
 {
 	if (edit_removes(edits, position))
 		return;
-	edits->removed = with_room(arena, edits->removed, edits->removed_count,
+	edits->removed = arena_grow(arena, edits->removed, edits->removed_count,
 	    &edits->removed_room, sizeof(*edits->removed));
 	edits->removed[edits->removed_count++] = position;
 }

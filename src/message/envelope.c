@@ -10,19 +10,9 @@
 void envelope_add_recipient(struct arena *arena, struct envelope *envelope,
     const struct envelope_recipient *recipient)
 {
-	if (envelope->recipient_count == envelope->recipient_room) {
-		size_t room = envelope->recipient_room
-				  ? envelope->recipient_room * 2
-				  : 4;
-		struct envelope_recipient *more = ARENA_ARRAY(
-		    arena, room, struct envelope_recipient);
-
-		if (envelope->recipient_count)
-			memcpy(more, envelope->recipients,
-			    envelope->recipient_count * sizeof(*more));
-		envelope->recipients = more;
-		envelope->recipient_room = room;
-	}
+	envelope->recipients = arena_grow(arena, envelope->recipients,
+	    envelope->recipient_count, &envelope->recipient_room,
+	    sizeof(*envelope->recipients));
 	envelope->recipients[envelope->recipient_count++] = *recipient;
 }
 

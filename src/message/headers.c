@@ -66,15 +66,8 @@ static struct header_field split_field(struct slice raw)
 static void add_field(struct arena *arena, struct header_list *list,
     size_t *room, struct slice raw)
 {
-	if (list->count == *room) {
-		struct header_field *more;
-
-		*room = *room ? *room * 2 : 32;
-		more = ARENA_ARRAY(arena, *room, struct header_field);
-		for (size_t i = 0; i < list->count; i++)
-			more[i] = list->fields[i];
-		list->fields = more;
-	}
+	list->fields = arena_grow(
+	    arena, list->fields, list->count, room, sizeof(*list->fields));
 	list->fields[list->count++] = split_field(raw);
 }
 

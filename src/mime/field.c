@@ -9,24 +9,7 @@
 /* token of RFC 2045 section 5.1; 8-bit is let pass, as it is in the wild. */
 static bool is_token_byte(char c)
 {
-	switch (c) {
-	case '/':
-	case '(':
-	case ')':
-	case '<':
-	case '>':
-	case '@':
-	case ',':
-	case ';':
-	case ':':
-	case '\\':
-	case '"':
-	case '[':
-	case ']':
-	case '?':
-	case '=': return false;
-	default: return ascii_is_visible(c) || ascii_is_8bit(c);
-	}
+	return ascii_is_mime_token(c) || ascii_is_8bit(c);
 }
 
 static bool skip_comment(struct slice *rest)

@@ -27,20 +27,6 @@ struct parser {
 	bool full; /* limits->mime_parts is reached */
 };
 
-static void *grown(
-    struct arena *arena, void *array, size_t count, size_t *room, size_t size)
-{
-	void *more;
-
-	if (count < *room)
-		return array;
-	*room = *room ? *room * 2 : 8;
-	more = arena_array(arena, *room, size);
-	if (count)
-		memcpy(more, array, count * size);
-	return more;
-}
-
 static struct mime_part *part_at(const struct parser *parser, size_t position)
 {
 	return &parser->tree.parts[position];
@@ -72,7 +58,7 @@ static bool open_part(struct parser *parser, size_t parent, size_t start)
 		part.depth = part_at(parser, parent)->depth + 1;
 		part.number = ++part_at(parser, parent)->children;
 	}
-	parser->tree.parts = grown(parser->work, parser->tree.parts,
+	parser->tree.parts = arena_grow(parser->work, parser->tree.parts,
 	    parser->tree.count, &parser->room, sizeof(part));
 	parser->tree.parts[parser->tree.count] = part;
 	parser->current = parser->tree.count++;
@@ -86,7 +72,7 @@ static void push_boundary(
 {
 	if (!parser->boundaries)
 		parser->boundaries = boundary_stack_new(parser->work);
-	parser->multiparts = grown(parser->work, parser->multiparts,
+	parser->multiparts = arena_grow(parser->work, parser->multiparts,
 	    boundary_count(parser->boundaries), &parser->multipart_room,
 	    sizeof(*parser->multiparts));
 	parser->multiparts[boundary_count(parser->boundaries)] = position;
