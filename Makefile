@@ -55,6 +55,10 @@ bench: setup
 install: all
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
+# What the last install put there.
+uninstall:
+	ninja -C $(BUILD) uninstall
+
 format:
 	clang-format-14 -i src/*/*.[ch]
 

@@ -116,7 +116,7 @@ int manual_print_command(const struct command *command, FILE *out)
 
 /* Text for troff: a line that begins with a dot or quote is protected, and
  * backslashes and hyphens are written as such. */
-static void roff_text(const char *text, FILE *out)
+void manual_roff_text(const char *text, FILE *out)
 {
 	bool at_line_start = true;
 
@@ -139,11 +139,11 @@ static void roff_option(const struct option_spec *spec, FILE *out)
 	if (spec->letter)
 		fprintf(out, "\\-%c, ", spec->letter);
 	fputs("\\-\\-", out);
-	roff_text(spec->name, out);
+	manual_roff_text(spec->name, out);
 	if (spec->argument)
 		fprintf(out, " \\fI%s\\fR", spec->argument);
 	fputc('\n', out);
-	roff_text(spec->help, out);
+	manual_roff_text(spec->help, out);
 	fprintf(out, "%s%s.\n",
 	    spec->kind == OPTION_LIST ? " (repeatable)" : "",
 	    spec->required ? " (required)" : "");
@@ -161,7 +161,7 @@ static void roff_paragraphs(const char *text, FILE *out)
 
 		snprintf(part, sizeof(part), "%.*s", SLICE_ARGS(piece));
 		fputs(".PP\n", out);
-		roff_text(part, out);
+		manual_roff_text(part, out);
 		fputc('\n', out);
 		rest = slice_from_pos(rest, end + 2);
 	}
@@ -170,13 +170,13 @@ static void roff_paragraphs(const char *text, FILE *out)
 static void roff_command(const struct command *command, FILE *out)
 {
 	fputs(".SH ", out);
-	roff_text(command->name, out);
+	manual_roff_text(command->name, out);
 	fputs("\n.B gatehouse ", out);
-	roff_text(command->name, out);
+	manual_roff_text(command->name, out);
 	fputs("\n[\\fIOPTIONS\\fR] ", out);
-	roff_text(command->arguments, out);
+	manual_roff_text(command->arguments, out);
 	fputs("\n.PP\n", out);
-	roff_text(command->summary, out);
+	manual_roff_text(command->summary, out);
 	fputs(".\n", out);
 	roff_paragraphs(command->description, out);
 	for (size_t g = 0; g < COMMAND_GROUPS_MAX; g++) {
@@ -186,21 +186,27 @@ static void roff_command(const struct command *command, FILE *out)
 			roff_option(spec, out);
 	}
 	fputs(".PP\nExamples:\n.PP\n.nf\n", out);
-	roff_text(command->examples, out);
-	fputs(".fi\n", out);
+	manual_roff_text(command->examples, out);
+	fputs(slice_ends_nocase(slice_from(command->examples), SLICE("\n"))
+		  ? ".fi\n"
+		  : "\n.fi\n",
+	    out);
 }
 
 static void roff_page(
     const struct command *const *commands, struct slice word, FILE *out)
 {
-	fprintf(out, ".TH GATEHOUSE-%.*s 1 \"\" \"gatehouse %s\"\n.SH NAME\n",
-	    SLICE_ARGS(word), GATEHOUSE_VERSION);
+	fputs(".TH \"GATEHOUSE\\-", out);
+	for (size_t i = 0; i < word.len; i++)
+		fputc(word.ptr[i] & ~0x20, out);
+	fprintf(
+	    out, "\" 1 \"\" \"gatehouse %s\"\n.SH NAME\n", GATEHOUSE_VERSION);
 	fprintf(out, "gatehouse\\-%.*s", SLICE_ARGS(word));
 	for (const struct command *const *c = commands; *c; c++) {
 		if (!slice_eq(first_word(*c), word))
 			continue;
 		fputs(" \\- ", out);
-		roff_text((*c)->summary, out);
+		manual_roff_text((*c)->summary, out);
 		break;
 	}
 	fputc('\n', out);
@@ -208,7 +214,7 @@ static void roff_page(
 		if (slice_eq(first_word(*commands), word))
 			roff_command(*commands, out);
 	fputs(".SH EXIT STATUS\n", out);
-	roff_text(exit_codes, out);
+	manual_roff_text(exit_codes, out);
 	fputs("\n.SH SEE ALSO\n.BR gatehouse (1),\n.BR gatehouse.yaml (5)\n",
 	    out);
 }
@@ -249,5 +255,9 @@ int manual_print_pages(
 		else if (!write_page(commands, argv[2], word))
 			return EXIT_NO_INPUT;
 	}
+	if (argc < 3)
+		puts("gatehouse.yaml.5");
+	else if (!manual_write_config(argv[2]))
+		return EXIT_NO_INPUT;
 	return EXIT_DONE;
 }

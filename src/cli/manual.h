@@ -16,6 +16,12 @@ void manual_print_group(
 /* --help of one command; returns EXIT_DONE. */
 int manual_print_command(const struct command *command, FILE *out);
 
+/* Text for troff: nothing of it is taken for a request. */
+void manual_roff_text(const char *text, FILE *out);
+
+/* gatehouse.yaml.5: every field, from its row.  False: said on stderr. */
+bool manual_write_config(const char *directory);
+
 /* `gatehouse manual DIRECTORY` writes every man page there; used by the
  * build.  `gatehouse manual` alone lists their names. */
 int manual_print_pages(

@@ -69,12 +69,12 @@ static const char *choices_of(
 static void add_wrapped(struct buf *buf, struct slice text)
 {
 	struct slice word;
-	size_t column = WRAP;
+	size_t column = 0;
 
 	while (text.len) {
 		slice_split(text, ' ', &word, &text);
-		if (column + 1 + word.len > WRAP) {
-			buf_add_text(buf, column == WRAP ? "    " : "\n    ");
+		if (column == 0 || column + 1 + word.len > WRAP) {
+			buf_add_text(buf, column == 0 ? "    " : "\n    ");
 			column = 4;
 		} else {
 			buf_add_byte(buf, ' ');
