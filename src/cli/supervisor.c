@@ -67,9 +67,14 @@ static _Noreturn void exec_child(
 	const struct supervisor_settings *settings = supervisor->settings;
 	struct arena *arena = arena_new(0);
 	char number[16];
+	sigset_t unblocked;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	sigprocmask(SIG_UNBLOCK, &supervisor->signal_mask, NULL);
+	/* The others stay blocked, and wait until the child listens to them:
+	 * a reload must not end one that has just begun. */
+	sigemptyset(&unblocked);
+	sigaddset(&unblocked, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
 	fcntl(control, F_SETFD, 0);
 	snprintf(number, sizeof(number), "%d", control);
 	setenv(CHILD_ENV_CONTROL, number, 1);
