@@ -149,7 +149,8 @@ static bool take_parameters(struct session *session,
 	return !transaction->failure.code;
 }
 
-/* A source route stands before the address: "@a,@b:c@d" (RFC 5321, C). */
+/* A source route stands before the address: "@a,@b:c@d" (RFC 5321, C).  One
+ * with nothing behind it stays, and is no address: it is not the null path. */
 static struct slice without_route(struct slice path)
 {
 	size_t colon;
@@ -157,7 +158,7 @@ static struct slice without_route(struct slice path)
 	if (slice_empty(path) || path.ptr[0] != '@')
 		return path;
 	colon = slice_find(path, ':');
-	return slice_from_pos(path, colon + 1);
+	return colon + 1 < path.len ? slice_from_pos(path, colon + 1) : path;
 }
 
 static bool is_7bit(char c)

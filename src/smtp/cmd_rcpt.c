@@ -36,13 +36,16 @@ static bool take_parameter(struct transaction *transaction,
     const struct command_parameter *given, struct envelope_recipient *recipient)
 {
 	struct slice value = arena_slice(transaction->arena, given->value);
+	bool notify = slice_eq_nocase(given->name, SLICE("NOTIFY"));
+	struct slice *field = notify ? &recipient->dsn_notify
+				     : &recipient->dsn_orcpt;
 
-	if (slice_eq_nocase(given->name, SLICE("NOTIFY"))) {
-		recipient->dsn_notify = value;
-		return notify_is_proper(value);
-	}
-	recipient->dsn_orcpt = value;
-	return orcpt_is_proper(transaction->arena, value);
+	/* RFC 3461, 4: each at most once. */
+	if (field->len)
+		return false;
+	*field = value;
+	return notify ? notify_is_proper(value)
+		      : orcpt_is_proper(transaction->arena, value);
 }
 
 /* False: the client was told. */
