@@ -218,6 +218,8 @@ static void take_chunk(struct session *session, uint64_t size, bool last)
 	} else {
 		session_reply(session, 250, "2.0.0", "%llu octets",
 		    (unsigned long long)size);
+		if (!size)
+			session_count_idle(session);
 	}
 }
 
@@ -240,8 +242,12 @@ void cmd_bdat(struct session *session, struct slice argument)
 		take_chunk(session, size, last);
 		return;
 	}
-	if (skip_chunk(session, size)) {
-		session_reply(session, 503, "5.5.1", "%s", why);
+	if (!skip_chunk(session, size))
+		return;
+	session_reply(session, 503, "5.5.1", "%s", why);
+	/* A client may have sent them before it heard of the first. */
+	if (!session->bdat_failed)
 		session_count_bad(session);
-	}
+	else if (!size)
+		session_count_idle(session);
 }

@@ -23,6 +23,9 @@ enum {
 	TEXT_MAX = 2048,
 	REPLY_WIDTH = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */
 	SKIP_MAX = 65536,
+	/* Between two messages.  A client that keeps its connection alive
+	 * with NOOP connects again after so many. */
+	IDLE_COMMANDS_MAX = 100,
 };
 
 struct session *session_new(const struct session_settings *settings)
@@ -222,6 +225,14 @@ void session_count_bad(struct session *session)
 	if (session->bad_commands >= session->limits->bad_commands)
 		session_reply(session, 421, "4.7.0",
 		    "too many refused commands (limits.bad_commands)");
+}
+
+void session_count_idle(struct session *session)
+{
+	session->idle_commands++;
+	if (session->idle_commands >= IDLE_COMMANDS_MAX && !session->over)
+		session_reply(session, 421, "4.7.0",
+		    "too many commands without a message");
 }
 
 void session_refuse_smuggling(struct session *session, const char *what)

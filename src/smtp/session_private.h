@@ -46,6 +46,7 @@ struct session {
 	int64_t started_ms;
 	unsigned int commands, bad_commands, transactions, messages;
 	unsigned int failed_logins, bad_recipients;
+	unsigned int idle_commands; /* since the last message */
 	uint64_t bytes;
 };
 
@@ -64,6 +65,10 @@ void session_flush(struct session *session);
 /* An unknown or wrong command was answered: counts against
  * limits.bad_commands. */
 void session_count_bad(struct session *session);
+
+/* A command that brought no message nearer was answered: too many of them end
+ * the session. */
+void session_count_idle(struct session *session);
 
 /* Bare CR or LF: says so, counts, ends the session. */
 void session_refuse_smuggling(struct session *session, const char *what);
@@ -109,6 +114,7 @@ enum verb_flags {
 	VERB_INSIDE = 1 << 6,
 	VERB_NOT_IN_CHUNKS = 1 << 7, /* not after BDAT */
 	VERB_SECRET = 1 << 8,	     /* its argument is not traced */
+	VERB_IDLE = 1 << 9,	     /* brings no message nearer */
 };
 
 struct verb {

@@ -310,6 +310,7 @@ void transaction_finish(struct session *session)
 	if (decide(session, &decision)) {
 		result = carry_out(session, decision);
 		session->messages++;
+		session->idle_commands = 0;
 		atomic_fetch_add_explicit(
 		    &session->shared->messages, 1, memory_order_relaxed);
 		metrics_observe(

@@ -75,7 +75,7 @@ enum {
 	DATA_FLAGS = VERB_NO_ARGUMENT | VERB_INSIDE | VERB_NOT_IN_CHUNKS,
 	TLS_FLAGS = VERB_NO_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE,
 	AUTH_FLAGS = VERB_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE |
-		     VERB_SECRET,
+		     VERB_SECRET | VERB_IDLE,
 };
 
 /* clang-format off */
@@ -84,8 +84,8 @@ enum {
 	 .exists = check, .run = function}
 
 const struct verb verbs[] = {
-	VERB("EHLO", VERB_ARGUMENT, "EHLO host", NULL, cmd_ehlo),
-	VERB("HELO", VERB_ARGUMENT, "HELO host", NULL, cmd_helo),
+	VERB("EHLO", VERB_ARGUMENT | VERB_IDLE, "EHLO host", NULL, cmd_ehlo),
+	VERB("HELO", VERB_ARGUMENT | VERB_IDLE, "HELO host", NULL, cmd_helo),
 	VERB("STARTTLS", TLS_FLAGS, "STARTTLS", cmd_starttls_exists,
 	    cmd_starttls),
 	VERB("AUTH", AUTH_FLAGS, "AUTH mechanism [initial-response]",
@@ -99,11 +99,11 @@ const struct verb verbs[] = {
 	VERB("DATA", DATA_FLAGS, "DATA", NULL, cmd_data),
 	/* BDAT checks for itself: its octets follow in any case. */
 	VERB("BDAT", VERB_ARGUMENT, "BDAT size [LAST]", NULL, cmd_bdat),
-	VERB("RSET", VERB_NO_ARGUMENT, "RSET", NULL, cmd_rset),
-	VERB("NOOP", 0, "NOOP [anything]", NULL, cmd_noop),
-	VERB("VRFY", VERB_ARGUMENT, "VRFY address", NULL, cmd_vrfy),
-	VERB("EXPN", VERB_ARGUMENT, "EXPN list", NULL, cmd_expn),
-	VERB("HELP", 0, "HELP", NULL, cmd_help),
+	VERB("RSET", VERB_NO_ARGUMENT | VERB_IDLE, "RSET", NULL, cmd_rset),
+	VERB("NOOP", VERB_IDLE, "NOOP [anything]", NULL, cmd_noop),
+	VERB("VRFY", VERB_ARGUMENT | VERB_IDLE, "VRFY address", NULL, cmd_vrfy),
+	VERB("EXPN", VERB_ARGUMENT | VERB_IDLE, "EXPN list", NULL, cmd_expn),
+	VERB("HELP", VERB_IDLE, "HELP", NULL, cmd_help),
 	VERB("QUIT", VERB_NO_ARGUMENT, "QUIT", NULL, cmd_quit),
 	{{0}, 0, NULL, NULL, NULL},
 };
@@ -220,6 +220,8 @@ void verbs_run(struct session *session, struct slice line)
 	broken = find_broken(session, verb, command.argument);
 	if (!broken) {
 		verb->run(session, command.argument);
+		if (verb->flags & VERB_IDLE)
+			session_count_idle(session);
 		return;
 	}
 	if (broken->text)
