@@ -208,6 +208,7 @@ def test_killed_child_comes_back_and_nothing_is_lost(make_gate, make_hop):
                 time.sleep(0.05)
             if len(acknowledged) > 30 and not killed.is_set():
                 killed.set()
+                gate.may_crash = True
                 os.kill(gate.children()['smtp'], signal.SIGKILL)
 
     first = gate.children()['smtp']

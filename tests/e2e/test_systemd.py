@@ -84,6 +84,7 @@ def test_no_watchdog_sign_while_the_smtp_child_is_away(make_gate, folder,
     gate = make_gate(zone=ZONE, environment={
         'NOTIFY_SOCKET': str(folder / 'notify')})
     notifications.wait('WATCHDOG=1')
+    gate.may_crash = True
     os.kill(gate.children()['smtp'], signal.SIGKILL)
     gate.wait_for_log('supervisor.restart')
     wait_until(lambda: 'smtp' in gate.children())

@@ -85,6 +85,7 @@ class Gatehouse:
         self.path = self.folder / 'gatehouse.yaml'
         self.write()
         self.process = None
+        self.may_crash = False
 
     # Configuration.
 
@@ -159,6 +160,15 @@ class Gatehouse:
             process.wait()
             raise AssertionError('it does not end:\n' + self.log()) from None
         assert code == 0, f'exit {code}:\n{self.log()}'
+        self.check_log()
+
+    def check_log(self):
+        """No child ended on its own, and no sanitizer found anything."""
+        for line in self.log().split('\n'):
+            assert 'Sanitizer' not in line and 'runtime error:' not in line, \
+                self.log()
+            assert self.may_crash or ' error supervisor.ended' not in line, \
+                self.log()
 
     def kill(self):
         if self.process and self.process.poll() is None:
