@@ -50,6 +50,7 @@ struct supervisor {
 	int signals; /* signalfd */
 	sigset_t signal_mask;
 	bool announced; /* READY=1 was sent */
+	struct deadline feed_at;
 	bool stopping;
 	struct deadline stop_by;
 	int exit_code;
@@ -183,7 +184,8 @@ static void child_ended(
 	struct child *child = &supervisor->children[kind];
 	bool expected = supervisor->stopping || !child->wanted;
 
-	close(child->control);
+	if (child->control >= 0)
+		close(child->control);
 	child->control = -1;
 	log_event(expected ? LOG_INFO : LOG_ERROR, "supervisor.ended",
 	    LOG_T("child", child_names[kind]), LOG_I("pid", child->pid),
@@ -234,8 +236,15 @@ static void hear_child(struct supervisor *supervisor, enum child_kind kind)
 	char text[512];
 	ssize_t count = read(child->control, text, sizeof(text));
 
-	if (count <= 0)
-		return; /* its end is told by SIGCHLD */
+	if (count <= 0) {
+		/* Its end is told by SIGCHLD; until then the pipe would wake
+		 * us without end. */
+		if (count == 0) {
+			close(child->control);
+			child->control = -1;
+		}
+		return;
+	}
 	child->heard_ms = clock_monotonic_ms();
 	if (slice_find_slice(slice_of(text, (size_t)count), SLICE("ready\n")) <
 	    (size_t)count)
@@ -266,10 +275,13 @@ static void kill_silent_children(const struct supervisor *supervisor)
 	}
 }
 
-static void feed_watchdog(const struct supervisor *supervisor)
+static void feed_watchdog(struct supervisor *supervisor)
 {
-	if (supervisor->announced && all_ready(supervisor))
-		sd_notify(0, "WATCHDOG=1");
+	if (!supervisor->announced || !all_ready(supervisor) ||
+	    !deadline_passed(supervisor->feed_at))
+		return;
+	supervisor->feed_at = deadline_in(TICK_MS);
+	sd_notify(0, "WATCHDOG=1");
 }
 
 static void log_problems(const struct config_problems *problems)
@@ -374,7 +386,7 @@ static void wait_for_events(struct supervisor *supervisor)
 	if (poll(pollers, count, TICK_MS) <= 0)
 		return;
 	for (int kind = 0; kind < CHILD_COUNT; kind++)
-		if (pollers[kind + 1].revents & POLLIN)
+		if (pollers[kind + 1].revents & (POLLIN | POLLHUP))
 			hear_child(supervisor, (enum child_kind)kind);
 	if (pollers[0].revents & POLLIN)
 		take_signals(supervisor);
