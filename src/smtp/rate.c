@@ -15,7 +15,7 @@ enum { MINUTE_MS = 60 * 1000 };
 
 struct network {
 	struct ip address; /* the key */
-	uint64_t open;
+	uint64_t open, working;
 	int64_t minute; /* that the counts below are of */
 	uint64_t connections, messages;
 	UT_hash_handle hh;
@@ -62,7 +62,8 @@ static void sweep(struct rate_table *table, int64_t minute)
 		return;
 	table->swept_minute = minute;
 	HASH_ITER (hh, table->networks, network, next)
-		if (!network->open && network->minute != minute)
+		if (!network->open && !network->working &&
+		    network->minute != minute)
 			forget(table, network);
 }
 
@@ -137,6 +138,31 @@ const char *rate_message(
 		network->messages++;
 	pthread_mutex_unlock(&table->lock);
 	return setting;
+}
+
+bool rate_begin_work(
+    struct rate_table *table, const struct ip *ip, const struct limits *limits)
+{
+	struct network *network;
+	bool may;
+
+	if (ip->family == IP_NONE)
+		return true;
+	pthread_mutex_lock(&table->lock);
+	network = look_up(table, ip);
+	may = network->working < (limits->threads + 1) / 2;
+	network->working += may;
+	pthread_mutex_unlock(&table->lock);
+	return may;
+}
+
+void rate_end_work(struct rate_table *table, const struct ip *ip)
+{
+	if (ip->family == IP_NONE)
+		return;
+	pthread_mutex_lock(&table->lock);
+	look_up(table, ip)->working--;
+	pthread_mutex_unlock(&table->lock);
 }
 
 size_t rate_size(struct rate_table *table)

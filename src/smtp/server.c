@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +25,14 @@
 #include "base/workers.h"
 #include "smtp/session.h"
 
-enum { EVENTS = 256, ACCEPTS = 64, STACK_SIZE = 256 * 1024, PAUSE_MS = 200 };
+enum {
+	EVENTS = 256,
+	ACCEPTS = 64,
+	STACK_SIZE = 256 * 1024,
+	PAUSE_MS = 200,
+	LATER_MS = 50,
+	DESCRIPTORS_OTHER = 64,
+};
 
 struct connection {
 	struct work work;		 /* first */
@@ -46,6 +54,7 @@ struct smtp_server {
 	struct session_shared shared;
 	size_t listener_count;
 	struct listener *listeners;
+	uint64_t connections_max;     /* that there are descriptors for */
 	struct deadline paused_until; /* out of descriptors; 0: accepting */
 	bool drained;		      /* parked ones were told */
 	struct deadline drain_until;
@@ -92,16 +101,15 @@ static void unwatch(struct smtp_server *server, struct connection *connection)
 }
 
 /* From a worker.  When the server drains, it goes on at once: to its 421. */
-static void park(
-    struct smtp_server *server, struct connection *connection, bool sleeps)
+static void park(struct smtp_server *server, struct connection *connection,
+    struct deadline wakes, bool sleeps)
 {
 	bool draining;
 
 	pthread_mutex_lock(&server->lock);
 	draining = atomic_load(&server->shared.draining);
 	if (!draining) {
-		wheel_add(&server->wheel, &connection->entry,
-		    session_wakes_at(connection->session));
+		wheel_add(&server->wheel, &connection->entry, wakes);
 		if (!sleeps)
 			watch(server, connection);
 	}
@@ -131,9 +139,18 @@ static void run_connection(void *context, struct work *work)
 	struct smtp_server *server = context;
 	struct connection *connection = (struct connection *)work;
 
-	switch (session_run(connection->session)) {
-	case SESSION_WAITS: park(server, connection, false); break;
-	case SESSION_SLEEPS: park(server, connection, true); break;
+	struct session *session = connection->session;
+
+	switch (session_run(session)) {
+	case SESSION_WAITS:
+		park(server, connection, session_wakes_at(session), false);
+		break;
+	case SESSION_SLEEPS:
+		park(server, connection, session_wakes_at(session), true);
+		break;
+	case SESSION_LATER:
+		park(server, connection, deadline_in(LATER_MS), true);
+		break;
 	case SESSION_OVER: end_connection(server, connection); break;
 	}
 }
@@ -182,7 +199,8 @@ static const char *find_refusal(
 	    &config->listeners[settings->listener];
 	const char *setting;
 
-	if (atomic_load(&server->open) >= config->limits.connections)
+	if (atomic_load(&server->open) >= config->limits.connections ||
+	    atomic_load(&server->open) >= server->connections_max)
 		return "limits.connections";
 	/* Behind a balancer the client is not known yet. */
 	for (size_t i = 0; i < listener->proxy_protocol.count; i++)
@@ -481,6 +499,23 @@ static bool start_thread(struct smtp_server *server, struct err *err)
 	return errno == 0 || err_set_errno(err, "start a thread");
 }
 
+/* A session needs a second one for its next hop or its file: if connections
+ * alone may take all, no message gets through. */
+static void count_descriptors(
+    struct smtp_server *server, const struct limits *limits)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	server->connections_max = limit.rlim_cur > DESCRIPTORS_OTHER + 2
+				      ? (limit.rlim_cur - DESCRIPTORS_OTHER) / 2
+				      : 1;
+	if (server->connections_max < limits->connections)
+		log_warning("smtp.few_descriptors",
+		    LOG_I("limit", (int64_t)limit.rlim_cur),
+		    LOG_I("connections", (int64_t)server->connections_max));
+}
+
 bool smtp_server_start(const struct smtp_server_settings *settings,
     struct smtp_server **ret, struct err *err)
 {
@@ -492,6 +527,7 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 	wheel_init(&server->wheel, clock_monotonic_ms());
 	server->shared.rate = rate_new();
 	copy_listeners(server, settings);
+	count_descriptors(server, &config->limits);
 	if (!check_listeners(server, config, err) ||
 	    !smtp_snapshot_new(&settings->gate, &server->snapshot, err) ||
 	    !open_descriptors(server, err)) {

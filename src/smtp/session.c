@@ -473,7 +473,7 @@ static enum wait step(struct session *session)
 	return WAIT_READY;
 }
 
-enum session_next session_run(struct session *session)
+static enum session_next run(struct session *session)
 {
 	session->sleeps_until.at_ms = 0;
 	if (!session->started)
@@ -488,6 +488,22 @@ enum session_next session_run(struct session *session)
 	}
 	session_flush(session);
 	return SESSION_OVER;
+}
+
+enum session_next session_run(struct session *session)
+{
+	struct rate_table *rate = session->shared->rate;
+	struct ip peer = session->peer; /* a PROXY header changes it */
+	bool counted = rate_begin_work(rate, &peer, session->limits);
+	enum session_next next;
+
+	/* Those that end have to come to their end. */
+	if (!counted && !atomic_load(&session->shared->draining))
+		return SESSION_LATER;
+	next = run(session);
+	if (counted)
+		rate_end_work(rate, &peer);
+	return next;
 }
 
 struct delivery_session *session_delivery(struct session *session)

@@ -42,6 +42,7 @@ struct session *session_new(const struct session_settings *settings);
 enum session_next {
 	SESSION_WAITS,	/* call again when the client has sent something */
 	SESSION_SLEEPS, /* call again when session_wakes_at has passed */
+	SESSION_LATER,	/* its network has its share of threads: call again */
 	SESSION_OVER,	/* free it */
 };
 

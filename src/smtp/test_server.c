@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -95,15 +96,25 @@ static void tear_down(struct fixture *fixture)
 	close(fixture->listening);
 }
 
-static struct stream *dial(const struct fixture *fixture)
+static struct stream *dial_from(
+    const struct fixture *fixture, const char *source)
 {
+	struct sockaddr_in from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	inet_pton(AF_INET, source, &from.sin_addr);
+	assert_int_equal(
+	    bind(fd, (const struct sockaddr *)&from, sizeof(from)), 0);
 	if (connect(fd, (const struct sockaddr *)&fixture->address,
 		sizeof(fixture->address)) < 0)
 		fail_msg("connect");
 	return stream_new(fd);
+}
+
+static struct stream *dial(const struct fixture *fixture)
+{
+	return dial_from(fixture, "127.0.0.1");
 }
 
 static void say(struct stream *stream, const char *text)
@@ -250,6 +261,81 @@ static void test_limits(void **state)
 	tear_down(&fixture);
 }
 
+static struct stream *begin_content(const struct fixture *fixture)
+{
+	struct stream *stream = dial(fixture);
+
+	say(stream,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<c@agency.example>\r\nDATA\r\n");
+	return stream;
+}
+
+static void hear_content_begun(struct stream *stream)
+{
+	hear(stream, "220 ");
+	hear(stream, "250 ");
+	hear(stream, "250 2.1.0");
+	hear(stream, "250 2.1.5");
+	hear(stream, "354 ");
+}
+
+/* One network keeps half of the threads busy, and no more. */
+static void test_threads_of_a_network(void **state)
+{
+	enum { SLOW = 6 };
+	struct fixture fixture = {0};
+	struct stream *slow[SLOW], *other;
+
+	(void)state;
+	set_up(&fixture);
+	fixture.config->limits.threads = 4;
+	start(&fixture);
+	for (int i = 0; i < SLOW; i++)
+		slow[i] = begin_content(&fixture);
+	usleep(300000);
+	other = dial_from(&fixture, "127.0.1.1");
+	hear(other, "220 ");
+	say(other, "HELO x\r\n");
+	hear(other, "250 ");
+	send_message(other);
+	for (int i = 0; i < SLOW; i++)
+		say(slow[i], "Subject: x\r\n\r\n.\r\n");
+	for (int i = 0; i < SLOW; i++) {
+		hear_content_begun(slow[i]);
+		hear(slow[i], "250 2.0.0");
+		stream_free(slow[i]);
+	}
+	stream_free(other);
+	tear_down(&fixture);
+}
+
+/* Connections leave descriptors for next hops and files. */
+static void test_descriptors(void **state)
+{
+	struct rlimit before, few = {64 + 2 * 2, 0};
+	struct fixture fixture = {0};
+	struct stream *one, *two, *three;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &before);
+	few.rlim_max = before.rlim_max;
+	set_up(&fixture);
+	setrlimit(RLIMIT_NOFILE, &few);
+	start(&fixture);
+	setrlimit(RLIMIT_NOFILE, &before);
+	one = dial(&fixture);
+	hear(one, "220 ");
+	two = dial(&fixture);
+	hear(two, "220 ");
+	three = dial(&fixture);
+	hear(three, "421 4.3.2 mx.example: too many connections "
+		    "(limits.connections)");
+	hear_end(three);
+	stream_free(one);
+	stream_free(two);
+	tear_down(&fixture);
+}
+
 static void test_drain(void **state)
 {
 	struct fixture fixture = {0};
@@ -290,14 +376,8 @@ static void test_drain_timeout(void **state)
 	set_up(&fixture);
 	fixture.config->limits.drain_timeout = 200;
 	start(&fixture);
-	busy = dial(&fixture);
-	say(busy,
-	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<c@agency.example>\r\nDATA\r\n");
-	hear(busy, "220 ");
-	hear(busy, "250 ");
-	hear(busy, "250 2.1.0");
-	hear(busy, "250 2.1.5");
-	hear(busy, "354 ");
+	busy = begin_content(&fixture);
+	hear_content_begun(busy);
 	tear_down(&fixture);
 	hear_end(busy);
 }
@@ -513,6 +593,8 @@ int main(void)
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_parked_with_half_a_line),
 	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_threads_of_a_network),
+	    cmocka_unit_test(test_descriptors),
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_timeout),
 	    cmocka_unit_test(test_reload),
