@@ -11,6 +11,7 @@ const struct limits limits_default = {
     .mime_depth = 100,
     .mime_parts = 10000,
     .spool_memory = 1024 * 1024,
+    .content_memory = 1024 * 1024 * 1024,
     .connections = 10000,
     .connections_per_network = 100,
     .connection_rate = 600,

@@ -179,6 +179,11 @@ uint64_t spool_size(const struct spool *spool)
 	return spool->size;
 }
 
+size_t spool_memory(const struct spool *spool)
+{
+	return spool->buf.size;
+}
+
 bool spool_content(struct spool *spool, struct slice *ret, struct err *err)
 {
 	if (spool->failed)

@@ -25,6 +25,9 @@ bool spool_add(struct spool *spool, struct slice bytes, struct err *err);
 
 uint64_t spool_size(const struct spool *spool);
 
+/* What it takes of memory now; mapped content does not count. */
+size_t spool_memory(const struct spool *spool);
+
 /* All of it, valid until the next spool_add or the spool's end.
  * False: E_TEMP or E_IO (mapping failed). */
 bool spool_content(struct spool *spool, struct slice *ret, struct err *err);

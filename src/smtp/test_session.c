@@ -142,6 +142,7 @@ static void set(struct play *play, struct slice name, struct slice value)
 	    {"header_size", &limits->header_size},
 	    {"line_length", &limits->line_length},
 	    {"command_length", &limits->command_length},
+	    {"content_memory", &limits->content_memory},
 	    {"recipients", &limits->recipients},
 	    {"refused_recipients", &limits->refused_recipients},
 	    {"bad_commands", &limits->bad_commands},

@@ -59,6 +59,8 @@ void transaction_drop(struct session *session)
 	if (!transaction)
 		return;
 	session->transaction = NULL;
+	atomic_fetch_sub_explicit(&session->shared->content_memory,
+	    transaction->memory, memory_order_relaxed);
 	delivery_abort(transaction->delivery);
 	gate_end(transaction->gate);
 	transaction_free(transaction);
@@ -154,6 +156,23 @@ static void add_to_header(struct session *session, struct slice *piece)
 	give_header(session);
 }
 
+/* Ten thousand clients that stop amid a message must not take all memory.
+ * False: they have taken what they may. */
+static bool count_memory(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	uint64_t now = spool_memory(transaction->spool) +
+		       transaction->header.size;
+	uint64_t grown = now - transaction->memory; /* or shrunk */
+	uint64_t all;
+
+	transaction->memory = now;
+	all = atomic_fetch_add_explicit(&session->shared->content_memory, grown,
+		  memory_order_relaxed) +
+	      grown;
+	return all <= session->limits->content_memory;
+}
+
 void transaction_add(struct session *session, struct slice piece)
 {
 	struct transaction *transaction = session->transaction;
@@ -161,6 +180,14 @@ void transaction_add(struct session *session, struct slice piece)
 
 	if (transaction->failure.code)
 		return;
+	if (!count_memory(session)) {
+		fail(transaction, 452, SLICE("4.3.1"),
+		    SLICE("too much mail at one time, try again later"));
+		log_warning("smtp.content_memory",
+		    LOG_S("id", transaction->envelope.id),
+		    LOG_I("limit", (int64_t)session->limits->content_memory));
+		return;
+	}
 	if (!spool_add(transaction->spool, piece, &err)) {
 		fail_with(transaction, &err);
 		return;

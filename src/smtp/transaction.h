@@ -26,6 +26,7 @@ struct transaction {
 	bool chunks; /* BDAT has begun */
 	struct data_reader reader;
 	uint64_t received;		/* content bytes, dropped ones too */
+	uint64_t memory;		/* part of shared->content_memory */
 	struct smtp_reply_text failure; /* code 0: none so far */
 	int64_t started_us;
 };
