@@ -228,6 +228,17 @@ static struct wish dispose(
 	return wish;
 }
 
+/* Does the decision need what could not be asked?  Not when the policy is
+ * known, and asks for nothing. */
+static bool needs_answer(const struct dmarc_outcome *outcome)
+{
+	const struct dmarc_discovery *found = &outcome->discovery;
+
+	return outcome->result == DMARC_TEMPERROR &&
+	       (found->status == DMARC_TEMPERROR || !found->policy_domain.len ||
+		   found->applied_policy != DMARC_POLICY_NONE);
+}
+
 static struct wish judge_dmarc(struct gate_message *message)
 {
 	const struct conf_authentication *settings =
@@ -250,7 +261,7 @@ static struct wish judge_dmarc(struct gate_message *message)
 	for (size_t i = 0; i < message->dmarc_count; i++) {
 		struct wish wish;
 
-		if (message->dmarc[i].result != DMARC_TEMPERROR)
+		if (!needs_answer(&message->dmarc[i]))
 			continue;
 		wish = defer(message, SLICE("4.7.0"),
 		    arena_format(message->arena,

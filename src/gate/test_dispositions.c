@@ -63,6 +63,7 @@ static const struct judge_case temporary[] = {
     {"record of the top, nothing passes", BANK, REJECT, .mail_from = "x@norecord.example", .broken = "_dmarc.example/TXT", .dmarc = "fail"},
     {"whether np= applies", "From: x@absent.loose.example\r\n", DEFER, .broken = "absent.loose.example/A"},
     {"p=none, key", "From: x@none.example\r\n", .verdict = VERDICT_ACCEPT, .signed_by = "stranger.example", .broken = "k._domainkey.stranger.example/TXT", .dmarc = "fail"},
+    {"p=none, its own key", "From: x@none.example\r\n", .verdict = VERDICT_ACCEPT, .signed_by = "none.example", .broken = "k._domainkey.none.example/TXT", .dmarc = "temperror"},
     {"ours, SPF", US, DEFER, .mail_from = "a@agency.example", .broken = "agency.example/TXT", .own_domain = "temperror", .policy = "own-domain"},
     {"ours, SPF, DKIM passes", US, ACCEPT, .mail_from = "a@agency.example", .broken = "agency.example/TXT", .signed_by = "agency.example", .own_domain = "pass"},
     {"ours, key", US, DEFER, .signed_by = "agency.example", .broken = "k._domainkey.agency.example/TXT", .own_domain = "temperror"},
