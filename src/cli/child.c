@@ -141,10 +141,12 @@ enum child_event child_wait(const struct child_process *child)
 {
 	struct pollfd poller = {.fd = child->signals, .events = POLLIN};
 	struct signalfd_siginfo info;
+	int ready = poll(&poller, 1, CHILD_ALIVE_MS);
 
-	if (poll(&poller, 1, CHILD_ALIVE_MS) > 0 &&
+	/* With a signal too: reload upon reload is no silence. */
+	child_tell(child, "alive");
+	if (ready > 0 &&
 	    read(child->signals, &info, sizeof(info)) == sizeof(info))
 		return info.ssi_signo == SIGHUP ? CHILD_RELOAD : CHILD_STOP;
-	child_tell(child, "alive");
 	return CHILD_TICK;
 }
