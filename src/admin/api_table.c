@@ -35,10 +35,22 @@ static bool smtp_lives(struct buf *body)
 	return false;
 }
 
+/* It runs only where a listener needs it. */
+static bool milter_lives(struct buf *body)
+{
+	int64_t age = metrics_heartbeat_age_ms(PROCESS_MILTER);
+
+	if (age <= HEARTBEAT_MAX_MS)
+		return true;
+	buf_add_format(body, "milter: no sign of life for %lld s\n",
+	    (long long)age / 1000);
+	return false;
+}
+
 static unsigned int answer_ready(struct admin_state *state, struct buf *body)
 {
 	struct err err = {.kind = E_NONE};
-	bool lives = smtp_lives(body);
+	bool lives = smtp_lives(body) & milter_lives(body);
 	bool stores = readiness_store(state, &err);
 
 	if (!stores)

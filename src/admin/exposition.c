@@ -63,6 +63,7 @@ static void add_heartbeats(struct buf *out)
 	    [PROCESS_SMTP] = "smtp",
 	    [PROCESS_ADMIN] = "admin",
 	    [PROCESS_OUTBOX] = "outbox",
+	    [PROCESS_MILTER] = "milter",
 	};
 	static const char name[] = "gatehouse_heartbeat_age_seconds";
 

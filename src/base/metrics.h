@@ -34,6 +34,10 @@ enum metric {
 	METRIC_RECEIVED_BYTES,
 	METRIC_SMUGGLING_ATTEMPTS,
 	METRIC_TLS_HANDSHAKES, /* result */
+	/* milter */
+	METRIC_MILTER_CONNECTIONS_ACCEPTED,
+	METRIC_MILTER_CONNECTIONS, /* gauge: now */
+	METRIC_MILTER_FAILURES,	   /* reason */
 	/* messages */
 	METRIC_MESSAGES,	 /* verdict */
 	METRIC_POLICY_VERDICTS,	 /* policy: it decided */
@@ -124,6 +128,7 @@ enum metrics_process {
 	PROCESS_SMTP,
 	PROCESS_ADMIN,
 	PROCESS_OUTBOX,
+	PROCESS_MILTER,
 	PROCESS_COUNT
 };
 

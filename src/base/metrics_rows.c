@@ -8,6 +8,9 @@ static const char *const reply_classes[] = {
 static const char *const refusals[] = {"connections", "connections_per_network",
     "connection_rate", "proxy_protocol", "draining", "other", NULL};
 
+static const char *const milter_failures[] = {
+    "protocol", "timeout", "io", "connections", "descriptors", "other", NULL};
+
 static const char *const verdicts[] = {"accept", "redirect", "hold",
     "quarantine", "discard", "defer", "reject", "other", NULL};
 
@@ -45,7 +48,7 @@ static const char *const store_failures[] = {
     "full", "locked", "timeout", "io", "row", "queue", "other", NULL};
 
 static const char *const children[] = {
-    "smtp", "admin", "outbox", "extract", "other", NULL};
+    "smtp", "milter", "admin", "outbox", "extract", "other", NULL};
 
 enum { US_PER_S = 1000000 };
 
@@ -95,6 +98,14 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"Sessions ended because of bare line ends or odd ends of data."),
     [METRIC_TLS_HANDSHAKES] = LABELLED("tls_handshakes", "result", tls_results,
 	"TLS handshakes with clients."),
+    [METRIC_MILTER_CONNECTIONS_ACCEPTED] = COUNTER(
+	"milter_connections_accepted",
+	"Connections of mail servers to milter listeners."),
+    [METRIC_MILTER_CONNECTIONS] = GAUGE(
+	"milter_connections", "Connections of mail servers that are open."),
+    [METRIC_MILTER_FAILURES] = LABELLED("milter_failures", "reason",
+	milter_failures,
+	"Connections of mail servers that we refused or ended."),
     [METRIC_MESSAGES] = LABELLED("messages", "verdict", verdicts,
 	"Messages that were decided, by verdict."),
     [METRIC_POLICY_VERDICTS] = LABELLED("policy_verdicts", "policy", policies,

@@ -9,6 +9,7 @@
 enum child_event { CHILD_TICK, CHILD_RELOAD, CHILD_STOP };
 
 struct child_process;
+struct dns_resolver;
 
 /* Blocks the signals that child_wait tells of; call before any thread starts.
  * Drops privileges to config->user and group if root, forbids regaining them
@@ -25,9 +26,24 @@ enum child_event child_wait(const struct child_process *child);
 /* The number in an environment variable of the supervisor, or -1. */
 int child_inherited_fd(const char *variable);
 
-/* The children: cli/child_smtp.c and cli/child_admin.c.  config is theirs
- * to release.  Return the exit code. */
+/* Counts into the supervisor's block, if there is one. */
+bool child_open_metrics(struct err *err);
+
+/* Large messages go to the spool's folder: that it is missing must not show
+ * with the first of them. */
+bool child_make_spool(
+    struct arena *arena, const struct config *config, struct err *err);
+
+/* That folder, and the resolver with its zone and keys.  One that is not
+ * there is E_CONFIG: the service ends and says so, it is not tried for ever. */
+bool child_open_named(struct arena *arena, const struct config *config,
+    struct dns_resolver **ret, struct err *err);
+
+/* The children, in files of their names.  config is theirs to release.
+ * Return the exit code. */
 int child_smtp_run(
+    struct arena *arena, const char *config_path, struct config *config);
+int child_milter_run(
     struct arena *arena, const char *config_path, struct config *config);
 int child_admin_run(
     struct arena *arena, const char *config_path, struct config *config);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The child that speaks SMTP: sessions, DNS, the store's writer. */
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "auth/dkim_key.h"
 #include "base/log.h"
@@ -32,20 +29,6 @@ struct smtp_child {
 	struct dns_statistics dns_seen;
 	int64_t expire_at_ms, warn_at_ms;
 };
-
-static bool open_metrics(struct err *err)
-{
-	int fd = child_inherited_fd(CHILD_ENV_METRICS);
-	struct metrics *metrics;
-
-	if (fd < 0)
-		return true;
-	if (!metrics_open(fd, &metrics, err))
-		return false;
-	metrics_use(metrics);
-	metrics_reset_gauges();
-	return true;
-}
 
 static struct gate_context context_of(const struct smtp_child *child)
 {
@@ -81,39 +64,15 @@ static bool start_server(struct smtp_child *child, struct err *err)
 	return smtp_server_start(&settings, &child->server, err);
 }
 
-/* Large messages go there: that it is missing must not show with the first
- * of them. */
-static bool make_spool(
-    struct arena *arena, const struct config *config, struct err *err)
-{
-	const char *path = arena_text(arena, config->spool_directory);
-
-	if (mkdir(path, S_IRWXU) < 0 && errno != EEXIST)
-		return err_set_errno(
-		    err, "spool_directory: cannot make %s", path);
-	if (access(path, W_OK | X_OK) < 0)
-		return err_set_errno(
-		    err, "spool_directory: cannot write to %s", path);
-	return true;
-}
-
-/* A file or folder that the configuration names and that is not there: the
- * service ends and says so, it is not tried for ever. */
-static bool open_named(struct smtp_child *child, struct err *err)
-{
-	if (make_spool(child->arena, child->config, err) &&
-	    resolver_open_configured(
-		child->arena, child->config, NULL, &child->resolver, err))
-		return true;
-	err->kind = E_CONFIG;
-	return false;
-}
-
 static bool start(struct smtp_child *child, struct err *err)
 {
-	return open_metrics(err) &&
-	       child_begin(child->arena, child->config, &child->process, err) &&
-	       open_named(child, err) &&
+	if (!child_open_metrics(err))
+		return false;
+	/* This child came first; the others count anew at once. */
+	metrics_reset_gauges();
+	return child_begin(child->arena, child->config, &child->process, err) &&
+	       child_open_named(
+		   child->arena, child->config, &child->resolver, err) &&
 	       store_open(child->config->store, &child->store, err) &&
 	       start_server(child, err);
 }
@@ -128,7 +87,7 @@ static void reload(struct smtp_child *child)
 	bool ok = config_load(
 	    arena, child->config_path, &next.config, NULL, &err);
 
-	if (ok && (!make_spool(arena, next.config, &err) ||
+	if (ok && (!child_make_spool(arena, next.config, &err) ||
 		      !resolver_open_configured(
 			  arena, next.config, NULL, &next.resolver, &err))) {
 		config_release(next.config);

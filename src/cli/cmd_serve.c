@@ -23,6 +23,7 @@ static const struct {
 	    struct config *config);
 } children[] = {
     {"smtp", child_smtp_run},
+    {"milter", child_milter_run},
     {"admin", child_admin_run},
 };
 
@@ -145,8 +146,9 @@ const struct command command_serve = {
     .summary = "run the gateway",
     .description =
 	"Binds the listeners of the configuration (or takes them from\n"
-	"systemd's socket activation), starts the smtp and admin children,\n"
-	"and runs until SIGTERM.  Children drop to the configured user.\n\n"
+	"systemd's socket activation), starts the smtp, milter and admin\n"
+	"children, and runs until SIGTERM.  Children drop to the configured "
+	"user.\n\n"
 	"SIGHUP loads the configuration and certificates anew; a bad file\n"
 	"changes nothing and is reported with file:line:column.\n\n"
 	"SIGTERM drains: running transactions finish within\n"

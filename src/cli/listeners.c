@@ -164,8 +164,6 @@ bool listeners_open(
 		struct listener_socket *socket =
 		    &sockets.sockets[sockets.count];
 
-		if (listener->role == ROLE_MILTER)
-			continue;
 		if (sockets.count == LISTENERS_MAX) {
 			ok = err_set(err, E_CONFIG, "more than %d listeners",
 			    LISTENERS_MAX);
@@ -175,6 +173,7 @@ bool listeners_open(
 		     err_prefix(
 			 err, "listener %.*s", SLICE_ARGS(listener->name));
 		socket->name = listener->name;
+		socket->is_milter = listener->role == ROLE_MILTER;
 		if (ok)
 			sockets.count++;
 	}
@@ -195,14 +194,15 @@ void listeners_close(struct listener_sockets *sockets)
 }
 
 struct slice listeners_to_text(
-    struct arena *arena, const struct listener_sockets *sockets)
+    struct arena *arena, const struct listener_sockets *sockets, bool milter)
 {
 	struct slice text = {NULL, 0};
 
 	for (size_t i = 0; i < sockets->count; i++)
-		text = arena_format_slice(arena, "%.*s%d=%.*s\n",
-		    SLICE_ARGS(text), sockets->sockets[i].fd,
-		    SLICE_ARGS(sockets->sockets[i].name));
+		if (sockets->sockets[i].is_milter == milter)
+			text = arena_format_slice(arena, "%.*s%d=%.*s\n",
+			    SLICE_ARGS(text), sockets->sockets[i].fd,
+			    SLICE_ARGS(sockets->sockets[i].name));
 	return text;
 }
 
@@ -221,7 +221,7 @@ bool listeners_from_text(struct arena *arena, struct slice text,
 		    sockets.count == LISTENERS_MAX)
 			return err_set(err, E_USAGE, "bad list of listeners");
 		sockets.sockets[sockets.count++] = (struct listener_socket){
-		    arena_slice(arena, name), (int)fd};
+		    .name = arena_slice(arena, name), .fd = (int)fd};
 	}
 	*ret = sockets;
 	return true;

@@ -3,8 +3,8 @@
  *
  * From systemd (socket activation: matched by FileDescriptorName= to the
  * listener's name, else by address) or bound here.  They belong to the
- * supervisor and are inherited by the smtp child, so a restarted child misses
- * no connection.
+ * supervisor and are inherited by the smtp and the milter child, so a restarted
+ * child misses no connection.
  */
 #ifndef CLI_LISTENERS_H
 #define CLI_LISTENERS_H
@@ -16,6 +16,7 @@ enum { LISTENERS_MAX = 64 };
 
 struct listener_socket {
 	struct slice name; /* of the configuration */
+	bool is_milter;	   /* which child it is for */
 	int fd;
 };
 
@@ -24,16 +25,17 @@ struct listener_sockets {
 	struct listener_socket sockets[LISTENERS_MAX];
 };
 
-/* Milter listeners are not opened here.  False: E_IO, E_CONFIG, with the way
- * out in words; what was opened is closed. */
+/* False: E_IO, E_CONFIG, with the way out in words; what was opened is
+ * closed. */
 bool listeners_open(
     const struct config *config, struct listener_sockets *ret, struct err *err);
 
 void listeners_close(struct listener_sockets *sockets);
 
-/* "mx=5 relay=6": handed to the child in its environment. */
+/* "mx=5 relay=6": handed to the milter's or to the other child in its
+ * environment. */
 struct slice listeners_to_text(
-    struct arena *arena, const struct listener_sockets *sockets);
+    struct arena *arena, const struct listener_sockets *sockets, bool milter);
 
 /* False: E_USAGE.  Names live in arena. */
 bool listeners_from_text(struct arena *arena, struct slice text,

@@ -28,10 +28,11 @@ enum {
 	KILL_GRACE_MS = 5000, /* past drain_timeout */
 };
 
-enum child_kind { CHILD_SMTP, CHILD_ADMIN, CHILD_COUNT };
+enum child_kind { CHILD_SMTP, CHILD_MILTER, CHILD_ADMIN, CHILD_COUNT };
 
 static const char *const child_names[CHILD_COUNT] = {
     [CHILD_SMTP] = "smtp",
+    [CHILD_MILTER] = "milter",
     [CHILD_ADMIN] = "admin",
 };
 
@@ -56,9 +57,35 @@ struct supervisor {
 	int exit_code;
 };
 
+static bool has_milter(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (config->listeners[i].role == ROLE_MILTER)
+			return true;
+	return false;
+}
+
 static bool wants_child(const struct config *config, enum child_kind kind)
 {
-	return kind == CHILD_SMTP || config->admin_address.len > 0;
+	switch (kind) {
+	case CHILD_MILTER: return has_milter(config);
+	case CHILD_ADMIN: return config->admin_address.len > 0;
+	/* Where there is a milter alone it still clears the store. */
+	default: return true;
+	}
+}
+
+/* Between fork and exec: the sockets that this child accepts from. */
+static void hand_over_listeners(struct arena *arena,
+    const struct listener_sockets *sockets, enum child_kind kind)
+{
+	bool milter = kind == CHILD_MILTER;
+
+	for (size_t i = 0; i < sockets->count; i++)
+		if (sockets->sockets[i].is_milter == milter)
+			fcntl(sockets->sockets[i].fd, F_SETFD, 0);
+	setenv(CHILD_ENV_LISTENERS,
+	    arena_text(arena, listeners_to_text(arena, sockets, milter)), 1);
 }
 
 /* In the child, between fork and exec: only what is safe there. */
@@ -85,14 +112,8 @@ static _Noreturn void exec_child(
 		setenv(CHILD_ENV_METRICS, number, 1);
 	}
 	unsetenv(CHILD_ENV_LISTENERS);
-	if (kind == CHILD_SMTP) {
-		const struct listener_sockets *sockets = settings->listeners;
-
-		for (size_t i = 0; i < sockets->count; i++)
-			fcntl(sockets->sockets[i].fd, F_SETFD, 0);
-		setenv(CHILD_ENV_LISTENERS,
-		    arena_text(arena, listeners_to_text(arena, sockets)), 1);
-	}
+	if (kind != CHILD_ADMIN)
+		hand_over_listeners(arena, settings->listeners, kind);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	execl("/proc/self/exe", "gatehouse", "serve", "--child",

@@ -90,10 +90,6 @@ static void check_tls(const struct checker *checker, size_t i)
 		    "needs tls with a certificate and a key");
 	if (has_tls && listener->role == ROLE_MILTER)
 		ERROR(checker, path, "is not for a milter listener");
-	if (listener->role == ROLE_MILTER)
-		WARNING(checker, path_of(checker, "listeners", i, "role"),
-		    "milter is not available in this version: nothing listens "
-		    "there");
 	if (!has_tls && listener->role == ROLE_SUBMISSION)
 		WARNING(checker, path_of(checker, "listeners", i, ""),
 		    "takes submissions without TLS");
@@ -154,7 +150,9 @@ static bool can_verify_names(
 	for (size_t i = 0; i < config->listener_count; i++) {
 		const struct conf_listener *listener = &config->listeners[i];
 
-		if (listener->tls.client_ca.len &&
+		/* Behind a milter the MTA verifies them. */
+		if ((listener->tls.client_ca.len ||
+			listener->role == ROLE_MILTER) &&
 		    (!connector->listeners.count ||
 			contains(&connector->listeners, listener->name)))
 			return true;
@@ -295,6 +293,15 @@ static void check_accepted_domain(const struct checker *checker, size_t i)
 		    SLICE_ARGS(domain));
 }
 
+/* A milter alone leaves delivery to the MTA. */
+static bool delivers(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (config->listeners[i].role != ROLE_MILTER)
+			return true;
+	return config->listener_count == 0;
+}
+
 static void check_routes(const struct checker *checker)
 {
 	const struct config *config = checker->config;
@@ -310,7 +317,8 @@ static void check_routes(const struct checker *checker)
 		check_readable(checker, path_of(checker, "routes", i, "tls_ca"),
 		    route->tls_ca);
 	}
-	if (!is_sound(checker, "routes") || !is_sound(checker, "organization"))
+	if (!is_sound(checker, "routes") ||
+	    !is_sound(checker, "organization") || !delivers(config))
 		return;
 	for (size_t i = 0; i < config->accepted_domains.count; i++)
 		check_accepted_domain(checker, i);

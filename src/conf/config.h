@@ -120,6 +120,9 @@ struct conf_authentication {
 	uint64_t dkim_minimum_rsa_bits; /* not under 1024 */
 };
 
+/* Who keeps what a milter listener quarantines. */
+enum conf_milter_quarantine { MILTER_QUARANTINE_STORE, MILTER_QUARANTINE_MTA };
+
 struct conf_dns {
 	struct conf_text_list servers; /* "IP", "IP@PORT" */
 	struct slice zone;	       /* master file */
@@ -154,6 +157,7 @@ struct config {
 	struct conf_authentication authentication;
 	struct slice store;		      /* "sqlite:/path" */
 	uint64_t keep_trace, keep_quarantine; /* seconds; 0: for ever */
+	enum conf_milter_quarantine milter_quarantine;
 	struct slice admin_address; /* "127.0.0.1:8025"; empty: none */
 	struct conf_log log;
 	struct limits limits;

@@ -101,6 +101,22 @@ static const struct field keep_fields[] = {
 
 static const struct table keep = TABLE_OF(keep_fields, struct config);
 
+static const char *const milter_quarantines[] = {
+    [MILTER_QUARANTINE_STORE] = "store", [MILTER_QUARANTINE_MTA] = "mta", NULL};
+
+static const struct field milter_fields[] = {
+    {.name = "quarantine",
+	.type = TYPE_CHOICE,
+	.offset = offsetof(struct config, milter_quarantine),
+	.choices = milter_quarantines,
+	.fallback = "store",
+	.help = "Who keeps a message that a milter listener quarantines: our "
+		"store, or the MTA in its hold queue.",
+	.example = "mta"},
+};
+
+static const struct table milter = TABLE_OF(milter_fields, struct config);
+
 static const struct field admin_fields[] = {
     {.name = "address",
 	.type = TYPE_ADDRESS,
@@ -235,6 +251,10 @@ static const struct field config_fields[] = {
 	.type = TYPE_TABLE,
 	.table = &keep,
 	.help = "How long records are kept."},
+    {.name = "milter",
+	.type = TYPE_TABLE,
+	.table = &milter,
+	.help = "What is special to milter listeners."},
     {.name = "admin",
 	.type = TYPE_TABLE,
 	.table = &admin,

@@ -184,12 +184,18 @@ static void log_verdict(
 	    LOG_S("reply", trace->reply));
 }
 
+void gate_mta_holds(struct gate_message *message)
+{
+	message->mta_holds = true;
+}
+
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 {
 	struct store_trace trace;
 	struct store_quarantine held = {0};
 	struct err err = {0};
-	bool quarantines = message->decision.verdict == VERDICT_QUARANTINE;
+	bool quarantines = message->decision.verdict == VERDICT_QUARANTINE &&
+			   !message->mta_holds;
 
 	require(message->decided && message->context->store);
 	trace_fill(message, &trace);

@@ -88,6 +88,10 @@ void gate_refuse_recipient(struct gate_message *message, size_t number,
 const struct decision *gate_decide(
     struct gate_message *message, struct slice content);
 
+/* Before gate_commit: if the verdict is quarantine, the MTA that asks us keeps
+ * the message, and the store only the trace. */
+void gate_mta_holds(struct gate_message *message);
+
 /* The trace, and the quarantined message if that is the verdict, are durable
  * when this returns true.  False: answer *ret (451 4.3.0), deliver nothing. */
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret);

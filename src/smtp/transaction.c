@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "smtp/received.h"
+#include "message/received.h"
 
 static int64_t now_us(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "smtp/received.h"
+#include "message/received.h"
 
 #include "base/ascii.h"
 #include "base/clock.h"

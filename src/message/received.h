@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* smtp/received.h - the trace field that every hop adds (RFC 5321, 4.4). */
-#ifndef SMTP_RECEIVED_H
-#define SMTP_RECEIVED_H
+/* message/received.h - the trace field that every hop adds (RFC 5321, 4.4). */
+#ifndef MESSAGE_RECEIVED_H
+#define MESSAGE_RECEIVED_H
 
 #include "base/arena.h"
 #include "base/slice.h"

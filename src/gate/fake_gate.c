@@ -4,6 +4,7 @@
  *	X-Verdict: reject (or another verdict)
  *	X-Commit: fail
  *	X-Header: too-many
+ *	X-Edit: yes (all of these are removed, two fields are added)
  */
 #include "gate/gate.h"
 
@@ -16,6 +17,7 @@ struct gate_message {
 	struct slice header, content, trace_field;
 	uint64_t body_size;
 	struct decision decision;
+	bool mta_holds;
 	bool refused; /* before any judgement */
 };
 
@@ -80,6 +82,29 @@ void gate_body(struct gate_message *message, struct slice piece)
 	message->body_size += piece.len;
 }
 
+static void edit(struct gate_message *message)
+{
+	static const struct limits *const limits = &limits_default;
+	struct header_list list;
+	struct decision *decision = &message->decision;
+
+	if (!has(message, "X-Edit: yes"))
+		return;
+	require(headers_parse(
+	    message->arena, message->header, limits, &list, NULL));
+	for (size_t i = 0; i < list.count; i++)
+		if (slice_eq_nocase(list.fields[i].name, SLICE("X-Edit")))
+			edit_remove(message->arena, &decision->edits, i);
+	edit_add_on_top(message->arena, &decision->edits, SLICE("X-Low: 1"));
+	edit_add_on_top(
+	    message->arena, &decision->edits, SLICE("X-High: a\r\n\tb"));
+}
+
+void gate_mta_holds(struct gate_message *message)
+{
+	message->mta_holds = true;
+}
+
 const struct decision *gate_decide(
     struct gate_message *message, struct slice content)
 {
@@ -93,6 +118,7 @@ const struct decision *gate_decide(
 	require(slice_starts(content, message->header));
 	require(content.len == message->header.len + message->body_size);
 	message->content = content;
+	edit(message);
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(*verdicts); i++) {
 		const char *name = verdict_name(verdicts[i]);
 

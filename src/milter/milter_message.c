@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "milter/milter_message.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "message/received.h"
+#include "message/spool.h"
+#include "milter/answer.h"
+#include "milter/header_field.h"
+#include "milter/packet.h"
+#include "milter/protocol.h"
+
+struct milter_message {
+	struct arena *arena;
+	struct milter_snapshot *snapshot;
+	const struct limits *limits;
+	struct envelope_client client;
+	struct envelope envelope;
+	struct gate_message *gate;
+	struct spool *spool;
+	struct buf header; /* stays in place for the gate */
+	bool header_complete;
+	uint64_t line_length;
+	struct smtp_reply_text failure; /* code 0: none so far */
+	int64_t started_us;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The envelope. */
+
+static bool is_ok(struct slice text)
+{
+	return slice_eq_nocase(text, SLICE("OK"));
+}
+
+/* "/C=AU/CN=mail.example" gives mail.example; what is no such path is the
+ * name itself. */
+static struct slice common_name(struct slice subject)
+{
+	static const struct slice mark = SLICE_INIT("/CN=");
+	size_t at = slice_find_slice(subject, mark);
+	struct slice name = subject, ignored;
+
+	if (at < subject.len)
+		slice_split(slice_from_pos(subject, at + mark.len), '/', &name,
+		    &ignored);
+	return name;
+}
+
+/* The name in a client certificate that the MTA has verified.  Postfix tells
+ * of none that it does not trust; Sendmail tells of any, as a path, and says
+ * in {verify} whether it is good. */
+static struct slice certificate_name(const struct macros *macros)
+{
+	struct slice subject = macros_get(macros, MACRO_CERT_SUBJECT);
+	struct slice name = macros_get(macros, MACRO_CN_SUBJECT);
+	struct slice verify = macros_get(macros, MACRO_VERIFY);
+
+	if (verify.len && !is_ok(verify))
+		return (struct slice){NULL, 0};
+	if (!verify.len && (name.len || slice_find(subject, '/') < subject.len))
+		return (struct slice){NULL, 0};
+	return name.len ? name : common_name(subject);
+}
+
+/* "[192.0.2.1]" is no name; Sendmail gives one that it could not verify, and
+ * says so in {client_resolve}. */
+static struct slice verified_name(
+    struct slice name, const struct macros *macros)
+{
+	struct slice resolve = macros_get(macros, MACRO_CLIENT_RESOLVE);
+
+	if (name.len == 0 || name.ptr[0] == '[' ||
+	    slice_eq_nocase(name, SLICE("unknown")) ||
+	    (resolve.len && !is_ok(resolve)))
+		return (struct slice){NULL, 0};
+	return name;
+}
+
+static void take_client(struct milter_message *message,
+    const struct milter_client *from, const struct macros *macros)
+{
+	struct arena *arena = message->arena;
+	struct slice certificate = certificate_name(macros);
+	struct envelope_client *client = &message->client;
+
+	*client = (struct envelope_client){
+	    .ip = from->ip,
+	    .port = from->port,
+	    .name = arena_slice(arena, verified_name(from->name, macros)),
+	    .helo = arena_slice(arena, from->helo),
+	    .esmtp = true,
+	    .listener = arena_slice(arena, from->listener),
+	    .role = ROLE_MILTER,
+	    .tls_version = arena_slice(
+		arena, macros_get(macros, MACRO_TLS_VERSION)),
+	    .tls_cipher = arena_slice(arena, macros_get(macros, MACRO_CIPHER)),
+	    .authenticated_as = arena_slice(
+		arena, macros_get(macros, MACRO_AUTH_AUTHEN)),
+	    .auth_mechanism = arena_slice(
+		arena, macros_get(macros, MACRO_AUTH_TYPE)),
+	};
+	client->tls = client->tls_version.len > 0;
+	if (certificate.len) {
+		struct slice *names = ARENA_ARRAY(arena, 1, struct slice);
+
+		names[0] = arena_slice(arena, certificate);
+		client->tls_names = names;
+		client->tls_name_count = 1;
+	}
+}
+
+/* "<@a:b@c>" gives "b@c". */
+static struct slice path_of(struct arena *arena, struct slice text)
+{
+	if (text.len >= 2 && text.ptr[0] == '<' &&
+	    text.ptr[text.len - 1] == '>')
+		text = slice_sub(text, 1, text.len - 2);
+	if (text.len && text.ptr[0] == '@' && slice_find(text, ':') < text.len)
+		text = slice_from_pos(text, slice_find(text, ':') + 1);
+	return arena_slice(arena, text);
+}
+
+static void take_parameter(struct milter_message *message, struct slice text)
+{
+	struct envelope *envelope = &message->envelope;
+	struct slice name, value;
+
+	slice_split(text, '=', &name, &value);
+	if (slice_eq_nocase(name, SLICE("SMTPUTF8")))
+		envelope->smtputf8 = true;
+	else if (slice_eq_nocase(name, SLICE("SIZE")))
+		slice_to_u64(value, UINT64_MAX / 2, &envelope->declared_size);
+	else if (slice_eq_nocase(name, SLICE("RET")))
+		envelope->dsn_ret = arena_slice(message->arena, value);
+	else if (slice_eq_nocase(name, SLICE("ENVID")))
+		envelope->dsn_envid = arena_slice(message->arena, value);
+	else if (slice_eq_nocase(name, SLICE("BODY")) &&
+		 slice_eq_nocase(value, SLICE("8BITMIME")))
+		envelope->body = BODY_8BITMIME;
+}
+
+static void release_header(void *object)
+{
+	buf_release(object);
+}
+
+static struct milter_message *allocate(struct milter_snapshot *snapshot)
+{
+	const struct config *config = snapshot->gate.config;
+	struct arena *arena = arena_new(0);
+	struct milter_message *message = ARENA_NEW(
+	    arena, struct milter_message);
+
+	message->arena = arena;
+	message->snapshot = milter_snapshot_hold(snapshot);
+	message->limits = &config->limits;
+	message->started_us = now_us();
+	buf_init(&message->header, message->limits->header_size);
+	arena_defer(arena, release_header, &message->header);
+	message->spool = spool_new(
+	    arena, arena_text(arena, config->spool_directory), message->limits);
+	return message;
+}
+
+struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
+    const struct milter_client *client, const struct macros *macros,
+    struct slice parameters, struct err *err)
+{
+	struct milter_message *message;
+	struct slice path, text;
+
+	if (!packet_take_text(&parameters, &path)) {
+		err_set(err, E_SYNTAX, "MAIL: no sender");
+		return NULL;
+	}
+	message = allocate(snapshot);
+	take_client(message, client, macros);
+	message->envelope = (struct envelope){
+	    .id = envelope_new_id(message->arena),
+	    .received_at = clock_now(&snapshot->gate.clock),
+	    .client = &message->client,
+	    .mail_from = path_of(message->arena, path),
+	};
+	while (packet_take_text(&parameters, &text))
+		take_parameter(message, text);
+	message->gate = gate_begin(
+	    message->arena, &snapshot->gate, &message->envelope);
+	/* Only for what is kept here: the MTA adds its own to the rest, which
+	 * filters do not see. */
+	gate_trace_field(message->gate,
+	    received_field(message->arena, snapshot->gate.config->hostname,
+		&message->envelope));
+	return message;
+}
+
+void milter_message_free(struct milter_message *message)
+{
+	struct milter_snapshot *snapshot = message->snapshot;
+
+	gate_end(message->gate);
+	arena_free(message->arena);
+	milter_snapshot_release(snapshot);
+}
+
+/* Content. */
+
+static void fail(struct milter_message *message, int code,
+    struct slice enhanced, struct slice text)
+{
+	if (!message->failure.code)
+		message->failure = (struct smtp_reply_text){
+		    code, enhanced, text};
+}
+
+static void fail_over(struct milter_message *message, int code,
+    struct slice enhanced, const char *what, const char *setting, uint64_t max)
+{
+	fail(message, code, enhanced,
+	    arena_format_slice(message->arena, "%s (limits.%s: %llu)", what,
+		setting, (unsigned long long)max));
+}
+
+static void fail_with(struct milter_message *message, const struct err *err)
+{
+	if (message->failure.code)
+		return;
+	message->failure = gate_reply_for_error(message->arena, err);
+	/* The sender is not told what is wrong with us. */
+	if (message->failure.code < 500)
+		log_error("milter.failed", LOG_S("id", message->envelope.id),
+		    LOG_ERR(err));
+}
+
+bool milter_message_failed(const struct milter_message *message)
+{
+	return message->failure.code != 0;
+}
+
+bool milter_message_recipient(
+    struct milter_message *message, struct slice parameters, struct err *err)
+{
+	const uint64_t max = message->limits->recipients;
+	struct envelope_recipient recipient = {0};
+	struct slice path, text;
+
+	if (!packet_take_text(&parameters, &path))
+		return err_set(err, E_SYNTAX, "RCPT: no recipient");
+	if (message->envelope.recipient_count >= max) {
+		fail_over(message, 552, SLICE("5.5.3"), "too many recipients",
+		    "recipients", max);
+		return true;
+	}
+	recipient.address = path_of(message->arena, path);
+	while (packet_take_text(&parameters, &text)) {
+		struct slice name, value;
+
+		slice_split(text, '=', &name, &value);
+		if (slice_eq_nocase(name, SLICE("NOTIFY")))
+			recipient.dsn_notify = arena_slice(
+			    message->arena, value);
+		else if (slice_eq_nocase(name, SLICE("ORCPT")))
+			recipient.dsn_orcpt = arena_slice(
+			    message->arena, value);
+	}
+	envelope_add_recipient(message->arena, &message->envelope, &recipient);
+	return true;
+}
+
+/* As a session of ours would: over a limit is refused, not cut. */
+static void check_lines(struct milter_message *message, struct slice piece)
+{
+	const uint64_t max = message->limits->line_length;
+
+	while (piece.len) {
+		size_t end = slice_find(piece, '\n');
+
+		message->line_length += end;
+		if (message->line_length > max + 1)
+			fail_over(message, 554, SLICE("5.6.0"),
+			    "a line is too long", "line_length", max);
+		if (end == piece.len)
+			return;
+		message->line_length = 0;
+		piece = slice_from_pos(piece, end + 1);
+	}
+}
+
+static void fail_header_size(struct milter_message *message)
+{
+	fail_over(message, 552, SLICE("5.3.4"), "header too large",
+	    "header_size", message->limits->header_size);
+}
+
+void milter_message_header(struct milter_message *message, struct slice name,
+    struct slice value, bool leading_space)
+{
+	if (message->failure.code)
+		return;
+	if (message->header_complete || !header_field_is_sound(name, value))
+		fail(message, 550, SLICE("5.6.0"),
+		    SLICE("malformed message: a header field that is none"));
+	else if (!header_field_rebuild(
+		     &message->header, name, value, leading_space))
+		fail_header_size(message);
+}
+
+void milter_message_end_header(struct milter_message *message)
+{
+	struct slice header;
+	struct err err;
+
+	if (message->header_complete)
+		return;
+	message->header_complete = true;
+	if (message->failure.code)
+		return;
+	if (!buf_add(&message->header, SLICE("\r\n"))) {
+		fail_header_size(message);
+		return;
+	}
+	header = buf_slice(&message->header);
+	check_lines(message, header);
+	if (!spool_add(message->spool, header, &err) ||
+	    !gate_header(message->gate, header, &err))
+		fail_with(message, &err);
+}
+
+void milter_message_body(struct milter_message *message, struct slice piece)
+{
+	struct err err;
+
+	milter_message_end_header(message);
+	check_lines(message, piece);
+	if (message->failure.code)
+		return;
+	if (!spool_add(message->spool, piece, &err))
+		fail_with(message, &err);
+	else
+		gate_body(message->gate, piece);
+}
+
+/* The answer. */
+
+/* A limit or a failure ended the content before it was judged: the trace says
+ * so.  That it cannot be stored changes nothing for the client. */
+static void refuse(struct milter_message *message, struct buf *out)
+{
+	struct smtp_reply_text ignored;
+	char ip[IP_TEXT_MAX];
+
+	gate_refuse(message->gate, SLICE("limits"), &message->failure);
+	gate_decide(message->gate, (struct slice){NULL, 0});
+	gate_commit(message->gate, &ignored);
+	log_info("milter.refused", LOG_S("id", message->envelope.id),
+	    LOG_T("client_ip", ip_format(&message->client.ip, ip)),
+	    LOG_I("code", message->failure.code),
+	    LOG_S("reply", message->failure.text));
+	answer_reply(message->arena, &message->failure, out);
+}
+
+/* The trace (and the quarantined copy) is durable before anything is said. */
+static void carry_out(struct milter_message *message,
+    const struct decision *decision, const struct answer_terms *terms,
+    struct buf *out)
+{
+	struct smtp_reply_text refusal;
+
+	if (!gate_commit(message->gate, &refusal)) {
+		answer_reply(message->arena, &refusal, out);
+		return;
+	}
+	answer_decision(message->arena, decision, buf_slice(&message->header),
+	    message->limits, terms, out);
+}
+
+static const struct decision *decide(struct milter_message *message)
+{
+	const struct decision *decision;
+	int64_t started = now_us();
+	struct slice content;
+	struct err err;
+
+	milter_message_end_header(message);
+	if (!message->failure.code && !message->envelope.recipient_count)
+		fail(message, 451, SLICE("4.3.5"),
+		    SLICE("the mail server told of no recipient"));
+	if (!message->failure.code &&
+	    !spool_content(message->spool, &content, &err))
+		fail_with(message, &err);
+	if (message->failure.code)
+		return NULL;
+	decision = gate_decide(message->gate, content);
+	metrics_observe(METRIC_DECIDE_DURATION, (uint64_t)(now_us() - started));
+	return decision;
+}
+
+void milter_message_finish(struct milter_message *message,
+    struct slice queue_id, uint32_t actions, bool leading_space,
+    struct buf *out)
+{
+	const struct config *config = message->snapshot->gate.config;
+	struct answer_terms terms = {
+	    .leading_space = leading_space,
+	    .mta_holds = config->milter_quarantine == MILTER_QUARANTINE_MTA &&
+			 (actions & SMFIF_QUARANTINE),
+	};
+	const struct decision *decision = decide(message);
+
+	if (!decision) {
+		refuse(message, out);
+	} else {
+		if (terms.mta_holds)
+			gate_mta_holds(message->gate);
+		carry_out(message, decision, &terms, out);
+		metrics_observe(
+		    METRIC_MESSAGE_SIZE, spool_size(message->spool));
+	}
+	log_info("milter.message", LOG_S("id", message->envelope.id),
+	    LOG_S("queue_id", queue_id));
+	metrics_observe(METRIC_MESSAGE_DURATION,
+	    (uint64_t)(now_us() - message->started_us));
+}

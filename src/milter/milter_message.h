@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* milter/milter_message.h - one message from MAIL to the answer at its end.
+ *
+ * Rebuilds the content as the MTA received it (milter/header_field.h), feeds
+ * the gate while it arrives, and turns the decision into packets: an SMTP reply
+ * of ours, changes of the header, or one of the MTA's ways to keep a message.
+ * Whether a recipient may be relayed to is the MTA's to say, and so is what
+ * becomes of an accepted message.
+ *
+ * A failure (a limit, a full disk) is remembered, the rest of the content is
+ * dropped, and the answer at the end says so.
+ */
+#ifndef MILTER_MILTER_MESSAGE_H
+#define MILTER_MILTER_MESSAGE_H
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "base/slice.h"
+#include "milter/macros.h"
+#include "milter/milter_snapshot.h"
+
+struct milter_message;
+
+/* What is known of the client; copied. */
+struct milter_client {
+	struct ip ip;
+	uint16_t port;
+	struct slice name, helo;
+	struct slice listener; /* of the configuration */
+};
+
+/* parameters is the data of an SMFIC_MAIL: texts, the path first.  The
+ * snapshot is held.  NULL: E_SYNTAX. */
+struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
+    const struct milter_client *client, const struct macros *macros,
+    struct slice parameters, struct err *err);
+
+/* Without a word to the MTA. */
+void milter_message_free(struct milter_message *message);
+
+/* The data of an SMFIC_RCPT.  False: E_SYNTAX. */
+bool milter_message_recipient(
+    struct milter_message *message, struct slice parameters, struct err *err);
+
+void milter_message_header(struct milter_message *message, struct slice name,
+    struct slice value, bool leading_space);
+
+/* The empty line; harmless if it was there already. */
+void milter_message_end_header(struct milter_message *message);
+
+void milter_message_body(struct milter_message *message, struct slice piece);
+
+/* True: the rest of the content changes nothing any more. */
+bool milter_message_failed(const struct milter_message *message);
+
+/* Decides, records, and writes the packets that carry it out.  actions and
+ * leading_space are what was agreed with the MTA.  Once; then free. */
+void milter_message_finish(struct milter_message *message,
+    struct slice queue_id, uint32_t actions, bool leading_space,
+    struct buf *out);
+
+#endif

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Locks: lock guards the wheel, the list of connections and the snapshot.  A
+ * connection belongs to the wheel (parked) or to one worker; only the accepting
+ * thread takes it out of the wheel.
+ */
+#include "milter/milter_server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/wheel.h"
+#include "base/workers.h"
+#include "milter/milter_session.h"
+
+enum { EVENTS = 256, ACCEPTS = 64, STACK_SIZE = 256 * 1024, PAUSE_MS = 200 };
+
+struct connection {
+	struct work work;		 /* first */
+	struct wheel_entry entry;	 /* while parked */
+	struct connection *next, **back; /* of all */
+	struct milter_session *session;
+	bool watched; /* known to epoll */
+};
+
+struct listener {
+	int fd;
+	struct slice name;
+};
+
+struct milter_server {
+	int epoll, wake;
+	pthread_t thread;
+	struct workers *workers;
+	size_t listener_count;
+	struct listener *listeners;
+	struct deadline paused_until; /* out of descriptors; 0: accepting */
+	bool drained;		      /* parked ones were woken */
+	struct deadline drain_until;
+
+	pthread_mutex_t lock;
+	struct wheel wheel;
+	struct connection *connections;
+	struct milter_snapshot *snapshot;
+
+	atomic_bool draining;
+	atomic_ullong accepted, refused, open, messages;
+};
+
+static void poke(struct milter_server *server)
+{
+	uint64_t one = 1;
+
+	/* A full counter wakes as well. */
+	(void)!write(server->wake, &one, sizeof(one));
+}
+
+/* Parking. */
+
+static void watch(struct milter_server *server, struct connection *connection)
+{
+	struct epoll_event event = {
+	    .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
+	    .data.ptr = connection,
+	};
+	int operation = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	/* If the kernel has no memory for it, the wheel still wakes it. */
+	if (epoll_ctl(server->epoll, operation,
+		milter_session_fd(connection->session), &event) == 0)
+		connection->watched = true;
+}
+
+static void unwatch(struct milter_server *server, struct connection *connection)
+{
+	if (!connection->watched)
+		return;
+	epoll_ctl(server->epoll, EPOLL_CTL_DEL,
+	    milter_session_fd(connection->session), NULL);
+	connection->watched = false;
+}
+
+/* From a worker.  One that waits when the others have been woken to end still
+ * has a message under way. */
+static void park(struct milter_server *server, struct connection *connection)
+{
+	pthread_mutex_lock(&server->lock);
+	wheel_add(&server->wheel, &connection->entry,
+	    milter_session_wakes_at(connection->session));
+	watch(server, connection);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void end_connection(
+    struct milter_server *server, struct connection *connection)
+{
+	pthread_mutex_lock(&server->lock);
+	*connection->back = connection->next;
+	if (connection->next)
+		connection->next->back = connection->back;
+	pthread_mutex_unlock(&server->lock);
+	milter_session_free(connection->session);
+	memory_free(connection);
+	if (atomic_fetch_sub(&server->open, 1) == 1 &&
+	    atomic_load(&server->draining))
+		poke(server);
+}
+
+static void run_connection(void *context, struct work *work)
+{
+	struct milter_server *server = context;
+	struct connection *connection = (struct connection *)work;
+
+	switch (milter_session_run(connection->session)) {
+	case MILTER_SESSION_WAITS: park(server, connection); break;
+	case MILTER_SESSION_OVER: end_connection(server, connection); break;
+	}
+}
+
+/* Accepting. */
+
+static struct milter_snapshot *take_snapshot(void *context)
+{
+	struct milter_server *server = context;
+	struct milter_snapshot *snapshot;
+
+	pthread_mutex_lock(&server->lock);
+	snapshot = milter_snapshot_hold(server->snapshot);
+	pthread_mutex_unlock(&server->lock);
+	return snapshot;
+}
+
+static bool is_full(struct milter_server *server)
+{
+	struct milter_snapshot *snapshot = take_snapshot(server);
+	bool full = atomic_load(&server->open) >=
+		    snapshot->gate.config->limits.connections;
+
+	milter_snapshot_release(snapshot);
+	return full;
+}
+
+/* A mail server that is gone for good is found out in the end. */
+static void keep_alive(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void welcome(
+    struct milter_server *server, const struct listener *listener, int fd)
+{
+	struct milter_session_settings settings = {
+	    .fd = fd,
+	    .listener = listener->name,
+	    .snapshot = take_snapshot,
+	    .context = server,
+	    .draining = &server->draining,
+	    .messages = &server->messages,
+	};
+	struct connection *connection;
+
+	if (is_full(server)) {
+		atomic_fetch_add(&server->refused, 1);
+		metrics_count(METRIC_MILTER_FAILURES, SLICE("connections"));
+		log_warning("milter.connection_refused",
+		    LOG_S("listener", listener->name),
+		    LOG_T("setting", "limits.connections"));
+		close(fd);
+		return;
+	}
+	keep_alive(fd);
+	connection = MEMORY_NEW(struct connection);
+	connection->session = milter_session_new(&settings);
+	atomic_fetch_add(&server->accepted, 1);
+	atomic_fetch_add(&server->open, 1);
+	metrics_add(METRIC_MILTER_CONNECTIONS_ACCEPTED, 1);
+	pthread_mutex_lock(&server->lock);
+	connection->next = server->connections;
+	connection->back = &server->connections;
+	if (connection->next)
+		connection->next->back = &connection->next;
+	server->connections = connection;
+	pthread_mutex_unlock(&server->lock);
+	workers_post(server->workers, &connection->work);
+}
+
+static void watch_listeners(struct milter_server *server, int operation)
+{
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct epoll_event event = {.events = EPOLLIN};
+
+		event.data.ptr = &server->listeners[i];
+		epoll_ctl(
+		    server->epoll, operation, server->listeners[i].fd, &event);
+	}
+}
+
+static void pause_accepting(struct milter_server *server)
+{
+	log_error("milter.no_descriptors",
+	    LOG_I("connections", (int64_t)atomic_load(&server->open)));
+	metrics_count(METRIC_MILTER_FAILURES, SLICE("descriptors"));
+	server->paused_until = deadline_in(PAUSE_MS);
+	watch_listeners(server, EPOLL_CTL_DEL);
+}
+
+static void resume_accepting(struct milter_server *server)
+{
+	if (!server->paused_until.at_ms ||
+	    !deadline_passed(server->paused_until))
+		return;
+	server->paused_until.at_ms = 0;
+	if (!atomic_load(&server->draining))
+		watch_listeners(server, EPOLL_CTL_ADD);
+}
+
+static void accept_some(
+    struct milter_server *server, const struct listener *listener)
+{
+	for (int i = 0; i < ACCEPTS && !atomic_load(&server->draining); i++) {
+		int fd = accept4(
+		    listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			welcome(server, listener, fd);
+		} else if (errno == EMFILE || errno == ENFILE ||
+			   errno == ENOBUFS || errno == ENOMEM) {
+			pause_accepting(server);
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+/* The accepting thread. */
+
+static struct connection *connection_of(struct wheel_entry *entry)
+{
+	return (struct connection *)((char *)entry -
+				     offsetof(struct connection, entry));
+}
+
+/* The one-shot event has disarmed it. */
+static void wake_connection(
+    struct milter_server *server, struct connection *connection)
+{
+	bool parked;
+
+	pthread_mutex_lock(&server->lock);
+	parked = connection->entry.back != NULL;
+	wheel_remove(&server->wheel, &connection->entry);
+	pthread_mutex_unlock(&server->lock);
+	if (parked)
+		workers_post(server->workers, &connection->work);
+}
+
+/* Those whose time has come, or all of them. */
+static void wake_due(struct milter_server *server, bool all)
+{
+	int64_t now = clock_monotonic_ms();
+
+	for (;;) {
+		struct wheel_entry *entry;
+
+		pthread_mutex_lock(&server->lock);
+		entry = all ? wheel_take_any(&server->wheel)
+			    : wheel_expire(&server->wheel, now);
+		if (entry)
+			unwatch(server, connection_of(entry));
+		pthread_mutex_unlock(&server->lock);
+		if (!entry)
+			return;
+		workers_post(server->workers, &connection_of(entry)->work);
+	}
+}
+
+static void cut_connections(struct milter_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	for (struct connection *c = server->connections; c; c = c->next)
+		shutdown(milter_session_fd(c->session), SHUT_RDWR);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static bool is_listener(const struct milter_server *server, const void *object)
+{
+	const struct listener *listener = object;
+
+	for (size_t i = 0; i < server->listener_count; i++)
+		if (&server->listeners[i] == listener)
+			return true;
+	return false;
+}
+
+static void handle_event(struct milter_server *server, void *object)
+{
+	uint64_t ignored;
+
+	if (object == server)
+		(void)!read(server->wake, &ignored, sizeof(ignored));
+	else if (is_listener(server, object))
+		accept_some(server, object);
+	else
+		wake_connection(server, object);
+}
+
+/* True: the last session has ended.  One that was on its way to the wheel when
+ * the others were woken is found there at the next tick. */
+static bool go_on_draining(struct milter_server *server)
+{
+	if (!atomic_load(&server->draining))
+		return false;
+	if (!server->drained)
+		watch_listeners(server, EPOLL_CTL_DEL);
+	server->drained = true;
+	wake_due(server, true);
+	if (!atomic_load(&server->open))
+		return true;
+	if (deadline_passed(server->drain_until))
+		cut_connections(server);
+	return false;
+}
+
+static void *run_server(void *argument)
+{
+	struct milter_server *server = argument;
+	struct epoll_event events[EVENTS];
+
+	do {
+		int count = epoll_wait(
+		    server->epoll, events, EVENTS, WHEEL_TICK_MS);
+
+		for (int i = 0; i < count; i++)
+			handle_event(server, events[i].data.ptr);
+		resume_accepting(server);
+		wake_due(server, false);
+		metrics_set(METRIC_MILTER_CONNECTIONS,
+		    (int64_t)atomic_load(&server->open));
+		metrics_heartbeat(PROCESS_MILTER);
+	} while (!go_on_draining(server));
+	return NULL;
+}
+
+/* Starting and ending. */
+
+static void copy_listeners(
+    struct milter_server *server, const struct milter_server_settings *settings)
+{
+	server->listener_count = settings->socket_count;
+	server->listeners = memory_new(
+	    settings->socket_count + 1, sizeof(struct listener));
+	for (size_t i = 0; i < settings->socket_count; i++) {
+		struct slice name = settings->sockets[i].name;
+
+		server->listeners[i].fd = settings->sockets[i].fd;
+		server->listeners[i].name = slice_of(
+		    memory_copy_text(name.ptr, name.len), name.len);
+		io_set_nonblocking(settings->sockets[i].fd, NULL);
+	}
+}
+
+static void free_server(struct milter_server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		memory_free((char *)(uintptr_t)server->listeners[i].name.ptr);
+	memory_free(server->listeners);
+	milter_snapshot_release(server->snapshot);
+	if (server->epoll >= 0)
+		close(server->epoll);
+	if (server->wake >= 0)
+		close(server->wake);
+	pthread_mutex_destroy(&server->lock);
+	memory_free(server);
+}
+
+static bool open_descriptors(struct milter_server *server, struct err *err)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
+
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->epoll < 0 || server->wake < 0 ||
+	    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &event) < 0)
+		return err_set_errno(err, "epoll");
+	watch_listeners(server, EPOLL_CTL_ADD);
+	return true;
+}
+
+static bool start_thread(struct milter_server *server, struct err *err)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	errno = pthread_create(
+	    &server->thread, &attributes, run_server, server);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return errno == 0 || err_set_errno(err, "start a thread");
+}
+
+bool milter_server_start(const struct milter_server_settings *settings,
+    struct milter_server **ret, struct err *err)
+{
+	const struct config *config = settings->gate.config;
+	struct milter_server *server = MEMORY_NEW(struct milter_server);
+
+	server->epoll = server->wake = -1;
+	pthread_mutex_init(&server->lock, NULL);
+	wheel_init(&server->wheel, clock_monotonic_ms());
+	copy_listeners(server, settings);
+	server->snapshot = milter_snapshot_new(&settings->gate);
+	if (!open_descriptors(server, err)) {
+		free_server(server);
+		return false;
+	}
+	server->workers = workers_new(
+	    config->limits.threads, run_connection, server);
+	if (!start_thread(server, err)) {
+		workers_free(server->workers);
+		free_server(server);
+		return false;
+	}
+	*ret = server;
+	return true;
+}
+
+void milter_server_reload(
+    struct milter_server *server, const struct gate_context *gate)
+{
+	struct milter_snapshot *fresh = milter_snapshot_new(gate), *old;
+
+	pthread_mutex_lock(&server->lock);
+	old = server->snapshot;
+	server->snapshot = fresh;
+	pthread_mutex_unlock(&server->lock);
+	milter_snapshot_release(old);
+	workers_set_max(server->workers, gate->config->limits.threads);
+}
+
+void milter_server_drain(struct milter_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	if (!atomic_load(&server->draining))
+		server->drain_until = deadline_in(
+		    (int64_t)
+			server->snapshot->gate.config->limits.drain_timeout);
+	atomic_store(&server->draining, true);
+	pthread_mutex_unlock(&server->lock);
+	poke(server);
+}
+
+void milter_server_wait(struct milter_server *server)
+{
+	pthread_join(server->thread, NULL);
+	workers_free(server->workers);
+	free_server(server);
+}
+
+struct milter_server_statistics milter_server_statistics(
+    struct milter_server *server)
+{
+	struct milter_server_statistics statistics = {
+	    .accepted = atomic_load(&server->accepted),
+	    .refused = atomic_load(&server->refused),
+	    .messages = atomic_load(&server->messages),
+	    .connections = atomic_load(&server->open),
+	    .threads = workers_threads(server->workers),
+	};
+
+	pthread_mutex_lock(&server->lock);
+	statistics.parked = server->wheel.count;
+	pthread_mutex_unlock(&server->lock);
+	return statistics;
+}

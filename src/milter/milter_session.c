@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "milter/milter_session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "milter/header_field.h"
+#include "milter/milter_message.h"
+#include "milter/options.h"
+#include "milter/packet.h"
+#include "milter/protocol.h"
+
+enum {
+	/* An SMTP client may keep its MTA, and the MTA us, waiting for long;
+	 * MTAs end what they no longer need. */
+	IDLE_MS = 7200 * 1000,
+	READ_SIZE = 16 * 1024,
+	INPUT_MAX = PACKET_MAX + READ_SIZE,
+	OUTPUT_MAX = 4 * 1024 * 1024,
+	TEXT_MAX = 1024,   /* of names that the client gives */
+	LINGER_MS = 20,	   /* content comes at once or not at all */
+	KEPT_INPUT = 4096, /* memory of a waiting session */
+};
+
+/* What has been; each includes those before. */
+enum progress { AT_START, AGREED, CONNECTED, IN_ENVELOPE, IN_CONTENT };
+
+struct milter_session {
+	struct milter_session_settings settings;
+	const char *reason; /* NULL: it goes on */
+	enum progress progress;
+	struct milter_options options;
+	struct buf input, output;
+	struct deadline input_by; /* of a packet that has begun */
+	struct deadline idle_until;
+	struct macros macros;
+	struct buf name, helo;
+	struct ip ip;
+	uint16_t port;
+	struct milter_message *message; /* from MAIL on */
+	uint64_t message_count;
+	int64_t started_ms;
+};
+
+static bool agreed(const struct milter_session *session, uint32_t step)
+{
+	return session->options.steps & step;
+}
+
+/* The end, whatever comes after. */
+static bool end(struct milter_session *session, const char *reason)
+{
+	session->reason = reason;
+	return true;
+}
+
+static void drop_message(struct milter_session *session)
+{
+	if (session->message)
+		milter_message_free(session->message);
+	session->message = NULL;
+	if (session->progress > CONNECTED)
+		session->progress = CONNECTED;
+	macros_forget(&session->macros, SMFIC_MAIL);
+}
+
+/* Commands.  False: *err says what is wrong with it. */
+
+static bool take_options(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	struct milter_options offered;
+
+	if (!options_parse(data, &offered, err) ||
+	    !options_choose(&offered, &session->options, err))
+		return false;
+	session->progress = AGREED;
+	options_write(&session->output, &session->options);
+	return true;
+}
+
+static bool take_macros(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	return macros_take(&session->macros, data, err);
+}
+
+/* Too long a name counts as none. */
+static void keep(struct buf *buf, struct slice text)
+{
+	buf_clear(buf);
+	buf_add(buf, text);
+}
+
+static bool take_connect(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	struct packet_connect connect;
+
+	if (!packet_parse_connect(data, &connect, err))
+		return false;
+	session->ip = (struct ip){0};
+	/* What does not come over the network comes from the MTA's own host:
+	 * a connector may know that as the loopback address. */
+	if (connect.family == 'L' || connect.family == 'U')
+		ip_parse(SLICE("127.0.0.1"), &session->ip);
+	else if (!ip_parse(connect.address, &session->ip))
+		return err_set(err, E_SYNTAX, "connect: no address");
+	session->port = connect.port;
+	keep(&session->name, connect.name);
+	buf_clear(&session->helo);
+	session->progress = CONNECTED;
+	return true;
+}
+
+static bool take_helo(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	struct slice name;
+
+	if (!packet_parse_text(data, &name, err))
+		return err_prefix(err, "helo");
+	drop_message(session);
+	keep(&session->helo, name);
+	return true;
+}
+
+static bool take_mail(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	struct milter_client client = {
+	    .ip = session->ip,
+	    .port = session->port,
+	    .name = buf_slice(&session->name),
+	    .helo = buf_slice(&session->helo),
+	    .listener = session->settings.listener,
+	};
+	struct milter_snapshot *snapshot;
+
+	if (session->message)
+		return err_set(err, E_SYNTAX, "MAIL within a message");
+	snapshot = session->settings.snapshot(session->settings.context);
+	session->message = milter_message_new(
+	    snapshot, &client, &session->macros, data, err);
+	milter_snapshot_release(snapshot);
+	if (!session->message)
+		return false;
+	session->progress = IN_ENVELOPE;
+	return true;
+}
+
+static bool take_rcpt(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	return milter_message_recipient(session->message, data, err);
+}
+
+static bool take_header(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	struct slice name, value;
+
+	if (!header_field_parse(data, &name, &value, err))
+		return false;
+	session->progress = IN_CONTENT;
+	milter_message_header(
+	    session->message, name, value, agreed(session, SMFIP_HDR_LEADSPC));
+	return true;
+}
+
+static bool take_end_of_header(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	(void)data;
+	(void)err;
+	session->progress = IN_CONTENT;
+	milter_message_end_header(session->message);
+	return true;
+}
+
+static bool take_body(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	(void)err;
+	session->progress = IN_CONTENT;
+	metrics_add(METRIC_RECEIVED_BYTES, (int64_t)data.len);
+	milter_message_body(session->message, data);
+	return true;
+}
+
+/* Some MTAs send the last piece of the body along. */
+static bool take_end(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	if (data.len)
+		take_body(session, data, err);
+	milter_message_finish(session->message,
+	    macros_get(&session->macros, MACRO_QUEUE_ID),
+	    session->options.actions, agreed(session, SMFIP_HDR_LEADSPC),
+	    &session->output);
+	session->message_count++;
+	if (session->settings.messages)
+		atomic_fetch_add_explicit(
+		    session->settings.messages, 1, memory_order_relaxed);
+	drop_message(session);
+	return true;
+}
+
+static bool take_abort(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	(void)data;
+	(void)err;
+	drop_message(session);
+	return true;
+}
+
+static bool take_quit(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	(void)data;
+	(void)err;
+	return end(session, "quit");
+}
+
+/* The next client comes over the same connection. */
+static bool take_quit_nc(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	(void)data;
+	(void)err;
+	drop_message(session);
+	macros_forget(&session->macros, SMFIC_CONNECT);
+	session->progress = AGREED;
+	return true;
+}
+
+static bool take_nothing(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	(void)session;
+	(void)data;
+	(void)err;
+	return true;
+}
+
+/* Which commands there are, when they may come, and what keeps us from
+ * answering "continue"; 0: such a command is always answered. */
+enum { NEVER_ANSWERED = 1 };
+
+static const struct command {
+	char code;
+	const char *name;
+	enum progress from, to;
+	uint32_t silent;
+	bool (*take)(
+	    struct milter_session *session, struct slice data, struct err *err);
+} commands[] = {
+    /* clang-format off */
+    {SMFIC_OPTNEG, "options", AT_START, AT_START, NEVER_ANSWERED, take_options},
+    {SMFIC_MACRO, "macros", AGREED, IN_CONTENT, NEVER_ANSWERED, take_macros},
+    {SMFIC_CONNECT, "connect", AGREED, AGREED, SMFIP_NR_CONN, take_connect},
+    {SMFIC_HELO, "helo", CONNECTED, IN_ENVELOPE, SMFIP_NR_HELO, take_helo},
+    {SMFIC_MAIL, "mail", CONNECTED, CONNECTED, SMFIP_NR_MAIL, take_mail},
+    {SMFIC_RCPT, "rcpt", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_RCPT, take_rcpt},
+    {SMFIC_DATA, "data", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_DATA, take_nothing},
+    {SMFIC_HEADER, "header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_HDR,
+	take_header},
+    {SMFIC_EOH, "end of header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_EOH,
+	take_end_of_header},
+    {SMFIC_BODY, "body", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_BODY, take_body},
+    {SMFIC_BODYEOB, "end of message", IN_ENVELOPE, IN_CONTENT, NEVER_ANSWERED,
+	take_end},
+    {SMFIC_UNKNOWN, "unknown command", AGREED, IN_CONTENT, SMFIP_NR_UNKN,
+	take_nothing},
+    {SMFIC_ABORT, "abort", AGREED, IN_CONTENT, NEVER_ANSWERED, take_abort},
+    {SMFIC_QUIT, "quit", AT_START, IN_CONTENT, NEVER_ANSWERED, take_quit},
+    {SMFIC_QUIT_NC, "quit, next client", AGREED, IN_CONTENT, NEVER_ANSWERED,
+	take_quit_nc},
+    /* clang-format on */
+};
+
+static const struct command *find_command(char code)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (commands[i].code == code)
+			return &commands[i];
+	return NULL;
+}
+
+/* After a failure the rest of the body need not come. */
+static void answer(
+    struct milter_session *session, const struct command *command)
+{
+	bool skip = command->code == SMFIC_BODY &&
+		    agreed(session, SMFIP_SKIP) &&
+		    milter_message_failed(session->message);
+
+	if (command->silent == NEVER_ANSWERED ||
+	    agreed(session, command->silent))
+		return;
+	packet_write(
+	    &session->output, skip ? SMFIR_SKIP : SMFIR_CONTINUE, SLICE(""));
+}
+
+static bool take_packet(struct milter_session *session,
+    const struct packet *packet, struct err *err)
+{
+	const struct command *command = find_command(packet->command);
+
+	if (!command)
+		return err_set(err, E_SYNTAX, "command 0x%02x is unknown",
+		    (unsigned char)packet->command);
+	if (session->progress < command->from ||
+	    session->progress > command->to)
+		return err_set(
+		    err, E_SYNTAX, "%s: not at this point", command->name);
+	if (!command->take(session, packet->data, err))
+		return false;
+	answer(session, command);
+	return !buf_overflowed(&session->output) ||
+	       err_set(err, E_LIMIT, "%s: too much to say", command->name);
+}
+
+/* Input and output. */
+
+static bool fail(struct milter_session *session, const struct err *err)
+{
+	const char *reason = err->kind == E_TIMEOUT ? "timeout"
+			     : err->kind == E_IO    ? "io"
+						    : "protocol";
+
+	metrics_count(METRIC_MILTER_FAILURES, slice_from(reason));
+	log_warning("milter.failure",
+	    LOG_S("listener", session->settings.listener), LOG_ERR(err));
+	return end(session, reason);
+}
+
+static bool flush(struct milter_session *session, struct err *err)
+{
+	const int64_t timeout = 60 * 1000;
+	bool ok = true;
+
+	if (session->output.len)
+		ok = io_write_all(session->settings.fd,
+		    buf_slice(&session->output), deadline_in(timeout), err);
+	buf_clear(&session->output);
+	return ok;
+}
+
+/* Every whole packet that is there. */
+static void take_packets(struct milter_session *session)
+{
+	struct slice input = buf_slice(&session->input);
+	enum packet_status status = PACKET_PART;
+	struct packet packet = {0};
+	struct err err = {0};
+	size_t used = 0;
+	bool ok = true;
+
+	while (ok && !session->reason) {
+		status = packet_read(
+		    slice_from_pos(input, used), &packet, &err);
+		if (status != PACKET_WHOLE)
+			break;
+		ok = take_packet(session, &packet, &err) &&
+		     flush(session, &err);
+		used += packet.size;
+	}
+	if (used) {
+		buf_consume(&session->input, used);
+		session->input_by = session->idle_until = DEADLINE_NEVER;
+	}
+	if (!ok || status == PACKET_BAD)
+		fail(session, &err);
+}
+
+/* 1: something came; 0: nothing is there; -1: the end. */
+static int read_more(struct milter_session *session)
+{
+	char *room = buf_reserve(&session->input, READ_SIZE);
+	struct err err;
+	ssize_t count;
+
+	do
+		count = recv(session->settings.fd, room, READ_SIZE, 0);
+	while (count < 0 && errno == EINTR);
+	if (count > 0) {
+		buf_grown(&session->input, (size_t)count);
+		return 1;
+	}
+	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (count < 0) {
+		err_set_errno(&err, "read");
+		fail(session, &err);
+	} else {
+		end(session, "closed");
+	}
+	return -1;
+}
+
+static bool may_linger(const struct milter_session *session)
+{
+	return session->progress == IN_CONTENT || session->input.len;
+}
+
+static bool is_late(struct milter_session *session)
+{
+	struct err err;
+
+	if (!deadline_passed(session->input_by) &&
+	    !deadline_passed(session->idle_until))
+		return false;
+	err_set(&err, E_TIMEOUT, "the mail server sends nothing more");
+	fail(session, &err);
+	return true;
+}
+
+static void begin_wait(struct milter_session *session)
+{
+	struct milter_snapshot *snapshot;
+
+	session->idle_until = deadline_in(IDLE_MS);
+	if (session->input.len == 0 && session->progress < IN_ENVELOPE &&
+	    session->input.size > KEPT_INPUT)
+		buf_release(&session->input);
+	if (session->input.len && session->input_by.at_ms == INT64_MAX) {
+		snapshot = session->settings.snapshot(
+		    session->settings.context);
+		session->input_by = deadline_in(
+		    (int64_t)snapshot->gate.config->limits.data_timeout);
+		milter_snapshot_release(snapshot);
+	}
+}
+
+static bool should_end(const struct milter_session *session)
+{
+	return atomic_load(session->settings.draining) && !session->message;
+}
+
+enum milter_session_result milter_session_run(struct milter_session *session)
+{
+	while (!session->reason) {
+		struct deadline linger = deadline_in(LINGER_MS);
+		int result = read_more(session);
+
+		if (result == 0 && may_linger(session) &&
+		    io_wait(session->settings.fd, POLLIN, linger, NULL))
+			continue;
+		if (result > 0) {
+			take_packets(session);
+			continue;
+		}
+		if (result < 0)
+			break;
+		if (should_end(session)) {
+			end(session, "draining");
+			break;
+		}
+		if (is_late(session))
+			break;
+		begin_wait(session);
+		return MILTER_SESSION_WAITS;
+	}
+	return MILTER_SESSION_OVER;
+}
+
+struct deadline milter_session_wakes_at(const struct milter_session *session)
+{
+	return deadline_min(session->input_by, session->idle_until);
+}
+
+int milter_session_fd(const struct milter_session *session)
+{
+	return session->settings.fd;
+}
+
+struct milter_session *milter_session_new(
+    const struct milter_session_settings *settings)
+{
+	struct milter_session *session = MEMORY_NEW(struct milter_session);
+
+	session->settings = *settings;
+	session->input_by = session->idle_until = DEADLINE_NEVER;
+	session->started_ms = clock_monotonic_ms();
+	buf_init(&session->input, INPUT_MAX);
+	buf_init(&session->output, OUTPUT_MAX);
+	buf_init(&session->name, TEXT_MAX);
+	buf_init(&session->helo, TEXT_MAX);
+	macros_init(&session->macros);
+	return session;
+}
+
+void milter_session_free(struct milter_session *session)
+{
+	char ip[IP_TEXT_MAX];
+
+	drop_message(session);
+	log_info("milter.disconnect",
+	    LOG_T("client_ip", ip_format(&session->ip, ip)),
+	    LOG_S("helo", buf_slice(&session->helo)),
+	    LOG_S("listener", session->settings.listener),
+	    LOG_I("messages", (int64_t)session->message_count),
+	    LOG_I("duration_ms", clock_monotonic_ms() - session->started_ms),
+	    LOG_T("reason", session->reason ? session->reason : "cut"));
+	close(session->settings.fd);
+	buf_release(&session->input);
+	buf_release(&session->output);
+	buf_release(&session->name);
+	buf_release(&session->helo);
+	macros_release(&session->macros);
+	memory_free(session);
+}
