@@ -337,9 +337,10 @@ static void test_page(void **state)
 	    "| `gatehouse_store_size_bytes` | gauge |  | Of the database and "
 	    "its log, on the disk. |\n\n"
 	    "`GET /healthz` is 200 while the admin process answers. `GET "
-	    "/readyz` is 200 when\nthe SMTP process has shown life within 30 "
-	    "seconds and a write has reached the\nstore's disk; otherwise it "
-	    "is 503, with a line for each thing that is missing.\n");
+	    "/readyz` is 200 when\nthe SMTP process, and the milter's if one "
+	    "was started, has shown life within 30\nseconds and a write has "
+	    "reached the store's disk; otherwise it is 503, with a\nline for "
+	    "each thing that is missing.\n");
 	if (getenv("GATEHOUSE_WRITE_DOCS")) {
 		FILE *file = fopen(path, "w");
 

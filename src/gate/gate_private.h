@@ -71,7 +71,7 @@ struct gate_message {
 	struct smtp_reply_text rcpt_refusal;
 	struct decision decision;
 	bool decided;
-	bool mta_holds; /* what is quarantined */
+	bool mta_holds;			     /* what is quarantined */
 	struct slice trace_field;	     /* Received, or empty */
 	struct slice authentication_results; /* the added field's value */
 	int64_t decided_ms;

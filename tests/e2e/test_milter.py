@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Postfix asks Gatehouse as its milter, and delivers itself."""
+import os
+import pwd
+import socket
+import struct
+import threading
+
+import pytest
+
+from gatehouse import listener
+from mail import field, fields, message, message_id
+from net import Smtp, free_port, wait_until
+from postfix import Postfix
+from world import PARTNER, SHOP, STRANGER, ZONE
+
+EXTRA = '''virtual_mailbox_domains = agency.example
+virtual_mailbox_base = {root}/mail
+virtual_mailbox_maps = texthash:{root}/etc/users
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{uid}
+message_size_limit = 0
+virtual_mailbox_limit = 0
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_milters = {milter}
+milter_default_action = tempfail
+milter_connect_timeout = 5s
+'''
+
+
+def make_postfix(folder, milter, more=''):
+    uid = pwd.getpwnam('nobody').pw_uid
+    postfix = Postfix(folder, free_port(), 'mx.agency.example',
+                      'permit_mynetworks, permit_auth_destination, reject',
+                      EXTRA.format(root=folder, uid=uid, milter=milter) + more)
+    (postfix.config / 'users').write_text(
+        ''.join(f'{user}@agency.example {user}/\n'
+                for user in ('user', 'other')))
+    return postfix
+
+
+def milter_changes(address=None, **more):
+    """The configuration of a milter and nothing else."""
+    return dict({'listeners': [listener('mta', 'milter') if not address else
+                               {'name': 'mta', 'role': 'milter',
+                                'address': address}],
+                 'routes': []}, **more)
+
+
+class Pair:
+    """A Gatehouse and the Postfix that asks it."""
+
+    def __init__(self, gate, postfix):
+        self.gate = gate
+        self.postfix = postfix
+
+    def client(self, ip=SHOP, name='mail.shop.example'):
+        return Smtp(self.postfix.port, xclient=f'ADDR={ip} NAME={name}')
+
+    def mail(self, octets, sender='news@shop.example',
+             to='user@agency.example', **more):
+        with self.client(**more) as smtp:
+            return smtp.mail(sender, to, octets)
+
+    def arrived(self, user='user', **more):
+        return [octets.replace(b'\n', b'\r\n')
+                for octets in self.postfix.messages(user, **more)]
+
+
+@pytest.fixture
+def make_pair(folder, make_gate):
+    made = []
+
+    def make(more='', unix=False, **changes):
+        number = len(made)
+        address = f'unix:{folder}/milter{number}.sock' if unix else None
+        gate = make_gate(zone=ZONE, **milter_changes(address, **changes))
+        if unix:
+            os.chmod(f'{folder}/milter{number}.sock', 0o666)
+        milter = address or f'inet:127.0.0.1:{gate.ports["mta"]}'
+        postfix = make_postfix(folder / f'mta{number}', milter, more)
+        made.append(postfix.start())
+        return Pair(gate, postfix)
+
+    yield make
+    for postfix in made:
+        postfix.stop()
+
+
+@pytest.fixture
+def pair(make_pair):
+    return make_pair()
+
+
+def test_signed_mail_verifies(pair):
+    """The header is rebuilt octet by octet: DKIM passes, and what is
+    delivered still verifies."""
+    sent = PARTNER.sign(message(
+        'orders@partner.example', subject='A folded\n\tsubject  line',
+        fields='X-Odd:no space\nX-Two:  two spaces\nX-Tab:\ttab\nX-None:\n',
+        body='\n'.join(['A line.', '.', '..', '', 'trailing  ', 'ends'])))
+    assert pair.mail(sent).startswith('250')
+    arrived, = pair.arrived()
+    position = arrived.index(b'DKIM-Signature:')
+    assert arrived[position:] == sent
+    assert PARTNER.verifies(arrived)
+    results = field(arrived, 'Authentication-Results')
+    assert results.startswith('mx1.agency.example;')
+    for word in ('dkim=pass', 'dmarc=pass', 'spf=pass'):
+        assert word in results, results
+    # Ours stands below the field of the MTA that asked us.
+    top = arrived[:position].decode()
+    assert top.index('by mx.agency.example') < \
+        top.index('Authentication-Results')
+    trace = pair.gate.explain(message_id(sent))
+    assert trace['verdict'] == 'accept'
+    line = pair.gate.wait_for_log('message.verdict')
+    assert 'listener=mta' in line and f'client={SHOP}' in line, line
+    assert 'recipients=1' in line, line
+    assert 'queue_id=' in pair.gate.wait_for_log('milter.message')
+
+
+@pytest.mark.parametrize('canon', [b'simple', b'relaxed'])
+def test_simple_canonicalization(pair, canon):
+    import dkim
+
+    octets = message('orders@partner.example',
+                     subject='A folded\n\tsubject\n    line ')
+    sent = dkim.sign(octets, b's1', b'partner.example', PARTNER.private,
+                     canonicalize=(canon, canon),
+                     include_headers=[b'from', b'to', b'subject', b'date']
+                     ) + octets
+    assert pair.mail(sent).startswith('250')
+    arrived, = pair.arrived()
+    assert 'dkim=pass' in field(arrived, 'Authentication-Results')
+
+
+def test_dmarc_reject(pair):
+    """Our code and words reach the client."""
+    sent = message('service@bank.example')
+    reply = pair.mail(sent, ip=STRANGER)
+    assert reply.startswith('550 5.7.1'), reply
+    assert 'DMARC policy of bank.example' in reply
+    assert '(id ' in reply
+    assert pair.gate.explain_reply(reply)['verdict'] == 'reject'
+    assert pair.gate.explain(message_id(sent))['policy'] == 'dmarc'
+
+
+def test_own_domain(pair):
+    reply = pair.mail(message('director@agency.example'), ip=STRANGER)
+    assert reply.startswith('550 5.7.1'), reply
+    assert 'may not use our domain' in reply
+
+
+def test_limit(make_pair):
+    """A limit of ours names its setting."""
+    pair = make_pair(limits={'header_count': 10})
+    assert pair.mail(message()).startswith('250')
+    reply = pair.mail(message(fields='X-More: yes\n' * 10))
+    assert reply.startswith('552 5.3.4'), reply
+    assert 'limits.header_count' in reply
+
+
+def test_forged_results_are_removed(pair):
+    sent = message(fields=(
+        'Authentication-Results: mx1.agency.example; dkim=pass\n'
+        'Authentication-Results: other.example; dkim=pass header.d=x.example\n'
+        'X-MS-Exchange-Organization-AuthAs: Internal\n'
+        'Authentication-Results: MX1.agency.example; spf=pass\n'
+        'Authentication-Results: third.example; none\n'
+        'authentication-results: mx1.agency.example; dmarc=pass\n'))
+    assert pair.mail(sent).startswith('250')
+    arrived, = pair.arrived()
+    results = fields(arrived, 'Authentication-Results')
+    assert len(results) == 3, results
+    assert 'dkim=none' in results[0]
+    assert results[1].startswith('other.example;')
+    assert results[2] == 'third.example; none'
+    assert fields(arrived, 'X-MS-Exchange-Organization-AuthAs') == []
+
+
+def test_quarantine_in_our_store(pair):
+    sent = message('news@quarantine.example')
+    assert pair.mail(sent, ip=STRANGER).startswith('250')
+    held, = pair.gate.quarantine()
+    assert held['message_id'].strip('<>') == message_id(sent)
+    assert held['recipients'] == ['user@agency.example']
+    text = pair.gate.command('quarantine', 'show', held['id'], '--raw', '-c',
+                             str(pair.gate.path)).stdout
+    if text:
+        assert sent.split(b'\r\n\r\n', 1)[1] in text
+    assert pair.arrived(wanted=1, seconds=1) == []
+
+
+def test_quarantine_in_the_hold_queue(make_pair):
+    pair = make_pair(milter={'quarantine': 'mta'})
+    sent = message('news@quarantine.example')
+    assert pair.mail(sent, ip=STRANGER).startswith('250')
+    assert pair.gate.quarantine() == []
+    wait_until(lambda: '"queue_name": "hold"' in pair.postfix.queue(), 10,
+               'the hold queue')
+    assert pair.gate.explain(message_id(sent))['verdict'] == 'quarantine'
+    assert pair.arrived(wanted=1, seconds=0.5) == []
+
+
+def test_several_messages_in_a_session(pair):
+    with pair.client() as smtp:
+        for number in range(3):
+            assert smtp.mail('news@shop.example', 'user@agency.example',
+                             message()).startswith('250')
+            # Refused, forgotten, refused by the MTA itself.
+            assert smtp.mail('news@shop.example', 'user@agency.example',
+                             message('a@bank.example')).startswith('550')
+            smtp.command('MAIL FROM:<news@shop.example>')
+            smtp.command('RCPT TO:<user@agency.example>')
+            assert smtp.command('RSET').startswith('250')
+            smtp.command('MAIL FROM:<news@shop.example>')
+            answer = smtp.command('RCPT TO:<user@far.example>')
+            assert answer[0] in '45', answer
+            smtp.command('RSET')
+    assert len(pair.arrived(wanted=3)) == 3
+
+
+def test_a_large_message(pair):
+    line = 'x' * 70
+    sent = message(body='\n'.join([line] * 150000))
+    assert len(sent) > 10_000_000
+    assert pair.mail(sent).startswith('250')
+    arrived, = pair.arrived()
+    assert arrived.endswith(sent[sent.index(b'\r\n\r\n'):])
+    line = pair.gate.wait_for_log('message.verdict')
+    assert f'size={len(sent)} ' in line, line
+
+
+def test_over_a_unix_socket(make_pair):
+    pair = make_pair(unix=True)
+    assert pair.mail(message()).startswith('250')
+    arrived, = pair.arrived()
+    assert 'spf=pass' in field(arrived, 'Authentication-Results')
+
+
+@pytest.mark.parametrize('version', ['2', '3', '4'])
+def test_older_protocol(make_pair, version):
+    pair = make_pair(f'milter_protocol = {version}\n')
+    sent = PARTNER.sign(message('orders@partner.example', fields=(
+        'Authentication-Results: mx1.agency.example; dkim=pass\n')))
+    assert pair.mail(sent).startswith('250')
+    arrived, = pair.arrived()
+    results = fields(arrived, 'Authentication-Results')
+    assert len(results) == 1 and 'dkim=pass' in results[0], results
+    assert PARTNER.verifies(arrived)
+    assert b'\r\nAuthentication-Results: mx1' in arrived
+    assert pair.mail(message('a@bank.example'),
+                     ip=STRANGER).startswith('550 5.7.1')
+
+
+def test_an_ipv6_client(make_pair):
+    pair = make_pair('inet_protocols = all\n')
+    reply = pair.mail(message('director@agency.example'),
+                      ip='IPV6:2001:db8::66', name='[UNAVAILABLE]')
+    assert reply.startswith('550 5.7.1'), reply
+    line = pair.gate.wait_for_log('message.verdict')
+    assert 'client=2001:db8::66' in line, line
+
+
+def test_connector(make_pair):
+    """Known by its address, as over SMTP."""
+    pair = make_pair(connectors=[
+        {'name': 'Scanner', 'networks': ['198.51.100.7'],
+         'treat_as': 'internal'}])
+    assert pair.mail(message('scan@agency.example'), ip='198.51.100.7',
+                     sender='scan@agency.example').startswith('250')
+    arrived, = pair.arrived()
+    assert field(arrived, 'Authentication-Results') is None
+
+
+def test_restart_of_gatehouse(pair):
+    """While it is away mail waits at the sender; afterwards it goes on."""
+    assert pair.mail(message()).startswith('250')
+    pair.gate.stop()
+    assert pair.mail(message())[0] == '4'
+    pair.gate.start()
+    assert pair.mail(message()).startswith('250')
+    assert len(pair.arrived(wanted=2)) == 2
+
+
+def test_killed_child(pair):
+    """The supervisor starts it again; nothing passes unseen meanwhile."""
+    pair.gate.may_crash = True
+    os.kill(pair.gate.children()['milter'], 9)
+
+    def is_back():
+        reply = pair.mail(message('a@bank.example'), ip=STRANGER)
+        assert reply[0] in '45', reply
+        return reply.startswith('550 5.7.1')
+    wait_until(is_back, 20, 'the milter')
+    assert pair.mail(message()).startswith('250')
+
+
+def test_restart_of_the_mta(pair):
+    assert pair.mail(message()).startswith('250')
+    pair.postfix.stop()
+    pair.postfix.start()
+    assert pair.mail(message()).startswith('250')
+    assert len(pair.arrived(wanted=2)) == 2
+
+
+def test_reload(pair):
+    seen = len(pair.gate.log())
+    pair.gate.write(authentication={'dmarc': {'enforce': False}})
+    with pair.client(ip=STRANGER, name='host.example') as smtp:
+        assert smtp.mail('a@host.example', 'user@agency.example',
+                         message('a@bank.example')).startswith('550')
+        pair.gate.reload()
+        pair.gate.wait_for_log('milter.reload result=loaded', after=seen)
+        # The connection stays; its next message is judged anew.
+        assert smtp.mail('a@host.example', 'user@agency.example',
+                         message('a@bank.example')).startswith('250')
+
+
+def test_garbage(pair):
+    """Whatever is no milter packet ends that connection alone."""
+    port = pair.gate.ports['mta']
+    for octets in (b'EHLO x\r\n', b'\0\0\0\0', b'\xff\xff\xff\xff',
+                   struct.pack('>I', 5) + b'Zabcd',
+                   struct.pack('>I', 6) + b'M<a>\0\0'):
+        with socket.create_connection(('127.0.0.1', port), 5) as peer:
+            peer.sendall(octets)
+            assert peer.recv(100) == b''
+    pair.gate.metric('gatehouse_milter_failures_total{reason="protocol"}', 5)
+    assert pair.mail(message()).startswith('250')
+
+
+def test_many_sessions(pair):
+    replies = []
+
+    def one():
+        for _ in range(5):
+            replies.append(pair.mail(message()))
+    threads = [threading.Thread(target=one) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(replies) == 50 and all(r[:3] == '250' for r in replies), replies
+    assert len(pair.arrived(wanted=50, seconds=30)) == 50
+    pair.gate.metric('gatehouse_milter_connections', 0)
