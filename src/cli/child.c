@@ -17,7 +17,6 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "cli/resolver_config.h"
 #include "cli/supervisor.h"
 
 struct child_process {
@@ -164,28 +163,4 @@ bool child_open_metrics(struct err *err)
 		return false;
 	metrics_use(metrics);
 	return true;
-}
-
-bool child_make_spool(
-    struct arena *arena, const struct config *config, struct err *err)
-{
-	const char *path = arena_text(arena, config->spool_directory);
-
-	if (mkdir(path, S_IRWXU) < 0 && errno != EEXIST)
-		return err_set_errno(
-		    err, "spool_directory: cannot make %s", path);
-	if (access(path, W_OK | X_OK) < 0)
-		return err_set_errno(
-		    err, "spool_directory: cannot write to %s", path);
-	return true;
-}
-
-bool child_open_named(struct arena *arena, const struct config *config,
-    struct dns_resolver **ret, struct err *err)
-{
-	if (child_make_spool(arena, config, err) &&
-	    resolver_open_configured(arena, config, NULL, ret, err))
-		return true;
-	err->kind = E_CONFIG;
-	return false;
 }
