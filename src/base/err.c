@@ -7,6 +7,11 @@
 
 #include "base/require.h"
 
+/* What err.h defines for an analyzer. */
+#undef err_set
+#undef err_set_errno
+#undef err_prefix
+
 static const char *const kind_names[] = {
     [E_NONE] = "none",
     [E_SYNTAX] = "syntax",
