@@ -63,7 +63,7 @@ static bool bind_failed(int fd, struct slice address, struct err *err)
 		    "systemd's socket activation",
 		    SLICE_ARGS(address));
 	else if (number == EADDRINUSE)
-		err_set(err, E_CONFIG,
+		err_set(err, E_TEMP,
 		    "listen on %.*s: another program "
 		    "listens there (ss -ltnp shows which)",
 		    SLICE_ARGS(address));

@@ -200,6 +200,9 @@ static bool may_begin(struct session *session)
 		    (unsigned long long)session->limits->transactions);
 		return false;
 	}
+	/* Our own systems' outgoing mail is as much as it is. */
+	if (session->client.role == ROLE_RELAY)
+		return true;
 	setting = rate_message(
 	    session->shared->rate, &session->client.ip, session->limits);
 	if (setting)
