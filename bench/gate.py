@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'tests' / 'lib'))
 
 from gatehouse import Gatehouse, listener  # noqa: E402
-from net import DIES_WITH_US, free_port  # noqa: E402
+from net import DIES_WITH_US, free_port, wait_until  # noqa: E402
 from nsd import Nsd  # noqa: E402
 
 TICKS = os.sysconf('SC_CLK_TCK')
@@ -38,6 +39,11 @@ class Sink:
         self.process = subprocess.Popen(
             DIES_WITH_US + [str(build / 'bench/sink'), str(self.port)],
             stdout=subprocess.PIPE, text=True)
+        wait_until(self._listens, what='the sink')
+
+    def _listens(self):
+        with socket.socket() as client:
+            return client.connect_ex(('127.0.0.1', self.port)) == 0
 
     def stop(self):
         """How many messages and octets it took."""
