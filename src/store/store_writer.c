@@ -27,6 +27,7 @@ enum {
 	GROUP_MAX = 256,	    /* members of one commit */
 	GROUP_BYTES_MAX = 16 << 20, /* of messages; then a group is full */
 	QUEUE_MAX = 8192,
+	NOTE_COMPANY_MS = 100,	  /* notes wait for a session's row */
 	NOTE_RETRY_MS = 1000,	  /* notes after a failed group */
 	STOP_PATIENCE_MS = 10000, /* for a locked store at the end */
 };
@@ -141,7 +142,10 @@ static void enqueue(struct store_writer *writer, struct job *job)
 		writer->waiters++;
 	push_back(&writer->queue, job);
 	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
-	pthread_cond_signal(&writer->work_waits);
+	/* A note that others wait with brings no news. */
+	if (!job->note || writer->queue.count == 1 ||
+	    writer->queue.count == GROUP_MAX)
+		pthread_cond_signal(&writer->work_waits);
 }
 
 static void dequeue(struct store_writer *writer, struct job *job)
@@ -336,20 +340,29 @@ static void commit_group(struct store_writer *writer)
 	finish_group(writer, group, count, ok ? NULL : &failure);
 }
 
-/* With the lock held.  False: nothing to do and stopping. */
+/* With the lock held. */
+static bool only_notes(const struct store_writer *writer)
+{
+	if (writer->stopping || writer->waiters)
+		return false;
+	return writer->backing_off || writer->queue.count < GROUP_MAX;
+}
+
+/* With the lock held.  False: nothing to do and stopping.  Nobody waits for
+ * notes: they share the commit of the next session's row, and after a failure
+ * they are not tried again at once. */
 static bool wait_for_work(struct store_writer *writer)
 {
+	struct deadline deadline;
+
 	while (!writer->stopping && !writer->queue.first)
 		pthread_cond_wait(&writer->work_waits, &writer->lock);
-	/* Only notes, after a failure: not at once again. */
-	if (writer->backing_off) {
-		struct deadline deadline = deadline_in(NOTE_RETRY_MS);
-
-		while (!writer->stopping && writer->waiters == 0 &&
-		       wait_until(&writer->work_waits, &writer->lock, deadline))
-			;
-		writer->backing_off = false;
-	}
+	deadline = deadline_in(
+	    writer->backing_off ? NOTE_RETRY_MS : NOTE_COMPANY_MS);
+	while (only_notes(writer) &&
+	       wait_until(&writer->work_waits, &writer->lock, deadline))
+		;
+	writer->backing_off = false;
 	return writer->queue.first != NULL;
 }
 

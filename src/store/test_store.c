@@ -237,6 +237,35 @@ static void test_note_delivery(void **state)
 	assert_text(found->policy, "next-hop");
 }
 
+/* Nobody waits for a note: it shares the commit of the next row, and without
+ * one it is written soon nevertheless. */
+static void test_notes_share_commits(void **state)
+{
+	enum { COUNT = 20 };
+	struct fixture *fixture = *state;
+	struct store_statistics statistics;
+
+	for (int i = 0; i < COUNT; i++) {
+		char id[16];
+		struct store_trace trace;
+
+		snprintf(id, sizeof(id), "N%d", i);
+		trace = trace_new(id, 1000);
+		put(fixture->store, &trace, NULL);
+		store_note_delivery(fixture->store, trace.id, SLICE("accept"),
+		    SLICE("250 2.0.0 ok"));
+		usleep(5000);
+	}
+	for (int tries = 0; tries < 500; tries++) {
+		statistics = store_statistics(fixture->store);
+		if (statistics.rows == 2 * (uint64_t)COUNT)
+			break;
+		usleep(10000);
+	}
+	assert_int_equal(statistics.rows, 2 * COUNT);
+	assert_in_range(statistics.commits, 1, COUNT + COUNT / 4);
+}
+
 static size_t list(struct fixture *fixture, const struct store_query *query,
     bool released_too, struct store_quarantined **ret)
 {
@@ -505,6 +534,7 @@ int main(void)
 	    UNIT(test_clean_text),
 	    UNIT(test_same_id),
 	    UNIT(test_note_delivery),
+	    UNIT(test_notes_share_commits),
 	    UNIT(test_quarantine),
 	    UNIT(test_whole_or_nothing),
 	    UNIT(test_large_message),
