@@ -76,11 +76,16 @@ class Gate:
                 'name': 'inside', 'networks': EVERYBODY,
                 'treat_as': 'internal'}]
         listeners = [listener('proxy', proxy_protocol=LOOPBACK),
-                     listener('xclient', xclient=LOOPBACK)]
+                     listener('xclient', xclient=LOOPBACK),
+                     listener('milter', 'milter')]
         self.gate = Gatehouse(folder, self.sink.route, zone,
                               listeners=listeners, limits=LIMITS, **changes)
         self.gate.start()
         self.ports = self.gate.ports
+
+    def port(self, protocol, client):
+        """Where a protocol is spoken; SMTP's listeners differ by client."""
+        return self.ports[client if protocol == 'smtp' else protocol]
 
     def pids(self):
         return [self.gate.process.pid, *self.gate.children().values()]

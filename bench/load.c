@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sends the corpus over a number of connections and measures.
  *
- *	load --corpus FOLDER --to PORT [--protocol smtp] [--connections 16]
+ *	load --corpus FOLDER --to PORT [--protocol smtp|milter] [--connections
+ *16]
  *	     [--messages 2000] [--per-connection 1] [--kind 4k]
  *	     [--client xclient|proxy|none] [--expect corpus|accept]
  *
@@ -102,19 +103,34 @@ void load_send(struct load_connection *connection, struct slice bytes)
 	connection->out[connection->out_count++] = bytes;
 }
 
-void load_say(struct load_connection *connection, const char *format, ...)
+/* Texts that follow each other are one piece. */
+void load_copy(struct load_connection *connection, struct slice bytes)
 {
 	char *line = connection->lines + connection->lines_len;
-	size_t room = sizeof(connection->lines) - connection->lines_len;
+	struct slice *last = connection->out_count
+				 ? &connection->out[connection->out_count - 1]
+				 : NULL;
+
+	require(bytes.len <= sizeof(connection->lines) - connection->lines_len);
+	memcpy(line, bytes.ptr, bytes.len);
+	connection->lines_len += bytes.len;
+	if (last && last->ptr + last->len == line)
+		last->len += bytes.len;
+	else
+		load_send(connection, slice_of(line, bytes.len));
+}
+
+void load_say(struct load_connection *connection, const char *format, ...)
+{
+	char line[2048];
 	va_list args;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(line, room, format, args);
+	len = vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	require(len >= 0 && (size_t)len < room);
-	connection->lines_len += (size_t)len;
-	load_send(connection, slice_of(line, (size_t)len));
+	require(len >= 0 && (size_t)len < sizeof(line));
+	load_copy(connection, slice_of(line, (size_t)len));
 }
 
 void load_close(struct load_connection *connection)
@@ -316,7 +332,8 @@ struct options {
 	uint64_t port, connections, messages;
 };
 
-static const struct load_protocol *const protocols[] = {&load_smtp};
+static const struct load_protocol *const protocols[] = {
+    &load_smtp, &load_milter};
 
 static bool set_protocol(struct load *load, const char *name)
 {

@@ -2,9 +2,9 @@
 /* bench/load.h - what the driver offers to a protocol, and wants from it.
  *
  * The driver (load.c) has the sockets, the clock and the figures; a protocol
- * (load_smtp.c) knows what to say and what an answer means.  Another protocol
- * is another struct load_protocol and a row in load.c: it gets the connected
- * connection, asks for messages, and tells the verdict of each.
+ * (load_smtp.c, load_milter.c) knows what to say and what an answer means.
+ * Another protocol is another struct load_protocol and a row in load.c: it gets
+ * the connected connection, asks for messages, and tells the verdict of each.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -18,7 +18,7 @@ struct load_settings {
 	uint64_t per_connection; /* messages on one connection */
 };
 
-enum { LOAD_INPUT_MAX = 16384, LOAD_OUTPUT_MAX = 8, LOAD_LINE_MAX = 2048 };
+enum { LOAD_INPUT_MAX = 16384, LOAD_OUTPUT_MAX = 256, LOAD_LINE_MAX = 32768 };
 
 struct load;
 
@@ -55,7 +55,7 @@ struct load_protocol {
 	size_t (*input)(struct load_connection *connection, struct slice in);
 };
 
-extern const struct load_protocol load_smtp;
+extern const struct load_protocol load_smtp, load_milter;
 
 /* The next message, its clock started; NULL: none is left. */
 const struct corpus_message *load_next(struct load_connection *connection);
@@ -63,8 +63,11 @@ const struct corpus_message *load_next(struct load_connection *connection);
 /* The current message has this verdict. */
 void load_done(struct load_connection *connection, enum bench_verdict verdict);
 
-/* bytes must stay; text is copied, at most LOAD_LINE_MAX till all is sent. */
+/* bytes must stay. */
 void load_send(struct load_connection *connection, struct slice bytes);
+
+/* Copied: at most LOAD_LINE_MAX until all is sent. */
+void load_copy(struct load_connection *connection, struct slice bytes);
 void load_say(struct load_connection *connection, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
