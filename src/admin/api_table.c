@@ -50,12 +50,12 @@ static bool milter_lives(struct buf *body)
 static unsigned int answer_ready(struct admin_state *state, struct buf *body)
 {
 	struct err err = {.kind = E_NONE};
-	bool lives = smtp_lives(body) & milter_lives(body);
+	bool smtp = smtp_lives(body), milter = milter_lives(body);
 	bool stores = readiness_store(state, &err);
 
 	if (!stores)
 		buf_add_format(body, "store: %s\n", err_kind_name(err.kind));
-	if (!lives || !stores)
+	if (!smtp || !milter || !stores)
 		return 503;
 	buf_add_text(body, "ready\n");
 	return 200;

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole milter on loopback: many connections, limits, reload, drain. */
+#include "milter/milter_server.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/log.h"
+
+enum { WAIT_MS = 5000 };
+
+struct fixture {
+	struct config *config;
+	struct milter_server *server;
+	int listening;
+	struct sockaddr_in address;
+};
+
+static struct config *make_config(void)
+{
+	struct config *config = config_default();
+
+	config->hostname = SLICE("mx.example");
+	config->limits = limits_default;
+	config->limits.drain_timeout = 500;
+	config->spool_directory = SLICE("/tmp");
+	return config;
+}
+
+static void start(struct fixture *fixture, uint64_t connections)
+{
+	socklen_t size = sizeof(fixture->address);
+	struct milter_server_socket socket_;
+	struct milter_server_settings settings = {
+	    .socket_count = 1, .sockets = &socket_};
+	struct err err = {0};
+
+	*fixture = (struct fixture){.config = make_config()};
+	fixture->config->limits.connections = connections;
+	fixture->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fixture->address.sin_family = AF_INET;
+	fixture->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fixture->listening,
+			     (struct sockaddr *)&fixture->address, size),
+	    0);
+	assert_int_equal(listen(fixture->listening, 1000), 0);
+	getsockname(
+	    fixture->listening, (struct sockaddr *)&fixture->address, &size);
+	socket_ = (struct milter_server_socket){
+	    fixture->listening, SLICE("mta")};
+	settings.gate.config = fixture->config;
+	assert_true(milter_server_start(&settings, &fixture->server, &err));
+}
+
+static void stop(struct fixture *fixture)
+{
+	milter_server_drain(fixture->server);
+	milter_server_wait(fixture->server);
+	config_release(fixture->config);
+	close(fixture->listening);
+}
+
+static int dial(const struct fixture *fixture)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)&fixture->address,
+			     sizeof(fixture->address)),
+	    0);
+	io_set_nonblocking(fd, NULL);
+	return fd;
+}
+
+/* Whole packets. */
+static const struct slice hello = SLICE_INIT(
+    "\0\0\0\xdO\0\0\0\6\0\0\0\x3f\0\x1f\xff\xff");
+static const struct slice client = SLICE_INIT("\0\0\0\4Ca\0U");
+static const struct slice envelope = SLICE_INIT("\0\0\0\7M<a@b>\0"
+						"\0\0\0\7R<a@b>\0");
+static const struct slice content = SLICE_INIT("\0\0\0\6LX\0 v\0");
+static const struct slice end = SLICE_INIT("\0\0\0\1E");
+
+static void say(int fd, struct slice octets)
+{
+	assert_true(io_write_all(fd, octets, deadline_in(WAIT_MS), NULL));
+}
+
+static void hear(int fd, size_t size)
+{
+	char memory[64];
+
+	while (size) {
+		size_t count = 0;
+
+		assert_true(io_read_some(
+		    fd, memory, size, deadline_in(WAIT_MS), &count, NULL));
+		assert_true(count > 0);
+		size -= count;
+	}
+}
+
+static bool is_closed(int fd)
+{
+	char memory[64];
+	size_t count = 1;
+
+	return !io_read_some(fd, memory, sizeof(memory), deadline_in(WAIT_MS),
+		   &count, NULL) ||
+	       count == 0;
+}
+
+static void wait_for(const struct fixture *fixture, uint64_t connections)
+{
+	struct deadline deadline = deadline_in(WAIT_MS);
+
+	while (milter_server_statistics(fixture->server).connections !=
+	       connections) {
+		assert_false(deadline_passed(deadline));
+		usleep(1000);
+	}
+}
+
+static int dial_mail(const struct fixture *fixture)
+{
+	int fd = dial(fixture);
+
+	say(fd, hello);
+	hear(fd, 17);
+	say(fd, client);
+	say(fd, envelope);
+	return fd;
+}
+
+static void finish_mail(int fd)
+{
+	say(fd, content);
+	say(fd, end);
+	hear(fd, 5);
+}
+
+/* Sessions that wait cost no thread. */
+static void test_parking(void **state)
+{
+	enum { COUNT = 300 };
+	struct milter_server_statistics statistics;
+	struct fixture fixture;
+	int fds[COUNT];
+
+	(void)state;
+	start(&fixture, 1000);
+	for (int i = 0; i < COUNT; i++)
+		fds[i] = dial_mail(&fixture);
+	for (int tries = 0; tries < WAIT_MS; tries++) {
+		statistics = milter_server_statistics(fixture.server);
+		if (statistics.parked == COUNT)
+			break;
+		usleep(1000);
+	}
+	assert_int_equal(statistics.parked, COUNT);
+	assert_in_range(statistics.threads, 0, COUNT / 2);
+	for (int i = 0; i < COUNT; i++)
+		finish_mail(fds[i]);
+	statistics = milter_server_statistics(fixture.server);
+	assert_int_equal(statistics.messages, COUNT);
+	for (int i = 0; i < COUNT; i++)
+		close(fds[i]);
+	wait_for(&fixture, 0);
+	stop(&fixture);
+}
+
+static void *send_many(void *argument)
+{
+	const struct fixture *fixture = argument;
+
+	for (int i = 0; i < 20; i++) {
+		int fd = dial_mail(fixture);
+
+		finish_mail(fd);
+		say(fd, envelope);
+		finish_mail(fd);
+		/* Every other one goes away in the middle. */
+		if (i % 2)
+			say(fd, envelope);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void test_many(void **state)
+{
+	struct fixture fixture;
+	pthread_t threads[8];
+
+	(void)state;
+	start(&fixture, 1000);
+	for (int i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, send_many, &fixture);
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	wait_for(&fixture, 0);
+	assert_int_equal(
+	    milter_server_statistics(fixture.server).messages, 8 * 40);
+	stop(&fixture);
+}
+
+static void test_full(void **state)
+{
+	struct fixture fixture;
+	int first, second;
+
+	(void)state;
+	start(&fixture, 1);
+	first = dial_mail(&fixture);
+	second = dial(&fixture);
+	assert_true(is_closed(second));
+	finish_mail(first);
+	close(first);
+	close(second);
+	wait_for(&fixture, 0);
+	assert_int_equal(milter_server_statistics(fixture.server).refused, 1);
+	stop(&fixture);
+}
+
+/* A new limit holds for connections that come, a new hostname for messages
+ * that begin. */
+static void test_reload(void **state)
+{
+	struct fixture fixture;
+	struct gate_context gate = {0};
+	int first, second;
+
+	(void)state;
+	start(&fixture, 1000);
+	first = dial_mail(&fixture);
+	gate.config = make_config();
+	gate.config->limits.connections = 1;
+	milter_server_reload(fixture.server, &gate);
+	config_release(gate.config);
+	second = dial(&fixture);
+	assert_true(is_closed(second));
+	finish_mail(first);
+	say(first, envelope);
+	finish_mail(first);
+	close(first);
+	close(second);
+	stop(&fixture);
+}
+
+/* Idle ones end at once, a message may finish, one that does not is cut. */
+static void test_drain(void **state)
+{
+	struct fixture fixture;
+	int idle, busy, stuck;
+
+	(void)state;
+	start(&fixture, 1000);
+	idle = dial(&fixture);
+	say(idle, hello);
+	hear(idle, 17);
+	busy = dial_mail(&fixture);
+	stuck = dial_mail(&fixture);
+	wait_for(&fixture, 3);
+	usleep(50 * 1000);
+	milter_server_drain(fixture.server);
+	assert_true(is_closed(idle));
+	finish_mail(busy);
+	assert_true(is_closed(busy));
+	assert_true(is_closed(stuck));
+	close(idle);
+	close(busy);
+	close(stuck);
+	stop(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_parking),
+	    cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_drain),
+	};
+
+	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
