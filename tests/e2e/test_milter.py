@@ -2,8 +2,10 @@
 """Postfix asks Gatehouse as its milter, and delivers itself."""
 import os
 import pwd
+import shutil
 import socket
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -345,3 +347,61 @@ def test_many_sessions(pair):
     assert len(replies) == 50 and all(r[:3] == '250' for r in replies), replies
     assert len(pair.arrived(wanted=50, seconds=30)) == 50
     pair.gate.metric('gatehouse_milter_connections', 0)
+
+
+MILTERTEST = r'''
+conn = mt.connect("inet:PORT@127.0.0.1")
+assert(conn ~= nil, "connect")
+assert(mt.negotiate(conn, VERSION, ACTIONS, STEPS) == nil, "negotiate")
+assert(mt.test_action(conn, SMFIF_ADDHDRS), "may add")
+assert(mt.test_action(conn, SMFIF_CHGHDRS), "may change")
+mt.macro(conn, SMFIC_CONNECT, "j", "mx.agency.example")
+assert(mt.conninfo(conn, "mail.shop.example", "192.0.2.10") == nil)
+assert(mt.helo(conn, "mail.shop.example") == nil)
+
+function message(from)
+    mt.macro(conn, SMFIC_MAIL, "i", "Q1")
+    assert(mt.mailfrom(conn, "<news@shop.example>", "SIZE=100") == nil)
+    assert(mt.rcptto(conn, "<user@agency.example>") == nil)
+    assert(mt.header(conn, "From", from) == nil)
+    assert(mt.header(conn, "Date", "Mon, 04 Jan 2027 10:00:00 +0000") == nil)
+    assert(mt.header(conn, "Subject", "folded\n\tsubject") == nil)
+    assert(mt.header(conn, "Authentication-Results",
+                     "mx1.agency.example; dkim=pass") == nil)
+    assert(mt.eoh(conn) == nil)
+    assert(mt.bodystring(conn, "Hello.\r\n") == nil)
+    assert(mt.eom(conn) == nil, "end of message")
+end
+
+for i = 1, 3 do
+    message("news@shop.example")
+    assert(mt.getreply(conn) == SMFIR_CONTINUE, "accepted")
+    assert(mt.eom_check(conn, MT_HDRDELETE, "Authentication-Results"))
+    assert(mt.eom_check(conn, MT_HDRINSERT, "Authentication-Results"))
+    mt.echo("added " .. mt.getheader(conn, "Authentication-Results", 0))
+    message("service@bank.example")
+    assert(mt.getreply(conn) == SMFIR_REPLYCODE, "refused")
+    assert(mt.mailfrom(conn, "<news@shop.example>") == nil)
+    assert(mt.abort(conn) == nil)
+end
+mt.disconnect(conn)
+mt.echo("well")
+'''
+
+
+@pytest.mark.parametrize('version, actions, steps', [
+    (2, 0x1f, 0x7f), (2, 0x3f, 0x7f), (3, 0x3f, 0x17f), (4, 0x3f, 0x3ff),
+    (6, 0x3f, 0x1fffff), (6, 0x1ff, 0x1fffff), (6, 0x1ff, 0xff)])
+def test_libmilters_own_peer(make_gate, folder, version, actions, steps):
+    """An MTA's side that is neither ours nor Postfix's: miltertest."""
+    assert shutil.which('miltertest'), 'apt-get install miltertest'
+    gate = make_gate(zone=ZONE, **milter_changes())
+    script = MILTERTEST
+    for name, number in (('PORT', gate.ports['mta']), ('VERSION', version),
+                         ('ACTIONS', actions), ('STEPS', steps)):
+        script = script.replace(name, str(number))
+    (folder / 'script').write_text(script)
+    done = subprocess.run(['miltertest', '-s', folder / 'script'],
+                          capture_output=True, text=True, timeout=60)
+    assert 'well' in done.stdout, (done, gate.log())
+    assert 'added' in done.stdout and 'spf=pass' in done.stdout, done
