@@ -78,6 +78,16 @@ static void add_heartbeats(struct buf *out)
 	}
 }
 
+static void add_start(const struct metrics *metrics, struct buf *out)
+{
+	static const char name[] = "gatehouse_start_time_seconds";
+
+	add_head(
+	    out, name, "When the service started, since 1970.", METRIC_GAUGE);
+	buf_add_format(
+	    out, "%s %lld\n", name, (long long)metrics_created_at(metrics));
+}
+
 void exposition_render(
     const struct metrics *metrics, const uint64_t *store_size, struct buf *out)
 {
@@ -92,6 +102,7 @@ void exposition_render(
 		else
 			add_values(metrics, (enum metric)i, out);
 	}
+	add_start(metrics, out);
 	add_heartbeats(out);
 	if (!store_size)
 		return;

@@ -270,6 +270,8 @@ static void test_metrics(void **state)
 	    has(body, "_decide_duration_seconds_bucket{le=\"+Inf\"} 2\n"));
 	assert_true(has(body, "_decide_duration_seconds_sum 99.0015"));
 	assert_true(has(body, "_decide_duration_seconds_count 2\n"));
+	assert_true(has(body, "\ngatehouse_start_time_seconds "));
+	assert_false(has(body, "\ngatehouse_start_time_seconds 0\n"));
 	assert_true(has(body, "heartbeat_age_seconds{process=\"smtp\"} "));
 }
 
@@ -332,6 +334,8 @@ static void test_page(void **state)
 	for (size_t i = 0; i < METRIC_COUNT; i++)
 		add_row(page, &metric_specs[i]);
 	buf_add_text(page,
+	    "| `gatehouse_start_time_seconds` | gauge |  | When the service "
+	    "started, since 1970. |\n"
 	    "| `gatehouse_heartbeat_age_seconds` | gauge | process | Since a "
 	    "process last said that it is alive. |\n"
 	    "| `gatehouse_store_size_bytes` | gauge |  | Of the database and "

@@ -22,6 +22,7 @@ struct metrics {
 	uint32_t magic;
 	uint64_t fingerprint;
 	uint32_t offset[METRIC_COUNT];
+	int64_t created_at;			  /* seconds since 1970 */
 	_Atomic int64_t heartbeat[PROCESS_COUNT]; /* monotonic ms */
 	_Atomic int64_t slot[SLOTS_MAX];
 };
@@ -106,6 +107,7 @@ bool metrics_create(struct metrics **ret, int *ret_fd, struct err *err)
 		return false;
 	}
 	lay_out(metrics);
+	metrics->created_at = clock_now(NULL);
 	*ret = metrics;
 	*ret_fd = fd;
 	return true;
@@ -138,6 +140,11 @@ void metrics_close(struct metrics *metrics)
 {
 	if (metrics)
 		munmap(metrics, sizeof(*metrics));
+}
+
+int64_t metrics_created_at(const struct metrics *metrics)
+{
+	return metrics->created_at;
 }
 
 void metrics_use(struct metrics *metrics)

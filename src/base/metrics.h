@@ -103,6 +103,9 @@ bool metrics_open(int fd, struct metrics **ret, struct err *err);
 /* Unmaps.  Not while metrics_use still names it. */
 void metrics_close(struct metrics *metrics);
 
+/* Seconds since 1970 UTC: when the supervisor started. */
+int64_t metrics_created_at(const struct metrics *metrics);
+
 /* What the functions below count into from now on; NULL: nothing.  Once, at
  * the start of a process, before its threads. */
 void metrics_use(struct metrics *metrics);

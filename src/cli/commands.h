@@ -19,5 +19,6 @@ extern const struct command command_quarantine_show;
 extern const struct command command_report_own_domain;
 extern const struct command command_serve;
 extern const struct command command_spf;
+extern const struct command command_status;
 
 #endif

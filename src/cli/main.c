@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
     &command_quarantine_delete,
     &command_report_own_domain,
     &command_spf,
+    &command_status,
     NULL,
 };
 
