@@ -8,7 +8,7 @@ T ?= 10
 MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
 .PHONY: all setup run test check check-all sanitize clang tidy fuzz bench install \
-	uninstall format clean
+	uninstall deb format clean
 
 all: setup
 	@ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
@@ -58,6 +58,10 @@ install: all
 # What the last install put there.
 uninstall:
 	ninja -C $(BUILD) uninstall
+
+# A Debian package in build-deb/; packaging/packages-deb.txt.
+deb:
+	@tools/make-deb build-deb
 
 format:
 	clang-format-14 -i src/*/*.[ch]
