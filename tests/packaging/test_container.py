@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""packaging/Containerfile: what it copies is there, and it is never root."""
+import os
+import pathlib
+import re
+
+SOURCE = pathlib.Path(os.environ.get('GATEHOUSE_SOURCE', '.')).resolve()
+LINES = (SOURCE / 'packaging/Containerfile').read_text() \
+    .replace('\\\n', ' ').split('\n')
+
+
+def words(instruction):
+    return [line.split()[1:] for line in LINES
+            if line.startswith(instruction + ' ')]
+
+
+def test_sources_exist():
+    copied = [sources[:-1] for sources in words('COPY')
+              if not sources[0].startswith('--from=')]
+    assert len(copied) > 5
+    for source in sum(copied, []):
+        assert (SOURCE / source).exists(), source
+
+
+def test_what_the_build_reads_is_copied():
+    copied = {source.split('/')[0] for one in words('COPY') for source in one}
+    text = (SOURCE / 'meson.build').read_text()
+    for folder in re.findall(r"subdir\('([^'/]+)", text):
+        assert folder in copied, folder
+
+
+def test_only_debian_and_not_root():
+    assert {one[0] for one in words('FROM')} == {'debian:12'}
+    assert words('USER') == [['gatehouse']]
+    last = max(i for i, line in enumerate(LINES) if line.startswith('RUN'))
+    assert LINES.index('USER gatehouse') > last
+    assert not words('ADD')
+
+
+def test_libraries_are_those_of_the_package():
+    """Each -dev package that the program links has its library here."""
+    image = ' '.join(LINES)
+    for name in ('fyaml', 'idn2', 'jansson', 'microhttpd', 'psl', 'sqlite3',
+                 'ssl', 'systemd', 'unbound'):
+        assert re.search(rf'\blib{name}[-\d]', image), name
