@@ -97,11 +97,32 @@ static bool read_to_end(
 	return true;
 }
 
+int io_open(const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	do
+		fd = open(path, flags, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+int io_sync(int fd)
+{
+	int result;
+
+	do
+		result = fsync(fd);
+	while (result < 0 && errno == EINTR);
+	return result;
+}
+
 bool io_read_file(struct arena *arena, const char *path, size_t max,
     struct slice *ret, struct err *err)
 {
 	bool is_stdin = !strcmp(path, "-");
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int fd = is_stdin ? STDIN_FILENO
+			  : io_open(path, O_RDONLY | O_CLOEXEC, 0);
 	bool ok;
 
 	if (fd < 0)
@@ -115,12 +136,12 @@ bool io_read_file(struct arena *arena, const char *path, size_t max,
 
 bool io_sync_directory(const char *path, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = io_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	bool ok;
 
 	if (fd < 0)
 		return err_set_errno(err, "%s", path);
-	ok = fsync(fd) == 0 || err_set_errno(err, "fsync %s", path);
+	ok = io_sync(fd) == 0 || err_set_errno(err, "fsync %s", path);
 	close(fd);
 	return ok;
 }

@@ -34,6 +34,10 @@ bool io_write_all(
 bool io_read_file(struct arena *arena, const char *path, size_t max,
     struct slice *ret, struct err *err);
 
+/* open(2) and fsync(2); EINTR, which network file systems know, is retried. */
+int io_open(const char *path, int flags, mode_t mode);
+int io_sync(int fd);
+
 /* fsync(2) of a directory, so that a name in it is durable. */
 bool io_sync_directory(const char *path, struct err *err);
 

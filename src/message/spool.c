@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 
 /* Small pieces are collected into writes of this size. */
 enum { WRITE_SIZE = 256 * 1024 };
@@ -85,7 +86,7 @@ static bool open_failed(const struct spool *spool, struct err *err)
 
 static bool open_file(struct spool *spool, struct err *err)
 {
-	spool->fd = open(spool->directory, O_TMPFILE | O_RDWR | O_CLOEXEC,
+	spool->fd = io_open(spool->directory, O_TMPFILE | O_RDWR | O_CLOEXEC,
 	    S_IRUSR | S_IWUSR);
 	/* An old kernel ignores the flag and sees a directory opened for
 	 * writing: EISDIR. */

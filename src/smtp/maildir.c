@@ -192,12 +192,12 @@ static bool write_file(struct arena *arena, const struct file *file,
 	struct writer writer = {.bytes = arena_alloc(arena, CHUNK)};
 	bool ok;
 
-	writer.fd = open(file->temporary,
+	writer.fd = io_open(file->temporary,
 	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
 	if (writer.fd < 0)
 		return err_set_errno(err, "%s", file->temporary);
 	ok = write_message(&writer, top, pieces, err);
-	if (ok && fsync(writer.fd) < 0)
+	if (ok && io_sync(writer.fd) < 0)
 		ok = write_failed("fsync", err);
 	if (close(writer.fd) < 0 && ok)
 		ok = write_failed("close", err);
