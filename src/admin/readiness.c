@@ -44,9 +44,9 @@ bool readiness_store_size(struct admin_state *state, uint64_t *ret)
 {
 	bool ok;
 
-	if (!*state->store_url)
+	/* A scrape does not wait for a probe of a locked store. */
+	if (!*state->store_url || pthread_mutex_trylock(&state->lock) != 0)
 		return false;
-	pthread_mutex_lock(&state->lock);
 	ok = open_store(state, NULL);
 	if (ok)
 		*ret = store_statistics(state->store).size_bytes;
