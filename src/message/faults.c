@@ -2,10 +2,9 @@
 #include "message/faults.h"
 
 #include "base/ascii.h"
+#include "base/lines.h"
 #include "base/require.h"
 #include "base/text.h"
-
-enum { LINE_MAX_OCTETS = 998 }; /* RFC 5322 section 2.1.1 */
 
 static const struct {
 	const char *name, *help;
@@ -187,7 +186,7 @@ struct faults faults_of_headers(const struct header_list *list)
 static void end_line(
     struct fault_scan *state, size_t length, struct faults *faults)
 {
-	if (length > LINE_MAX_OCTETS)
+	if (length > LINES_SHORT)
 		faults_add(faults, FAULT_LINE_TOO_LONG);
 	state->line_length = 0;
 }
@@ -219,14 +218,39 @@ static void scan_line_piece(struct fault_scan *state, struct slice piece,
 	state->after_cr = false;
 }
 
+/* Past lines that have nothing odd but perhaps their length.  False: the
+ * next one has to be looked at. */
+static bool skip_ordinary(
+    struct fault_scan *state, struct slice *bytes, struct faults *faults)
+{
+	size_t count, longest = 0;
+
+	if (state->after_cr || bytes->ptr[0] == '\n')
+		return false;
+	count = lines_ordinary(*bytes);
+	if (!count)
+		return false;
+	state->line_length = lines_measure(
+	    slice_sub(*bytes, 0, count), state->line_length, &longest);
+	if (longest)
+		faults_add(faults, FAULT_LINE_TOO_LONG);
+	state->after_cr = bytes->ptr[count - 1] == '\r';
+	*bytes = slice_from_pos(*bytes, count);
+	return true;
+}
+
 struct faults faults_of_bytes(struct fault_scan *state, struct slice bytes)
 {
 	struct faults faults = {0};
 
 	while (bytes.len) {
-		size_t at = slice_find(bytes, '\n');
-		bool ended = at < bytes.len;
+		size_t at;
+		bool ended;
 
+		if (skip_ordinary(state, &bytes, &faults))
+			continue;
+		at = slice_find(bytes, '\n');
+		ended = at < bytes.len;
 		scan_line_piece(state, slice_sub(bytes, 0, at), ended, &faults);
 		bytes = slice_from_pos(bytes, at + 1);
 	}

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -116,6 +117,53 @@ static void test_long_line(void **state)
 	arena_free(arena);
 }
 
+/* Mostly ordinary lines, here and there something odd. */
+static void make_random(unsigned int *seed, char *text, size_t len)
+{
+	static const char odd[] = "\r\n.\0x";
+	size_t line = (size_t)rand_r(seed) % 1100;
+	size_t rareness = 20 + (size_t)rand_r(seed) % 4000;
+
+	for (size_t i = 0; i < len; i++) {
+		size_t place = i % (line + 2);
+
+		text[i] = "x\r\n"[place < line ? 0 : place - line + 1];
+		if ((size_t)rand_r(seed) % rareness == 0)
+			text[i] = odd[(size_t)rand_r(seed) % 5];
+	}
+}
+
+/* Octet by octet the same faults as in large pieces. */
+static void test_pieces(void **state)
+{
+	char text[3000];
+	unsigned int seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		struct fault_scan large = {.in_body = true}, small = large;
+		struct faults found = {0}, wanted = {0};
+		size_t cut = (size_t)rand_r(&seed) % sizeof(text);
+
+		make_random(&seed, text, sizeof(text));
+		found.bits = faults_of_bytes(&large, slice_of(text, cut)).bits;
+		found.bits |= faults_of_bytes(
+		    &large, slice_of(text + cut, sizeof(text) - cut))
+				  .bits;
+		for (size_t i = 0; i < sizeof(text); i++)
+			wanted.bits |=
+			    faults_of_bytes(&small, slice_of(text + i, 1)).bits;
+		/* Whether a bare CR counts for its line depends on pieces. */
+		if (found.bits != wanted.bits ||
+		    large.after_cr != small.after_cr ||
+		    (large.line_length != small.line_length &&
+			!faults_has(found, FAULT_BARE_CR)))
+			fail_msg("round %d: %llx, not %llx", round,
+			    (unsigned long long)found.bits,
+			    (unsigned long long)wanted.bits);
+	}
+}
+
 static void test_edits(void **state)
 {
 	struct arena *arena = arena_new(0);
@@ -173,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_long_line),
+	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_edits),
 	    cmocka_unit_test(test_strongest_verdict_stands),
 	};

@@ -1,11 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/data.h"
 
+#include "base/lines.h"
+
 static void add_to_line(struct data_reader *reader, size_t count)
 {
 	reader->line_length += count;
 	if (reader->line_length > reader->longest_line)
 		reader->longest_line = reader->line_length;
+}
+
+/* So many octets, in a line or at its start, have nothing that ends a run. */
+static size_t take_ordinary(struct data_reader *reader, struct slice input)
+{
+	size_t count, longest = 0;
+	char last;
+
+	if (input.ptr[0] == '\n')
+		return 0;
+	count = lines_ordinary(input);
+	if (!count)
+		return 0;
+	reader->line_length = lines_measure(
+	    slice_sub(input, 0, count), reader->line_length, &longest);
+	if (longest > reader->longest_line)
+		reader->longest_line = longest;
+	add_to_line(reader, 0);
+	last = input.ptr[count - 1];
+	reader->state = last == '\r'   ? DATA_AFTER_CR
+			: last == '\n' ? DATA_AT_LINE
+				       : DATA_IN_LINE;
+	return count;
 }
 
 /* The length of the run of content at the front: up to a dot that starts a
@@ -16,7 +41,7 @@ static size_t measure_run(
 	size_t at = 0;
 
 	while (at < input.len) {
-		size_t cr;
+		size_t cr, ordinary;
 
 		if (reader->state == DATA_AFTER_CR) {
 			if (input.ptr[at] != '\n') {
@@ -31,6 +56,10 @@ static size_t measure_run(
 		if (reader->state == DATA_AT_LINE && !reader->chunks &&
 		    input.ptr[at] == '.')
 			return at;
+		ordinary = take_ordinary(reader, slice_from_pos(input, at));
+		at += ordinary;
+		if (ordinary)
+			continue;
 		reader->state = DATA_IN_LINE;
 		cr = slice_find(slice_from_pos(input, at), '\r');
 		if (slice_find(slice_sub(input, at, cr), '\n') < cr) {

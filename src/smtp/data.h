@@ -30,7 +30,8 @@ enum data_state {
 struct data_reader {
 	bool chunks; /* BDAT: dots mean nothing, and there is no end */
 	enum data_state state;
-	uint64_t line_length, longest_line; /* without CR LF */
+	/* Without CR LF.  Lines of up to 998 octets may not be counted. */
+	size_t line_length, longest_line;
 };
 
 /* Takes the next run from the front of *input; call until DATA_MORE.  Pieces

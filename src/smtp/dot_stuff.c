@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/lines.h"
+
 /* A line starts after CR LF alone: only there a dot means something to a
  * correct server.  One after a bare LF is doubled nevertheless: a server that
  * takes LF for a line end must not see the end of data there (and messages
@@ -36,8 +38,10 @@ struct slice dot_stuff_next(
 		return slice_sub(text, 0, 0);
 	}
 	while (at < text.len) {
-		const char *end = memchr(text.ptr + at, '\n', text.len - at);
+		const char *end;
 
+		at += lines_ordinary(slice_from_pos(text, at));
+		end = memchr(text.ptr + at, '\n', text.len - at);
 		at = end ? (size_t)(end - text.ptr) + 1 : text.len;
 		if (at < text.len && text.ptr[at] == '.')
 			break;

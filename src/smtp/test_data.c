@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -135,12 +136,73 @@ static void test_line_length(void **state)
 	buf_release(&content);
 }
 
+/* Mostly ordinary lines, here and there something odd. */
+static void make_random(unsigned int *seed, char *text, size_t len)
+{
+	static const char odd[] = "\r\n.\0x";
+	size_t line = (size_t)rand_r(seed) % 1100;
+	size_t rareness = 20 + (size_t)rand_r(seed) % 20000;
+
+	for (size_t i = 0; i < len; i++) {
+		size_t place = i % (line + 2);
+
+		text[i] = "x\r\n"[place < line ? 0 : place - line + 1];
+		if (place == 0 && rand_r(seed) % 20 == 0)
+			text[i] = '.';
+		if ((size_t)rand_r(seed) % rareness == 0)
+			text[i] = odd[(size_t)rand_r(seed) % 5];
+	}
+}
+
+/* Octets one by one are what they are in large pieces. */
+static void test_pieces(void **state)
+{
+	char text[3000];
+	unsigned int seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		struct data_reader large = {.chunks = round % 4 == 0};
+		struct data_reader small = large;
+		enum data_event event, wanted = DATA_MORE;
+		struct slice rest = slice_of(text, sizeof(text));
+		struct buf content, octets;
+		size_t at = 0;
+
+		make_random(&seed, text, sizeof(text));
+		buf_init(&content, sizeof(text));
+		buf_init(&octets, sizeof(text));
+		event = feed(&large, &rest, &content);
+		while (at < sizeof(text) && wanted == DATA_MORE) {
+			struct slice one = slice_of(text + at++, 1);
+
+			wanted = feed(&small, &one, &octets);
+		}
+		assert_int_equal(event, wanted);
+		if (event == DATA_END || event == DATA_MORE) {
+			assert_int_equal(rest.len, sizeof(text) - at);
+			assert_true(
+			    slice_eq(buf_slice(&content), buf_slice(&octets)));
+			assert_int_equal(large.state, small.state);
+			assert_int_equal(large.line_length, small.line_length);
+			if (small.longest_line > 998)
+				assert_int_equal(
+				    large.longest_line, small.longest_line);
+			else
+				assert_true(large.longest_line <= 998);
+		}
+		buf_release(&content);
+		buf_release(&octets);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_split),
 	    cmocka_unit_test(test_chunks),
 	    cmocka_unit_test(test_line_length),
+	    cmocka_unit_test(test_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
