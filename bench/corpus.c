@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-
 const char *const bench_verdict_names[BENCH_VERDICTS] = {
     [BENCH_ACCEPT] = "accept",
     [BENCH_REJECT] = "reject",
@@ -35,29 +33,8 @@ static bool map_file(struct arena *arena, const char *folder, const char *name,
 	return true;
 }
 
-/* RFC 5321 section 4.5.2. */
-static struct slice wire_form(struct arena *arena, struct slice octets)
-{
-	struct buf *wire;
-	size_t line = 0, end;
-
-	if (!slice_starts(octets, SLICE(".")) &&
-	    slice_find_slice(octets, SLICE("\r\n.")) == octets.len)
-		return octets;
-	wire = buf_in_arena(arena, 2 * octets.len);
-	for (; line < octets.len; line = end) {
-		struct slice rest = slice_from_pos(octets, line);
-
-		end = line + slice_find(rest, '\n') + 1;
-		if (rest.ptr[0] == '.')
-			buf_add_byte(wire, '.');
-		buf_add(wire, slice_sub(octets, line, end - line));
-	}
-	return buf_slice(wire);
-}
-
-static bool read_line(struct arena *arena, struct slice line,
-    struct slice octets, struct corpus_message *ret)
+static bool read_line(
+    struct slice line, struct slice octets, struct corpus_message *ret)
 {
 	enum { OFFSET, SIZE, KIND, VERDICT, KEY, IP, HELO, SENDER, RCPT, COLS };
 	struct slice columns[COLS];
@@ -79,9 +56,8 @@ static bool read_line(struct arena *arena, struct slice line,
 	    .client_ip = columns[IP],
 	    .helo = columns[HELO],
 	    .sender = columns[SENDER],
-	    .recipient = columns[RCPT],
+	    .recipients = columns[RCPT],
 	};
-	ret->wire = wire_form(arena, ret->octets);
 	return true;
 }
 
@@ -107,7 +83,7 @@ bool corpus_open(struct arena *arena, const char *folder, struct slice kind,
 	messages = ARENA_ARRAY(
 	    arena, count_lines(index) + 1, struct corpus_message);
 	while (slice_split(index, '\n', &line, &index)) {
-		if (!read_line(arena, line, octets, &messages[count]))
+		if (!read_line(line, octets, &messages[count]))
 			return err_set(err, E_SYNTAX, "%s/index: %.*s", folder,
 			    SLICE_ARGS(line));
 		if (slice_empty(kind) || slice_eq(messages[count].kind, kind))

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/corpus.h - the messages that make-corpus wrote.
  *
- * Octets are mapped and never copied, except for messages with a line that
- * begins with a dot: their form on the wire is made while opening.
+ * Octets are mapped and never copied.
  */
 #ifndef BENCH_CORPUS_H
 #define BENCH_CORPUS_H
@@ -26,16 +25,17 @@ extern const char *const bench_verdict_names[BENCH_VERDICTS];
 
 struct corpus_message {
 	struct slice octets; /* as a milter gets it */
-	struct slice wire;   /* dots doubled, without the final dot */
 	struct slice kind;   /* "4k" */
 	enum bench_verdict expected;
 	bool is_rsa;
-	struct slice client_ip, helo, sender, recipient;
+	struct slice client_ip, helo, sender;
+	struct slice recipients; /* one or more, with commas between */
+	struct slice prepared;	 /* the protocol's own */
 };
 
 struct corpus {
 	size_t count;
-	const struct corpus_message *messages;
+	struct corpus_message *messages;
 };
 
 /* Only messages of this kind; empty: all.  False: E_IO, E_SYNTAX. */

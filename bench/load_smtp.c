@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SMTP as a sending server speaks it: MAIL, RCPT and DATA in one piece. */
+#include "base/buf.h"
 #include "load.h"
 
 enum step {
@@ -12,6 +13,34 @@ enum step {
 	STEP_CONTENT,
 	STEP_QUIT,
 };
+
+/* RFC 5321 section 4.5.2: dots doubled.  Before the clock starts. */
+static struct slice wire_form(struct arena *arena, struct slice octets)
+{
+	struct buf *wire;
+	size_t line = 0, end;
+
+	if (!slice_starts(octets, SLICE(".")) &&
+	    slice_find_slice(octets, SLICE("\r\n.")) == octets.len)
+		return octets;
+	wire = buf_in_arena(arena, 2 * octets.len);
+	for (; line < octets.len; line = end) {
+		struct slice rest = slice_from_pos(octets, line);
+
+		end = line + slice_find(rest, '\n') + 1;
+		if (rest.ptr[0] == '.')
+			buf_add_byte(wire, '.');
+		buf_add(wire, slice_sub(octets, line, end - line));
+	}
+	return buf_slice(wire);
+}
+
+static void prepare(struct arena *arena, struct corpus *corpus)
+{
+	for (size_t i = 0; i < corpus->count; i++)
+		corpus->messages[i].prepared = wire_form(
+		    arena, corpus->messages[i].octets);
+}
 
 static void say_hello(struct load_connection *connection)
 {
@@ -33,13 +62,19 @@ static void introduce(struct load_connection *connection)
 static void send_envelope(struct load_connection *connection)
 {
 	const struct corpus_message *message = connection->message;
+	struct slice recipients = message->recipients, one;
 
 	connection->step = STEP_MAIL;
 	connection->refused = 0;
-	load_say(connection,
-	    "MAIL FROM:<%.*s> SIZE=%zu\r\nRCPT TO:<%.*s>\r\nDATA\r\n",
-	    SLICE_ARGS(message->sender), message->octets.len,
-	    SLICE_ARGS(message->recipient));
+	connection->awaited = 0;
+	load_say(connection, "MAIL FROM:<%.*s> SIZE=%zu\r\n",
+	    SLICE_ARGS(message->sender), message->octets.len);
+	do {
+		slice_split(recipients, ',', &one, &recipients);
+		load_say(connection, "RCPT TO:<%.*s>\r\n", SLICE_ARGS(one));
+		connection->awaited++;
+	} while (!slice_empty(recipients));
+	load_say(connection, "DATA\r\n");
 }
 
 static void begin(struct load_connection *connection)
@@ -101,7 +136,7 @@ static void after_data(struct load_connection *connection, int code)
 		return;
 	}
 	connection->step = STEP_CONTENT;
-	load_send(connection, connection->message->wire);
+	load_send(connection, connection->message->prepared);
 	load_send(connection, SLICE(".\r\n"));
 }
 
@@ -120,7 +155,10 @@ static void take_reply(struct load_connection *connection, int code)
 	case STEP_RCPT:
 		if (code >= 400 && !connection->refused)
 			connection->refused = code;
-		connection->step++;
+		if (connection->step == STEP_MAIL)
+			connection->step = STEP_RCPT;
+		else if (--connection->awaited == 0)
+			connection->step = STEP_DATA;
 		break;
 	case STEP_DATA: after_data(connection, code); break;
 	case STEP_CONTENT: finish(connection, code); break;
@@ -148,4 +186,4 @@ static size_t input(struct load_connection *connection, struct slice in)
 }
 
 const struct load_protocol load_smtp = {
-    .name = "smtp", .begin = begin, .input = input};
+    .name = "smtp", .prepare = prepare, .begin = begin, .input = input};
