@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A whole session between a client and a next hop, both in the script and on
+ * this thread (fuzz_smtp_client.h, fuzz_smtp_hop.h), with a gate whose verdict
+ * stands in the message.  Settings come as in tests/dialogues:
+ *	= NAME N	a limit
+ *	= role R	relay or submission
+ *	= tls yes	as if the client had started TLS
+ *	= route WORD	lmtp, two, xforward, proxy1, proxy2
+ * No time passes, and the same script does the same again.
+ */
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/fuzz_script.h"
+#include "base/fuzz_time.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/require.h"
+#include "smtp/connect.h"
+#include "smtp/fuzz_smtp_client.h"
+#include "smtp/fuzz_smtp_hop.h"
+#include "smtp/session_private.h"
+
+enum { RUNS_MAX = 100 * 1000, LIMIT_MIN = 2, LIMIT_MAX = 1 << 30 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+const char *const fuzz_script_lines[] = {
+    "<",
+    "> EHLO client.example",
+    "> HELO client.example",
+    "> MAIL FROM:<a@b.example>",
+    "> MAIL FROM:<>",
+    "> MAIL FROM:<a@b.example> SIZE=1000 BODY=8BITMIME RET=HDRS ENVID=x+2By",
+    "> MAIL FROM:<a@b.example> SMTPUTF8 PRDR AUTH=<>",
+    "> RCPT TO:<c@agency.example>",
+    "> RCPT TO:<d@agency.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x",
+    "> RCPT TO:<e@stranger.example>",
+    "> RCPT TO:<@a.example,@b.example:c@agency.example>",
+    "> RCPT TO:<postmaster>",
+    "> DATA",
+    "> Subject: x",
+    "> X-Verdict: reject",
+    "> X-Verdict: quarantine",
+    "> X-Verdict: discard",
+    "> X-Verdict: defer",
+    "> X-Verdict: redirect",
+    "> X-Commit: fail",
+    "> X-Header: too-many",
+    "> ",
+    "> body",
+    "> ..stuffed",
+    "> .",
+    ">> .\\r\\n",
+    ">> \\r\\n.\\r\\n",
+    ">> \\n.\\r\\n",
+    ">> \\r\\n.\\r",
+    ">> BDAT 12\\r\\nSubject: x\\r\\n",
+    ">> BDAT 2\\r\\n\\r\\n",
+    ">> BDAT 0 LAST\\r\\n",
+    ">> BDAT 5 LAST\\r\\n.\\r\\nx",
+    "> BDAT 100000000 LAST",
+    "> RSET",
+    "> NOOP",
+    "> HELP",
+    "> VRFY x",
+    "> QUIT",
+    "> STARTTLS",
+    "> AUTH PLAIN AGFubgBzZWNyZXQ=",
+    "> AUTH LOGIN",
+    "> YW5u",
+    "> *",
+    "> XCLIENT NAME=mail.example ADDR=192.0.2.9 HELO=mail.example LOGIN=x",
+    ">> PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\\r\\n",
+    "x 500 > MAIL FROM:<a@b.example>",
+    "x 2000 0123456789012345678901234567890123456789012345678901234567890123",
+    "x 200 NOOP",
+    "t 1000",
+    "t 400000",
+    "c",
+    "@.",
+    "@x",
+    "@h",
+    "@r",
+    "@ 250-2.0.0 a\\r\\n250 2.0.0 b",
+    "@ 250-hop.example\\r\\n250 AUTH LOGIN",
+    "@ 250 hop.example",
+    "@ 334 VXNlcm5hbWU6",
+    "@ 354 go",
+    "@ 421 4.3.2 bye",
+    "@ 451 4.7.1 later",
+    "@ 502 what",
+    "@ 550 5.1.1 no",
+    "@ 552-5.2.2 no\\r\\n552 5.2.2 room",
+    "@- 250 2.0.0 kep",
+    "@- 250 2.0.0 kept\\r\\n",
+    "@+ 250 2.0.0 ok",
+    "= route lmtp",
+    "= route two",
+    "= route xforward",
+    "= route proxy1",
+    "= route proxy2",
+    "= role relay",
+    "= role submission",
+    "= tls yes",
+    "= tls_required yes",
+    "= xclient yes",
+    "= proxy_protocol yes",
+    "= message_size 1000",
+    "= header_size 100",
+    "= line_length 100",
+    "= command_length 100",
+    "= content_memory 5000",
+    "= spool_memory 4096",
+    "= recipients 2",
+    "= refused_recipients 2",
+    "= bad_commands 3",
+    "= transactions 2",
+    "= message_rate 2",
+    "= data_rate 1000",
+    "= tarpit_delay 1000",
+    "= session_timeout 100000",
+    NULL,
+};
+
+struct world {
+	struct arena *arena;
+	struct config *config;
+	struct conf_listener listener;
+	struct conf_route route;
+	struct conf_target targets[2];
+	struct ip_network loopback;
+	bool tls;
+	struct session_shared shared;
+	struct fuzz_client *client;
+	int session_fd;
+};
+
+/* connect.c is not linked: this is where the next hop listens. */
+static struct fuzz_hop *hop;
+
+bool connect_tcp(const struct ip *ip, uint16_t port, struct deadline deadline,
+    int *ret_fd, struct err *err)
+{
+	int fd = fuzz_hop_connect(hop);
+
+	(void)ip;
+	(void)port;
+	(void)deadline;
+	if (fd < 0)
+		return err_set(err, E_IO, "refused");
+	*ret_fd = fd;
+	return true;
+}
+
+bool connect_unix(
+    struct slice path, struct deadline deadline, int *ret_fd, struct err *err)
+{
+	(void)path;
+	return connect_tcp(NULL, 0, deadline, ret_fd, err);
+}
+
+static void set_route(struct world *world, struct slice word)
+{
+	struct conf_route *route = &world->route;
+
+	if (slice_eq(word, SLICE("lmtp")))
+		route->kind = NEXT_HOP_LMTP;
+	else if (slice_eq(word, SLICE("two")))
+		route->target_count = 2;
+	else if (slice_eq(word, SLICE("xforward")))
+		route->xforward = true;
+	else if (slice_eq(word, SLICE("proxy1")))
+		route->proxy_protocol = 1;
+	else if (slice_eq(word, SLICE("proxy2")))
+		route->proxy_protocol = 2;
+}
+
+static void set_limit(
+    struct limits *limits, struct slice name, struct slice value)
+{
+	const struct {
+		const char *name;
+		uint64_t *number;
+	} numbers[] = {
+	    {"message_size", &limits->message_size},
+	    {"header_size", &limits->header_size},
+	    {"line_length", &limits->line_length},
+	    {"command_length", &limits->command_length},
+	    {"content_memory", &limits->content_memory},
+	    {"spool_memory", &limits->spool_memory},
+	    {"recipients", &limits->recipients},
+	    {"refused_recipients", &limits->refused_recipients},
+	    {"bad_commands", &limits->bad_commands},
+	    {"transactions", &limits->transactions},
+	    {"message_rate", &limits->message_rate},
+	    {"command_timeout", &limits->command_timeout},
+	    {"data_timeout", &limits->data_timeout},
+	    {"data_rate", &limits->data_rate},
+	    {"session_timeout", &limits->session_timeout},
+	    {"tarpit_delay", &limits->tarpit_delay},
+	};
+	uint64_t number;
+
+	if (!slice_to_u64(value, LIMIT_MAX, &number) || number < LIMIT_MIN)
+		return;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (slice_eq(slice_from(numbers[i].name), name))
+			*numbers[i].number = number;
+}
+
+static void set(struct world *world, struct slice name, struct slice value)
+{
+	struct conf_listener *listener = &world->listener;
+	struct conf_network_list networks = {1, &world->loopback};
+
+	if (slice_eq(name, SLICE("role")))
+		listener->role = slice_eq(value, SLICE("submission"))
+				     ? ROLE_SUBMISSION
+				     : ROLE_RELAY;
+	else if (slice_eq(name, SLICE("tls")))
+		world->tls = true;
+	else if (slice_eq(name, SLICE("tls_required")))
+		listener->tls.required = true;
+	else if (slice_eq(name, SLICE("xclient")))
+		listener->xclient = networks;
+	else if (slice_eq(name, SLICE("proxy_protocol")))
+		listener->proxy_protocol = networks;
+	else if (slice_eq(name, SLICE("route")))
+		set_route(world, value);
+	else
+		set_limit(&world->config->limits, name, value);
+}
+
+static void set_up(struct world *world, struct slice script)
+{
+	struct config *config = config_default();
+
+	world->config = config;
+	config->hostname = SLICE("mx.example");
+	config->limits = limits_default;
+	config->limits.tarpit_delay = 0;
+	config->spool_directory = SLICE("/tmp");
+	config->listener_count = config->route_count = 1;
+	config->listeners = &world->listener;
+	config->routes = &world->route;
+	world->listener.name = SLICE("mx");
+	world->targets[0] = (struct conf_target){
+	    .host = SLICE("127.0.0.1"), .port = 2500};
+	world->targets[1] = (struct conf_target){
+	    .host = SLICE("127.0.0.2"), .port = 2500};
+	world->route = (struct conf_route){.kind = NEXT_HOP_SMTP,
+	    .text = SLICE("smtp:test"),
+	    .targets = world->targets,
+	    .target_count = 1};
+	require(ip_network_parse(SLICE("127.0.0.0/8"), &world->loopback, NULL));
+	world->shared.rate = rate_new();
+	while (script.len) {
+		struct slice line, word, name, value;
+
+		slice_split(script, '\n', &line, &script);
+		slice_split(line, ' ', &word, &line);
+		slice_split(line, ' ', &name, &value);
+		if (slice_eq(word, SLICE("=")))
+			set(world, name, value);
+	}
+}
+
+static struct session *open_session(struct world *world, struct slice script)
+{
+	struct session_settings settings = {.shared = &world->shared};
+	struct gate_context gate = {.config = world->config};
+	struct session *session;
+	int pair[2];
+
+	gate.clock = (struct clock){true, 1800000000};
+	require(smtp_snapshot_new(&gate, &settings.snapshot, NULL));
+	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+	settings.stream = stream_new(pair[0]);
+	world->session_fd = pair[0];
+	world->client = fuzz_client_new(world->arena, script, pair[1]);
+	ip_parse(SLICE("127.0.0.1"), &settings.peer);
+	settings.port = 4000;
+	session = session_new(&settings);
+	session->client.tls = world->tls;
+	return session;
+}
+
+static int64_t act(void *context, int fd)
+{
+	struct world *world = context;
+
+	if (fd == world->session_fd)
+		return fuzz_client_act(world->client);
+	return fuzz_hop_act(hop, fd) ? 0 : FUZZ_TIME_NEVER;
+}
+
+/* The server's part: parks and wakes the session. */
+static void serve(struct session *session)
+{
+	enum session_next next;
+	int runs = 0;
+
+	while ((next = session_run(session)) != SESSION_OVER) {
+		struct deadline wakes = session_wakes_at(session);
+
+		require(++runs < RUNS_MAX);
+		require(next != SESSION_LATER);
+		if (next == SESSION_SLEEPS)
+			fuzz_time_pass(deadline_poll_ms(wakes));
+		else
+			io_wait(session_fd(session), POLLIN, wakes, NULL);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice script = slice_of((const char *)data, size);
+	struct world world = {.arena = arena_new(0)};
+	struct limits limits;
+
+	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
+	fuzz_time_start(act, &world);
+	set_up(&world, script);
+	limits = world.config->limits;
+	hop = fuzz_hop_new(world.arena, script, world.route.proxy_protocol);
+	{
+		struct session *session = open_session(&world, script);
+
+		serve(session);
+		session_free(session);
+	}
+	fuzz_client_end(world.client);
+	rate_free(world.shared.rate);
+	config_release(world.config);
+	fuzz_hop_end(hop);
+	fuzz_time_stop();
+	require(atomic_load(&world.shared.content_memory) == 0);
+	fuzz_client_judge(world.client, &limits,
+	    world.listener.proxy_protocol.count > 0, hop);
+	arena_free(world.arena);
+	return 0;
+}
