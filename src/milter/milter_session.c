@@ -86,9 +86,12 @@ static bool take_options(
 	return true;
 }
 
+/* Those of MAIL begin the next message; see take_mail. */
 static bool take_macros(
     struct milter_session *session, struct slice data, struct err *err)
 {
+	if (data.len && data.ptr[0] == SMFIC_MAIL)
+		drop_message(session);
 	return macros_take(&session->macros, data, err);
 }
 
@@ -132,6 +135,8 @@ static bool take_helo(
 	return true;
 }
 
+/* Sendmail does not tell that a client has reset its message when MAIL is not
+ * answered: the next MAIL says it. */
 static bool take_mail(
     struct milter_session *session, struct slice data, struct err *err)
 {
@@ -145,7 +150,7 @@ static bool take_mail(
 	struct milter_snapshot *snapshot;
 
 	if (session->message)
-		return err_set(err, E_SYNTAX, "MAIL within a message");
+		drop_message(session);
 	snapshot = session->settings.snapshot(session->settings.context);
 	session->message = milter_message_new(
 	    snapshot, &client, &session->macros, data, err);
@@ -267,8 +272,8 @@ static const struct command {
     {SMFIC_OPTNEG, "options", AT_START, AT_START, NEVER_ANSWERED, take_options},
     {SMFIC_MACRO, "macros", AGREED, IN_CONTENT, NEVER_ANSWERED, take_macros},
     {SMFIC_CONNECT, "connect", AGREED, AGREED, SMFIP_NR_CONN, take_connect},
-    {SMFIC_HELO, "helo", CONNECTED, IN_ENVELOPE, SMFIP_NR_HELO, take_helo},
-    {SMFIC_MAIL, "mail", CONNECTED, CONNECTED, SMFIP_NR_MAIL, take_mail},
+    {SMFIC_HELO, "helo", CONNECTED, IN_CONTENT, SMFIP_NR_HELO, take_helo},
+    {SMFIC_MAIL, "mail", CONNECTED, IN_CONTENT, SMFIP_NR_MAIL, take_mail},
     {SMFIC_RCPT, "rcpt", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_RCPT, take_rcpt},
     {SMFIC_DATA, "data", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_DATA, take_nothing},
     {SMFIC_HEADER, "header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_HDR,

@@ -246,6 +246,13 @@ static const struct {
 	">LX-Edit|yes|\n<c\n>N\n<c\n>E\n<m\\00\\00\\00\\01X-Edit||\n"
 	"<i\\00\\00\\00\\01X-Low|1|\n<i\\00\\00\\00\\01X-High|a^\\09b|\n"
 	"<c\n%"},
+    {"a new MAIL forgets the message before it, wherever that is",
+	START ">LX-Verdict| reject|\n>N\n>Bx~\n" ENVELOPE
+	      ">LFrom| x|\n>N\n>E\n<c\n%\n" ENVELOPE ">M<c@d.example>|\n"
+	      ">N\n>E\n<y451 4.3.5 the mail server told of no recipient|\n%"},
+    {"so do its macros", START ">DMi|4DEF|\n>R<b@x>|\n$"},
+    {"and HELO", START ">LX-Verdict| reject|\n>Hagain.example|\n" ENVELOPE
+		       ">LFrom| x|\n>N\n>E\n<c\n%"},
     {"several messages",
 	START ">LX-Verdict| reject|\n>N\n>E\n<y550 5.7.1 refused by policy|\n"
 	      ">A\n" ENVELOPE ">LFrom| x|\n>N\n>E\n<c\n" ENVELOPE
@@ -290,7 +297,6 @@ static const struct {
     {"no right to change", ">O\\00\\00\\00\\06\\00\\00\\00\\01||||\n$"},
     {"short options", ">O\\00\\00\\00\\06\n$"},
     {"MAIL before connect", AGREE_6 ">M<a@b>|\n$"},
-    {"MAIL twice", START ">M<a@b>|\n$"},
     {"RCPT first", AGREE_6 CLIENT ">R<a@b>|\n$"},
     {"RCPT in content", START ">LFrom| x|\n>R<a@b>|\n$"},
     {"header first", AGREE_6 CLIENT ">LFrom| x|\n$"},
@@ -298,7 +304,7 @@ static const struct {
     {"end twice", START ">N\n>E\n<c\n>E\n$"},
     {"connect twice", AGREE_6 CLIENT ">Cb|4||"
 				     "192.0.2.2|\n$"},
-    {"HELO in content", START ">LFrom| x|\n>Hx|\n$"},
+    {"RCPT behind HELO", START ">Hx|\n>R<a@b>|\n$"},
     {"unknown", AGREE_6 ">z\n$"},
     /* Broken. */
     {"connect without an address", AGREE_6 ">Ca|4||mail|\n$"},
