@@ -47,6 +47,7 @@ struct milter_server {
 	struct deadline paused_until; /* out of descriptors; 0: accepting */
 	bool drained;		      /* parked ones were woken */
 	struct deadline drain_until;
+	struct progress_list progress;
 
 	pthread_mutex_t lock;
 	struct wheel wheel;
@@ -169,6 +170,7 @@ static void welcome(
 	    .context = server,
 	    .draining = &server->draining,
 	    .messages = &server->messages,
+	    .progress = &server->progress,
 	};
 	struct connection *connection;
 
@@ -348,6 +350,7 @@ static void *run_server(void *argument)
 			handle_event(server, events[i].data.ptr);
 		resume_accepting(server);
 		wake_due(server, false);
+		progress_tell(&server->progress);
 		metrics_set(METRIC_MILTER_CONNECTIONS,
 		    (int64_t)atomic_load(&server->open));
 		metrics_heartbeat(PROCESS_MILTER);
@@ -383,6 +386,7 @@ static void free_server(struct milter_server *server)
 		close(server->epoll);
 	if (server->wake >= 0)
 		close(server->wake);
+	progress_destroy(&server->progress);
 	pthread_mutex_destroy(&server->lock);
 	memory_free(server);
 }
@@ -425,6 +429,7 @@ bool milter_server_start(const struct milter_server_settings *settings,
 	server->epoll = server->wake = -1;
 	pthread_mutex_init(&server->lock, NULL);
 	wheel_init(&server->wheel, clock_monotonic_ms());
+	progress_init(&server->progress, PROGRESS_INTERVAL_MS);
 	copy_listeners(server, settings);
 	server->snapshot = milter_snapshot_new(&settings->gate);
 	if (!open_descriptors(server, err)) {

@@ -204,12 +204,19 @@ static bool take_body(
 static bool take_end(
     struct milter_session *session, struct slice data, struct err *err)
 {
+	struct progress_list *progress = session->settings.progress;
+	struct progress_wait wait;
+
 	if (data.len)
 		take_body(session, data, err);
+	if (session->output.len)
+		progress = NULL; /* it would come before an older answer */
+	progress_begin(progress, &wait, session->settings.fd);
 	milter_message_finish(session->message,
 	    macros_get(&session->macros, MACRO_QUEUE_ID),
 	    session->options.actions, agreed(session, SMFIP_HDR_LEADSPC),
 	    &session->output);
+	progress_end(progress, &wait);
 	session->message_count++;
 	if (session->settings.messages)
 		atomic_fetch_add_explicit(

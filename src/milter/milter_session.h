@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "milter/milter_snapshot.h"
+#include "milter/progress.h"
 
 struct milter_session;
 
@@ -25,8 +26,9 @@ struct milter_session_settings {
 	/* The snapshot that a message begins with; held for the session. */
 	struct milter_snapshot *(*snapshot)(void *context);
 	void *context;
-	const atomic_bool *draining; /* end when no message is under way */
-	atomic_ullong *messages;     /* counts; or NULL */
+	const atomic_bool *draining;	/* end when no message is under way */
+	atomic_ullong *messages;	/* counts; or NULL */
+	struct progress_list *progress; /* or NULL */
 };
 
 enum milter_session_result { MILTER_SESSION_WAITS, MILTER_SESSION_OVER };

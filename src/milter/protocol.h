@@ -35,6 +35,7 @@ enum milter_reply {
 	SMFIR_DISCARD = 'd',
 	SMFIR_INSHEADER = 'i',
 	SMFIR_CHGHEADER = 'm',
+	SMFIR_PROGRESS = 'p',
 	SMFIR_QUARANTINE = 'q',
 	SMFIR_SKIP = 's',
 	SMFIR_TEMPFAIL = 't',

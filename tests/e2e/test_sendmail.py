@@ -128,7 +128,7 @@ def dns():
     zone = Zone()
     zone.add('shop.example', 'TXT', 'v=spf1 ip4:127.0.0.1 -all')
     zone.fail('_dmarc.broken.example', 'TXT')
-    zone.time_out('slow.example')
+    zone.time_out('_dmarc.slow.example')
     with DnsServer(zone) as server:
         yield {'zone': '', 'servers': [server.address], 'trust_anchor': ''}
 
@@ -139,6 +139,15 @@ def test_deferred_with_our_words(make_pair, dns):
     assert reply.startswith('451 4.'), reply
     assert 'broken.example' in reply and '(id ' in reply, reply
     assert pair.gate.explain_reply(reply)['verdict'] == 'defer'
+
+
+def test_slow_dns(make_pair, dns):
+    """Sendmail waits R: for each answer; ours takes longer, and says so."""
+    pair = make_pair(dns=dns, timeouts='C:5s;S:10s;R:4s;E:1m',
+                     limits={'dns_query_timeout': '7s', 'dns_time': '20s'})
+    reply = pair.mail(message('a@slow.example'))
+    assert reply.startswith('451 4.') and '(id ' in reply, reply
+    assert 'milter.failure' not in pair.gate.log()
 
 
 def test_forged_results_are_removed(pair):
