@@ -7,7 +7,8 @@ DESTDIR ?=
 T ?= 10
 MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
-.PHONY: all setup run test check check-all sanitize clang tidy fuzz bench install \
+.PHONY: all setup run test check check-all sanitize clang tidy fuzz bench \
+	bench-peers install \
 	uninstall deb format clean
 
 all: setup
@@ -51,6 +52,10 @@ fuzz: setup
 # What a message costs; bench/README.md.  make bench B=--quick for a look.
 bench: setup
 	@bench/run $(B)
+
+# The same with OpenDKIM, OpenDMARC, rspamd and Postfix beside it.
+bench-peers: setup
+	@bench/run --peers $(B)
 
 install: all
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
