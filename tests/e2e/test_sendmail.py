@@ -7,6 +7,7 @@ import tempfile
 
 import pytest
 
+import odd
 import sendmail
 from certificates import Authority
 from dnsserver import DnsServer, Zone
@@ -113,6 +114,15 @@ def test_accepted_with_our_fields(make_pair, unix):
     assert f'queue_id={queue_id}' in pair.gate.wait_for_log('milter.message')
 
 
+def test_nothing_changes_on_the_way(pair):
+    """Octet by octet, to us and to the mailbox."""
+    with pair.client() as smtp:
+        odd.check(
+            lambda octets: smtp.mail(
+                'news@shop.example', 'user@agency.example', octets),
+            pair.arrived, PARTNER)
+
+
 def test_rejected_with_our_words(pair):
     sent = message('service@bank.example')
     reply = pair.mail(sent, ip=STRANGER)
@@ -167,6 +177,14 @@ def test_forged_results_are_removed(pair):
     assert results[1].startswith('other.example;')
     assert results[2] == 'third.example; none'
     assert fields(arrived, 'X-MS-Exchange-Organization-AuthAs') == []
+
+
+def test_forged_results_in_disguise(pair):
+    """However Sendmail reads them.  It takes no bare CR."""
+    for name, octets in odd.forgeries():
+        reply = pair.mail(octets)
+        assert reply[:3] == ('421' if 'CR' in name else '250'), (name, reply)
+    odd.check_forgeries(pair.arrived(wanted=len(odd.FORGED) - 1))
 
 
 def test_quarantine_in_our_store(pair):
