@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "cli/identity.h"
 #include "cli/supervisor.h"
 
 struct child_process {
@@ -35,30 +35,6 @@ int child_inherited_fd(const char *variable)
 	return (int)fd;
 }
 
-static bool find_ids(struct arena *arena, const struct config *config,
-    uid_t *ret_uid, gid_t *ret_gid, struct err *err)
-{
-	const char *user = arena_text(arena, config->user);
-	struct passwd *entry = getpwnam(user);
-	struct group *group = NULL;
-
-	if (!entry)
-		return err_set(err, E_CONFIG,
-		    "user: there is no user \"%s\"; "
-		    "make it with: adduser --system --group %s",
-		    user, user);
-	if (config->group.len) {
-		group = getgrnam(arena_text(arena, config->group));
-		if (!group)
-			return err_set(err, E_CONFIG,
-			    "group: there is no group \"%.*s\"",
-			    SLICE_ARGS(config->group));
-	}
-	*ret_uid = entry->pw_uid;
-	*ret_gid = group ? group->gr_gid : entry->pw_gid;
-	return true;
-}
-
 static bool drop_privileges(
     struct arena *arena, const struct config *config, struct err *err)
 {
@@ -67,7 +43,7 @@ static bool drop_privileges(
 
 	if (geteuid() != 0 || config->user.len == 0)
 		return true;
-	if (!find_ids(arena, config, &uid, &gid, err))
+	if (!identity_find(arena, config, &uid, &gid, err))
 		return false;
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0)

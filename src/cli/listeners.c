@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/ip.h"
 #include "base/memory.h"
+#include "cli/identity.h"
 
 enum { BACKLOG = 1024, SMTP_PORT = 25 };
 
@@ -30,25 +31,72 @@ static bool unix_address(
 	return true;
 }
 
-static bool bind_unix(struct slice path, int *ret, struct err *err)
+/* What a former run left behind goes; a socket that is in use, or a file that
+ * is none, stays. */
+static bool clear_way(
+    int fd, const struct sockaddr_un *address, struct err *err)
+{
+	struct stat status;
+
+	if (lstat(address->sun_path, &status) < 0)
+		return errno == ENOENT ||
+		       err_set_errno(err, "%s", address->sun_path);
+	if (!S_ISSOCK(status.st_mode))
+		return err_set(err, E_CONFIG,
+		    "%s: there is a file that is no socket", address->sun_path);
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) ==
+		0 ||
+	    errno != ECONNREFUSED)
+		return err_set(err, E_TEMP,
+		    "%s: another program listens there (ss -lxp shows which)",
+		    address->sun_path);
+	return unlink(address->sun_path) == 0 ||
+	       err_set_errno(err, "%s", address->sun_path);
+}
+
+/* Root binds it, but it belongs to whom we become: the MTA's user can be put
+ * into that group. */
+static bool give_away(
+    const struct config *config, const char *path, struct err *err)
+{
+	struct arena *arena;
+	uid_t uid;
+	gid_t gid;
+	bool ok;
+
+	if (geteuid() != 0 || config->user.len == 0)
+		return true;
+	arena = arena_new(0);
+	ok = identity_find(arena, config, &uid, &gid, err) &&
+	     (chown(path, uid, gid) == 0 || err_set_errno(err, "%s", path));
+	arena_free(arena);
+	return ok;
+}
+
+static bool bind_unix(
+    const struct config *config, struct slice path, int *ret, struct err *err)
 {
 	struct sockaddr_un address;
-	int fd;
+	int fd, probe;
+	bool ok;
 
 	if (!unix_address(path, &address, err))
 		return false;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_set_errno(err, "socket");
-	unlink(address.sun_path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(address.sun_path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
-		err_set_errno(err, "%s", address.sun_path);
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ok = (fd >= 0 && probe >= 0) || err_set_errno(err, "socket");
+	ok = ok && clear_way(probe, &address, err);
+	if (ok &&
+	    (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		chmod(address.sun_path, 0660) < 0 || listen(fd, BACKLOG) < 0))
+		ok = err_set_errno(err, "%s", address.sun_path);
+	ok = ok && give_away(config, address.sun_path, err);
+	close(probe);
+	if (ok)
+		*ret = fd;
+	else
 		close(fd);
-		return false;
-	}
-	*ret = fd;
-	return true;
+	return ok;
 }
 
 static bool bind_failed(int fd, struct slice address, struct err *err)
@@ -131,14 +179,15 @@ static int find_activated(
 	return -1;
 }
 
-static bool open_one(const struct conf_listener *listener, char **names,
-    int activated, int *ret, struct err *err)
+static bool open_one(const struct config *config,
+    const struct conf_listener *listener, char **names, int activated, int *ret,
+    struct err *err)
 {
 	*ret = find_activated(names, activated, listener);
 	if (*ret >= 0)
 		return io_set_nonblocking(*ret, err);
 	if (slice_starts(listener->address, unix_prefix))
-		return bind_unix(
+		return bind_unix(config,
 		    slice_from_pos(listener->address, unix_prefix.len), ret,
 		    err);
 	return bind_tcp(listener->address, ret, err);
@@ -169,7 +218,8 @@ bool listeners_open(
 			    LISTENERS_MAX);
 			break;
 		}
-		ok = open_one(listener, names, activated, &socket->fd, err) ||
+		ok = open_one(config, listener, names, activated, &socket->fd,
+			 err) ||
 		     err_prefix(
 			 err, "listener %.*s", SLICE_ARGS(listener->name));
 		socket->name = listener->name;

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Postfix asks Gatehouse as its milter, and delivers itself."""
+import grp
 import os
 import pwd
 import shutil
 import socket
+import stat
 import struct
 import subprocess
 import threading
@@ -249,6 +251,40 @@ def test_over_a_unix_socket(make_pair):
     assert pair.mail(message()).startswith('250')
     arrived, = pair.arrived()
     assert 'spf=pass' in field(arrived, 'Authentication-Results')
+
+
+def test_the_way_of_a_unix_socket(make_gate, folder):
+    """What a former run left behind goes, and nothing else; the socket is for
+    the group of the user that we become."""
+    path = folder / 'socket'
+
+    def serve(**more):
+        return make_gate(start=False, zone=ZONE,
+                         **milter_changes(f'unix:{path}', **more))
+
+    def refused(words):
+        done = serve().command('serve', '-c', str(gate.path))
+        assert done.returncode in (75, 78), done
+        assert words in done.stderr.decode() + done.stdout.decode(), done
+    path.write_text('precious')
+    gate = serve()
+    refused('no socket')
+    assert path.read_text() == 'precious'
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen(1)
+        refused('another program listens there')
+    # Nobody listens any more.
+    gate = serve(user='nobody', group='mail')
+    gate.own_by('nobody')
+    gate.start()
+    status = path.stat()
+    assert stat.S_IMODE(status.st_mode) == 0o660
+    assert status.st_uid == pwd.getpwnam('nobody').pw_uid
+    assert status.st_gid == grp.getgrnam('mail').gr_gid
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(path))
 
 
 @pytest.mark.parametrize('version', ['2', '3', '4'])
