@@ -107,10 +107,10 @@ def against_peers(results):
         if rows:
             parts.append(table(
                 (f'{name}: size', 'best peer', 'its CPU s/1,000', 'a third',
-                 'ours', 'a third is met'),
+                 'ours', 'peer / ours', 'a third is met'),
                 [(kind, peer, number(cost), number(third), number(ours),
-                  'yes' if ours <= third else f'no, {cost / ours:.1f} times '
-                  'cheaper') for kind, peer, cost, third, ours in rows]))
+                  number(cost / ours, 1), 'yes' if ours <= third else 'no')
+                 for kind, peer, cost, third, ours in rows]))
     return '\n'.join(parts)
 
 
