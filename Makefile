@@ -7,8 +7,8 @@ DESTDIR ?=
 T ?= 10
 MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
-.PHONY: all setup run test check check-all sanitize clang tidy fuzz bench \
-	bench-peers install \
+.PHONY: all setup run test check check-all sanitize clang tidy fuzz coverage \
+	bench bench-peers install \
 	uninstall deb format clean
 
 all: setup
@@ -45,9 +45,13 @@ clang: setup
 tidy: setup
 	@tools/run-tidy
 
-# make fuzz T=60 runs every target for 60 seconds.
+# make fuzz T=60 runs every target for 60 seconds; docs/FUZZING.md.
 fuzz: setup
 	@tools/run-fuzz $(T)
+
+# How much of each parser the inputs found so far reach; docs/FUZZING.md.
+coverage: setup
+	@tools/run-coverage
 
 # What a message costs; bench/README.md.  make bench B=--quick for a look.
 bench: setup

@@ -5,6 +5,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* There and back. */
+static void check_sockaddr(const struct ip *ip)
+{
+	struct sockaddr_storage address;
+	struct ip again;
+	uint16_t port = 0;
+	socklen_t size = ip_to_sockaddr(ip, 587, &address);
+
+	require(size <= sizeof(address));
+	require(ip_from_sockaddr((struct sockaddr *)&address, &again, &port));
+	require(ip_equal(ip, &again) && port == 587);
+	require(ip_is_loopback(ip) == ip_is_loopback(&again));
+	address.ss_family = AF_UNIX;
+	require(!ip_from_sockaddr((struct sockaddr *)&address, &again, &port));
+}
+
 /* What is read is read again from its canonical text. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -18,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(
 		    ip_parse(slice_from(ip_format(&ip, canonical)), &again));
 		require(ip_equal(&ip, &again));
+		check_sockaddr(&ip);
 	}
 	if (ip_network_parse(text, &network, NULL))
 		require(ip_network_contains(&network, &network.address));

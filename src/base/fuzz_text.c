@@ -5,6 +5,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check_nearest(struct slice text)
+{
+	static const char *const words[] = {"message_size", "hostname", "dns",
+	    "listeners", "a_word_far_longer_than_a_typist_would_write"};
+	const char *nearest = text_nearest(
+	    text, words, sizeof(words) / sizeof(*words));
+
+	for (size_t i = 0; i < 4; i++)
+		if (slice_eq(text, slice_from(words[i])))
+			require(nearest == words[i]);
+}
+
 /* What is cleaned is well-formed and free of NUL; base64 comes back. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -23,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* A text has one meaning, and a meaning one text without blanks. */
 	if (text_base64_decode(arena, text, &bytes))
 		require(text_base64_encode(arena, bytes).len <= size);
+	require(text_hex(arena, text).len == 2 * size);
+	check_nearest(text);
 	arena_free(arena);
 	return 0;
 }

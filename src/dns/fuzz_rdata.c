@@ -25,6 +25,41 @@ static void check_name(struct arena *arena, struct slice text)
 	    wire_read(slice_of((const char *)name.octets, name.len), &again));
 }
 
+/* In a master file: absolute as it is, relative below the origin. */
+static void check_master(struct slice token)
+{
+	struct wire_name origin, name;
+
+	require(wire_from_text(SLICE("zone.example"), &origin));
+	if (wire_from_master(token, &origin, &name))
+		require(wire_read(
+		    slice_of((const char *)name.octets, name.len), &name));
+}
+
+static void check_normal(struct slice name)
+{
+	struct slice parent = name_parent(name);
+
+	if (slice_empty(name))
+		return;
+	require(name_label_count(name) <= 127);
+	require(name_is_at_or_below(name, name));
+	require(name_is_at_or_below(name, parent));
+	require(!parent.len || !name_is_at_or_below(parent, name));
+	require(name_label_count(parent) < name_label_count(name));
+}
+
+/* The reverse name of an address is a name. */
+static void check_reverse(struct arena *arena, struct slice bytes)
+{
+	struct ip ip = {.family = bytes.len % 2 ? IP_V4 : IP_V6};
+	struct wire_name name;
+
+	for (size_t i = 0; i < sizeof(ip.bytes) && i < bytes.len; i++)
+		ip.bytes[i] = (unsigned char)bytes.ptr[i];
+	require(wire_from_text(name_reverse(arena, &ip), &name));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *arena = arena_new(0);
@@ -38,7 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rdata_parse(arena, type, rest, &record, NULL);
 		check_name(arena, rest);
 		if (name_normalize(arena, rest, &normal, NULL))
-			require(name_label_count(normal) <= 127);
+			check_normal(normal);
+		check_master(rest);
+		check_reverse(arena, rest);
 	}
 	arena_free(arena);
 	return 0;

@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum mime_encoding encoding;
 	bool broken;
 
+	mime_encoding_of(slice_of((const char *)data, size));
 	if (size) {
 		body = slice_of((const char *)data + 1, size - 1);
 		encoding = data[0] % (ENCODING_UNKNOWN + 1);
@@ -30,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (encoding == ENCODING_BASE64 && !broken &&
 		    text_base64_decode(arena, body, &strict))
 			require(slice_eq(decoded, strict));
+		require(mime_decode_q(arena, body).len <= body.len);
+		require(mime_count_words(decoded) <= decoded.len);
 		require(text_is_utf8(
 		    mime_to_utf8(arena, charsets[data[0] / 8 % 6], decoded)));
 	}

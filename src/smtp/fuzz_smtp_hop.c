@@ -20,6 +20,7 @@ enum {
 struct connection {
 	int fd, peer; /* fd is -1 when closed */
 	bool greeted, proxied, silent, lmtp, in_data, logging_in;
+	bool in_tls; /* and has no idea of it */
 	struct buf *input;
 	bool sender;
 	size_t recipients;
@@ -190,8 +191,15 @@ static void take_hello(struct fuzz_hop *hop, struct connection *connection)
 	answer(hop, connection,
 	    SLICE("250-hop.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
 		  "250-SMTPUTF8\r\n250-DSN\r\n250-SIZE 500000\r\n"
-		  "250-AUTH PLAIN LOGIN\r\n250 XFORWARD NAME ADDR PORT PROTO "
+		  "250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250 XFORWARD NAME "
+		  "ADDR PORT PROTO "
 		  "HELO IDENT SOURCE"));
+}
+
+static void take_starttls(struct fuzz_hop *hop, struct connection *connection)
+{
+	connection->in_tls = slice_starts(
+	    answer(hop, connection, SLICE("220 2.0.0 go")), SLICE("220"));
 }
 
 static void take_lmtp_hello(struct fuzz_hop *hop, struct connection *connection)
@@ -226,6 +234,7 @@ static const struct verb {
     {SLICE_INIT("EHLO"), take_hello},
     {SLICE_INIT("HELO"), take_hello},
     {SLICE_INIT("LHLO"), take_lmtp_hello},
+    {SLICE_INIT("STARTTLS"), take_starttls},
     {SLICE_INIT("XFORWARD"), take_xforward},
     {SLICE_INIT("MAIL"), take_mail},
     {SLICE_INIT("RCPT"), take_rcpt},
@@ -338,6 +347,11 @@ static bool step(struct fuzz_hop *hop, struct connection *connection)
 	struct slice have = buf_slice(connection->input);
 	size_t end = slice_find_slice(have, SLICE("\r\n"));
 
+	if (connection->in_tls && have.len) {
+		say(connection, SLICE("500 5.5.1 that is no command"));
+		close_connection(connection);
+		return true;
+	}
 	if (connection->in_data) {
 		end = slice_find_slice(have, SLICE("\r\n.\r\n"));
 		if (slice_starts(have, SLICE(".\r\n"))) {

@@ -5,7 +5,7 @@
  *	= NAME N	a limit
  *	= role R	relay or submission
  *	= tls yes	as if the client had started TLS
- *	= route WORD	lmtp, two, xforward, proxy1, proxy2
+ *	= route WORD	lmtp, two, xforward, proxy1, proxy2, tls_may, tls_must
  * No time passes, and the same script does the same again.
  */
 #include <poll.h>
@@ -38,6 +38,12 @@ const char *const fuzz_script_lines[] = {
     "> RCPT TO:<e@stranger.example>",
     "> RCPT TO:<@a.example,@b.example:c@agency.example>",
     "> RCPT TO:<postmaster>",
+    "> RCPT TO:<unknown@agency.example>",
+    "> RCPT TO:<j\xc3\xbcrgen@agency.example>",
+    "> MAIL FROM:<j\xc3\xbcrgen@b.example> SMTPUTF8 BODY=8BITMIME",
+    "> MAIL FROM:<a@b.example> SIZE=400000",
+    "> MAIL FROM:<a@b.example> BODY=BINARYMIME",
+    "> Gr\xc3\xbc\xc3\x9f: e",
     "> DATA",
     "> Subject: x",
     "> X-Verdict: reject",
@@ -70,6 +76,8 @@ const char *const fuzz_script_lines[] = {
     "> AUTH LOGIN",
     "> YW5u",
     "> *",
+    "> AUTH PLAIN =",
+    "> XCLIENT PORT=25 PROTO=ESMTP ADDR=IPV6:2001:db8::1 NAME=[TEMPUNAVAIL]",
     "> XCLIENT NAME=mail.example ADDR=192.0.2.9 HELO=mail.example LOGIN=x",
     ">> PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\\r\\n",
     "x 500 > MAIL FROM:<a@b.example>",
@@ -85,6 +93,12 @@ const char *const fuzz_script_lines[] = {
     "@ 250-2.0.0 a\\r\\n250 2.0.0 b",
     "@ 250-hop.example\\r\\n250 AUTH LOGIN",
     "@ 250 hop.example",
+    "@ 250-hop.example\\r\\n250 SIZE 100",
+    "@ 250-hop.example\\r\\n250-XFORWARD NAME ADDR\\r\\n250 STARTTLS",
+    "@ 221 2.0.0 odd",
+    "@ 200",
+    "@ 550 0123456789012345678901234567890123456789 012345678901234567890123"
+    "4567890123456789012345678901234567890123456789012345678901234567890123",
     "@ 334 VXNlcm5hbWU6",
     "@ 354 go",
     "@ 421 4.3.2 bye",
@@ -98,6 +112,8 @@ const char *const fuzz_script_lines[] = {
     "= route lmtp",
     "= route two",
     "= route xforward",
+    "= route tls_may",
+    "= route tls_must",
     "= route proxy1",
     "= route proxy2",
     "= role relay",
@@ -170,6 +186,10 @@ static void set_route(struct world *world, struct slice word)
 		route->target_count = 2;
 	else if (slice_eq(word, SLICE("xforward")))
 		route->xforward = true;
+	else if (slice_eq(word, SLICE("tls_may")))
+		route->tls = NEXT_HOP_TLS_MAY;
+	else if (slice_eq(word, SLICE("tls_must")))
+		route->tls = NEXT_HOP_TLS_MUST;
 	else if (slice_eq(word, SLICE("proxy1")))
 		route->proxy_protocol = 1;
 	else if (slice_eq(word, SLICE("proxy2")))
