@@ -53,13 +53,6 @@ bool slice_ends_nocase(struct slice s, struct slice suffix)
 	       slice_eq_nocase(slice_from_pos(s, s.len - suffix.len), suffix);
 }
 
-size_t slice_find(struct slice s, char byte)
-{
-	const char *at = s.len ? memchr(s.ptr, byte, s.len) : NULL;
-
-	return at ? (size_t)(at - s.ptr) : s.len;
-}
-
 size_t slice_find_slice(struct slice s, struct slice needle)
 {
 	const char *at;
@@ -70,22 +63,6 @@ size_t slice_find_slice(struct slice s, struct slice needle)
 		return s.len;
 	at = memmem(s.ptr, s.len, needle.ptr, needle.len);
 	return at ? (size_t)(at - s.ptr) : s.len;
-}
-
-struct slice slice_from_pos(struct slice s, size_t from)
-{
-	if (from >= s.len)
-		return (struct slice){NULL, 0};
-	return (struct slice){s.ptr + from, s.len - from};
-}
-
-struct slice slice_sub(struct slice s, size_t from, size_t len)
-{
-	struct slice part = slice_from_pos(s, from);
-
-	if (part.len > len)
-		part.len = len;
-	return part;
 }
 
 struct slice slice_trim(struct slice s)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct slice {
 	const char *ptr;
@@ -55,16 +56,30 @@ bool slice_starts_nocase(struct slice s, struct slice prefix);
 bool slice_ends_nocase(struct slice s, struct slice suffix);
 
 /* The first position of byte, or s.len. */
-size_t slice_find(struct slice s, char byte);
+static inline size_t slice_find(struct slice s, char byte)
+{
+	const char *at = s.len ? memchr(s.ptr, byte, s.len) : NULL;
+
+	return at ? (size_t)(at - s.ptr) : s.len;
+}
 
 /* The first position of needle, or s.len. */
 size_t slice_find_slice(struct slice s, struct slice needle);
 
 /* The part from position from (clamped) to the end. */
-struct slice slice_from_pos(struct slice s, size_t from);
+static inline struct slice slice_from_pos(struct slice s, size_t from)
+{
+	if (from >= s.len)
+		return (struct slice){NULL, 0};
+	return (struct slice){s.ptr + from, s.len - from};
+}
 
 /* At most len bytes from position from, both clamped. */
-struct slice slice_sub(struct slice s, size_t from, size_t len);
+static inline struct slice slice_sub(struct slice s, size_t from, size_t len)
+{
+	s = slice_from_pos(s, from);
+	return (struct slice){s.ptr, s.len < len ? s.len : len};
+}
 
 /* Without SP, HTAB, CR and LF at both ends. */
 struct slice slice_trim(struct slice s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/ascii.h"
@@ -48,14 +49,33 @@ size_t text_utf8_length(struct slice text)
 	return length;
 }
 
+/* Most text is US-ASCII: eight bytes at a time. */
+static size_t ascii_run(struct slice text)
+{
+	static const uint64_t high_bits = UINT64_C(0x8080808080808080);
+	size_t at = 0;
+	uint64_t eight;
+
+	for (; text.len - at >= sizeof(eight); at += sizeof(eight)) {
+		memcpy(&eight, text.ptr + at, sizeof(eight));
+		if (eight & high_bits)
+			break;
+	}
+	while (at < text.len && !(text.ptr[at] & 0x80))
+		at++;
+	return at;
+}
+
 bool text_is_utf8(struct slice text)
 {
+	text = slice_from_pos(text, ascii_run(text));
 	while (text.len) {
 		size_t length = text_utf8_length(text);
 
 		if (length == 0)
 			return false;
 		text = slice_from_pos(text, length);
+		text = slice_from_pos(text, ascii_run(text));
 	}
 	return true;
 }
@@ -97,13 +117,30 @@ static bool add_json_byte(struct buf *buf, char c)
 	return buf_add_byte(buf, c);
 }
 
-bool text_add_json_string(struct buf *buf, struct slice text)
+/* Printable US-ASCII that stands for itself. */
+static size_t plain_run(struct slice text)
 {
-	bool ok = buf_add_byte(buf, '"');
+	size_t at = 0;
+
+	while (at < text.len && text.ptr[at] >= ' ' && text.ptr[at] < 0x7f &&
+	       text.ptr[at] != '"' && text.ptr[at] != '\\')
+		at++;
+	return at;
+}
+
+bool text_add_json_escaped(struct buf *buf, struct slice text)
+{
+	bool ok = true;
 
 	while (text.len) {
-		size_t length = text_utf8_length(text);
+		size_t length = plain_run(text);
 
+		if (length) {
+			ok = buf_add(buf, slice_sub(text, 0, length)) && ok;
+			text = slice_from_pos(text, length);
+			continue;
+		}
+		length = text_utf8_length(text);
 		if (length == 0)
 			ok = buf_add(buf, replacement) && ok;
 		else if (length == 1)
@@ -112,20 +149,28 @@ bool text_add_json_string(struct buf *buf, struct slice text)
 			ok = buf_add(buf, slice_sub(text, 0, length)) && ok;
 		text = slice_from_pos(text, length ? length : 1);
 	}
+	return ok;
+}
+
+bool text_add_json_string(struct buf *buf, struct slice text)
+{
+	bool ok = buf_add_byte(buf, '"');
+
+	ok = text_add_json_escaped(buf, text) && ok;
 	return buf_add_byte(buf, '"') && ok;
 }
 
-/* -1: not in the alphabet. */
-static int base64_value(char c)
-{
-	if (ascii_is_upper(c))
-		return c - 'A';
-	if (ascii_is_alpha(c))
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+/* One more than the value of each digit; 0: not in the alphabet. */
+static const unsigned char base64_digits[256] = {
+    /* clang-format off */
+    ['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+    14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+    ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39,
+    40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+    ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
+    ['+'] = 63, ['/'] = 64,
+    /* clang-format on */
+};
 
 bool text_base64_decode(
     struct arena *arena, struct slice text, struct slice *ret)
@@ -135,7 +180,7 @@ bool text_base64_decode(
 	uint32_t bits = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
-		int value = base64_value(text.ptr[i]);
+		int value = base64_digits[(unsigned char)text.ptr[i]] - 1;
 
 		if (ascii_is_fws(text.ptr[i]))
 			continue;

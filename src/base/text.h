@@ -20,6 +20,9 @@ struct slice text_clean_utf8(struct arena *arena, struct slice text);
 /* text as a JSON string with its quotes; bad UTF-8 becomes U+FFFD. */
 bool text_add_json_string(struct buf *buf, struct slice text);
 
+/* The same without the quotes. */
+bool text_add_json_escaped(struct buf *buf, struct slice text);
+
 /* RFC 4648 base64; white space (SP, HTAB, CR, LF) is skipped anywhere.  A bad
  * byte, wrong padding or non-zero trailing bits: false, *ret untouched. */
 bool text_base64_decode(
