@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <time.h>
@@ -16,12 +17,19 @@ enum {
 	IDLE_SECONDS = 10,
 };
 
+/* A thread that waits: work is handed to it before it is woken. */
+struct idler {
+	struct idler *older;
+	struct work *work;
+	sem_t handed;
+};
+
 struct workers {
 	pthread_mutex_t lock;
-	pthread_cond_t posted; /* work waits, or all must end */
-	pthread_cond_t ended;  /* a thread has ended */
+	pthread_cond_t ended; /* a thread has ended */
 	struct work *first, **last;
-	size_t waiting, threads, idle, max;
+	struct idler *idle; /* the one that waits since last, first */
+	size_t threads, max;
 	bool ending;
 	void (*run)(void *context, struct work *work);
 	void *context;
@@ -31,14 +39,9 @@ struct workers *workers_new(
     size_t max, void (*run)(void *context, struct work *work), void *context)
 {
 	struct workers *workers = MEMORY_NEW(struct workers);
-	pthread_condattr_t attributes;
 
 	pthread_mutex_init(&workers->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&workers->posted, &attributes);
 	pthread_cond_init(&workers->ended, NULL);
-	pthread_condattr_destroy(&attributes);
 	workers->last = &workers->first;
 	workers->max = max ? max : 1;
 	workers->run = run;
@@ -46,28 +49,65 @@ struct workers *workers_new(
 	return workers;
 }
 
-/* With the lock.  NULL: none came in time, or all must end. */
-static struct work *take(struct workers *workers)
+static struct work *take_first(struct workers *workers)
 {
-	struct timespec until;
-	struct work *work;
-	int result = 0;
+	struct work *work = workers->first;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_SECONDS;
-	workers->idle++;
-	while (!workers->first && !workers->ending && result != ETIMEDOUT)
-		result = pthread_cond_timedwait(
-		    &workers->posted, &workers->lock, &until);
-	workers->idle--;
-	work = workers->first;
 	if (!work)
 		return NULL;
 	workers->first = work->next;
 	if (!workers->first)
 		workers->last = &workers->first;
-	workers->waiting--;
 	return work;
+}
+
+/* False: nothing was handed over in time. */
+static bool wait_handed(struct idler *idler)
+{
+	struct timespec until;
+	int result;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_SECONDS;
+	do
+		result = sem_clockwait(&idler->handed, CLOCK_MONOTONIC, &until);
+	while (result != 0 && errno == EINTR);
+	return result == 0;
+}
+
+/* One that woke by itself is still on the list, unless it was found there at
+ * that very moment. */
+static void leave(struct workers *workers, struct idler *idler)
+{
+	pthread_mutex_lock(&workers->lock);
+	for (struct idler **at = &workers->idle; *at; at = &(*at)->older)
+		if (*at == idler) {
+			*at = idler->older;
+			break;
+		}
+	pthread_mutex_unlock(&workers->lock);
+}
+
+/* NULL: none came in time, or all must end. */
+static struct work *take(struct workers *workers)
+{
+	struct idler idler = {0};
+	struct work *work;
+
+	pthread_mutex_lock(&workers->lock);
+	work = take_first(workers);
+	if (work || workers->ending) {
+		pthread_mutex_unlock(&workers->lock);
+		return work;
+	}
+	sem_init(&idler.handed, 0, 0);
+	idler.older = workers->idle;
+	workers->idle = &idler;
+	pthread_mutex_unlock(&workers->lock);
+	if (!wait_handed(&idler))
+		leave(workers, &idler);
+	sem_destroy(&idler.handed);
+	return idler.work;
 }
 
 static void *run_thread(void *argument)
@@ -75,12 +115,9 @@ static void *run_thread(void *argument)
 	struct workers *workers = argument;
 	struct work *work;
 
-	pthread_mutex_lock(&workers->lock);
-	while ((work = take(workers))) {
-		pthread_mutex_unlock(&workers->lock);
+	while ((work = take(workers)))
 		workers->run(workers->context, work);
-		pthread_mutex_lock(&workers->lock);
-	}
+	pthread_mutex_lock(&workers->lock);
 	workers->threads--;
 	pthread_cond_broadcast(&workers->ended);
 	pthread_mutex_unlock(&workers->lock);
@@ -109,16 +146,29 @@ static void start_thread(struct workers *workers)
 		log_error("workers.no_thread", LOG_I("errno", error));
 }
 
+/* With the lock: the thread that went idle last, whose caches are warm. */
+static bool hand_over(struct workers *workers, struct work *work)
+{
+	struct idler *idler = workers->idle;
+
+	if (!idler)
+		return false;
+	workers->idle = idler->older;
+	idler->work = work;
+	sem_post(&idler->handed);
+	return true;
+}
+
 void workers_post(struct workers *workers, struct work *work)
 {
 	pthread_mutex_lock(&workers->lock);
 	work->next = NULL;
-	*workers->last = work;
-	workers->last = &work->next;
-	workers->waiting++;
-	if (workers->idle < workers->waiting && workers->threads < workers->max)
-		start_thread(workers);
-	pthread_cond_signal(&workers->posted);
+	if (!hand_over(workers, work)) {
+		*workers->last = work;
+		workers->last = &work->next;
+		if (workers->threads < workers->max)
+			start_thread(workers);
+	}
 	pthread_mutex_unlock(&workers->lock);
 }
 
@@ -143,11 +193,15 @@ void workers_free(struct workers *workers)
 {
 	pthread_mutex_lock(&workers->lock);
 	workers->ending = true;
-	pthread_cond_broadcast(&workers->posted);
+	while (workers->idle) {
+		struct idler *idler = workers->idle;
+
+		workers->idle = idler->older;
+		sem_post(&idler->handed);
+	}
 	while (workers->threads)
 		pthread_cond_wait(&workers->ended, &workers->lock);
 	pthread_mutex_unlock(&workers->lock);
-	pthread_cond_destroy(&workers->posted);
 	pthread_cond_destroy(&workers->ended);
 	pthread_mutex_destroy(&workers->lock);
 	memory_free(workers);

@@ -11,7 +11,9 @@
  * The lock of the store is taken before jobs leave the queue.  So a store that
  * another process holds locked costs each session its own deadline, no more.
  */
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -37,10 +39,9 @@ struct job {
 	struct store_work *work;
 	bool note;   /* nobody waits: the writer frees it */
 	bool queued; /* still in the queue: may be taken out */
-	bool done;
 	bool ok;
 	struct err err;
-	pthread_cond_t wake;
+	sem_t done; /* ok and err are final; the session needs no lock */
 };
 
 /* A job that owns all it needs. */
@@ -134,8 +135,9 @@ static void take_out(struct queue *queue, struct job *job)
 	queue->count--;
 }
 
-/* With the lock held. */
-static void enqueue(struct store_writer *writer, struct job *job)
+/* With the lock held.  True: the writer has to be woken, best when the lock is
+ * given up: it would wait for it at once. */
+static bool enqueue(struct store_writer *writer, struct job *job)
 {
 	job->queued = true;
 	if (!job->note)
@@ -143,9 +145,8 @@ static void enqueue(struct store_writer *writer, struct job *job)
 	push_back(&writer->queue, job);
 	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
 	/* A note that others wait with brings no news. */
-	if (!job->note || writer->queue.count == 1 ||
-	    writer->queue.count == GROUP_MAX)
-		pthread_cond_signal(&writer->work_waits);
+	return !job->note || writer->queue.count == 1 ||
+	       writer->queue.count == GROUP_MAX;
 }
 
 static void dequeue(struct store_writer *writer, struct job *job)
@@ -212,8 +213,7 @@ static void finish(
 		free_note(job);
 		return;
 	}
-	job->done = true;
-	pthread_cond_signal(&job->wake);
+	sem_post(&job->done);
 }
 
 /* Every queued session gets the failure; notes stay for a better time. */
@@ -454,21 +454,60 @@ static bool give_up(
 	return true;
 }
 
-/* With the lock held. */
+/* False: the deadline has passed. */
+static bool wait_done(struct job *job, struct deadline deadline)
+{
+	struct timespec at = {
+	    .tv_sec = (time_t)(deadline.at_ms / 1000),
+	    .tv_nsec = (long)(deadline.at_ms % 1000) * 1000000,
+	};
+	bool for_ever = deadline.at_ms == DEADLINE_NEVER.at_ms;
+
+	while (
+	    (for_ever ? sem_wait(&job->done)
+		      : sem_clockwait(&job->done, CLOCK_MONOTONIC, &at)) != 0)
+		if (errno == ETIMEDOUT)
+			return false;
+	return true;
+}
+
 static bool wait_for_result(struct store_writer *writer, struct job *job,
     struct deadline deadline, struct err *err)
 {
-	while (!job->done) {
-		if (wait_until(&job->wake, &writer->lock, deadline))
-			continue;
-		if (give_up(writer, job, err))
+	bool gave_up;
+
+	if (!wait_done(job, deadline)) {
+		pthread_mutex_lock(&writer->lock);
+		gave_up = give_up(writer, job, err);
+		pthread_mutex_unlock(&writer->lock);
+		if (gave_up)
 			return false;
 		/* Its group is being written: see the top of this file. */
-		deadline = DEADLINE_NEVER;
+		wait_done(job, DEADLINE_NEVER);
 	}
 	if (!job->ok && err)
 		*err = job->err;
 	return job->ok;
+}
+
+/* False: too many wait already. */
+static bool post(struct store_writer *writer, struct job *job)
+{
+	bool queued, wake = false;
+
+	pthread_mutex_lock(&writer->lock);
+	require(!writer->stopping);
+	queued = writer->queue.count < QUEUE_MAX;
+	if (queued) {
+		wake = enqueue(writer, job);
+	} else {
+		writer->statistics.failures++;
+		metrics_count(METRIC_STORE_FAILURES, SLICE("queue"));
+	}
+	pthread_mutex_unlock(&writer->lock);
+	if (wake)
+		pthread_cond_signal(&writer->work_waits);
+	return queued;
 }
 
 bool store_writer_run(struct store_writer *writer, struct store_work *work,
@@ -477,19 +516,12 @@ bool store_writer_run(struct store_writer *writer, struct store_work *work,
 	struct job job = {.work = work};
 	bool ok;
 
-	init_condition(&job.wake);
-	pthread_mutex_lock(&writer->lock);
-	require(!writer->stopping);
-	if (writer->queue.count >= QUEUE_MAX) {
-		writer->statistics.failures++;
-		metrics_count(METRIC_STORE_FAILURES, SLICE("queue"));
-		ok = err_set(err, E_TEMP, "store: too many changes wait");
-	} else {
-		enqueue(writer, &job);
+	sem_init(&job.done, 0, 0);
+	if (post(writer, &job))
 		ok = wait_for_result(writer, &job, deadline, err);
-	}
-	pthread_mutex_unlock(&writer->lock);
-	pthread_cond_destroy(&job.wake);
+	else
+		ok = err_set(err, E_TEMP, "store: too many changes wait");
+	sem_destroy(&job.done);
 	return ok;
 }
 
@@ -498,7 +530,6 @@ void store_writer_note(struct store_writer *writer, struct slice id,
 {
 	struct arena *arena = arena_new(512);
 	struct note *note = ARENA_NEW(arena, struct note);
-	bool queued;
 
 	note->arena = arena;
 	note->work.kind = WORK_NOTE;
@@ -507,17 +538,7 @@ void store_writer_note(struct store_writer *writer, struct slice id,
 	note->work.reply = arena_slice(arena, reply);
 	note->job.note = true;
 	note->job.work = &note->work;
-	pthread_mutex_lock(&writer->lock);
-	require(!writer->stopping);
-	queued = writer->queue.count < QUEUE_MAX;
-	if (queued) {
-		enqueue(writer, &note->job);
-	} else {
-		writer->statistics.failures++;
-		metrics_count(METRIC_STORE_FAILURES, SLICE("queue"));
-	}
-	pthread_mutex_unlock(&writer->lock);
-	if (!queued)
+	if (!post(writer, &note->job))
 		arena_free(arena);
 }
 
