@@ -126,7 +126,7 @@ class Smtp:
         return self.data(message)
 
     def wrap(self, certificate=None, key=None):
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         if certificate:
