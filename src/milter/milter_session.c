@@ -38,7 +38,7 @@ struct milter_session {
 	enum progress progress;
 	struct milter_options options;
 	struct buf input, output;
-	struct deadline input_by; /* of a packet that has begun */
+	struct deadline input_by; /* of what is owed; see owes_more */
 	struct deadline idle_until;
 	struct macros macros;
 	struct buf name, helo;
@@ -436,6 +436,13 @@ static bool is_late(struct milter_session *session)
 	return true;
 }
 
+/* Not waiting for its client, the MTA has no reason to wait. */
+static bool owes_more(const struct milter_session *session)
+{
+	return session->input.len || session->progress == AT_START ||
+	       session->progress == IN_CONTENT;
+}
+
 static void begin_wait(struct milter_session *session)
 {
 	struct milter_snapshot *snapshot;
@@ -444,7 +451,7 @@ static void begin_wait(struct milter_session *session)
 	if (session->input.len == 0 && session->progress < IN_ENVELOPE &&
 	    session->input.size > KEPT_INPUT)
 		buf_release(&session->input);
-	if (session->input.len && session->input_by.at_ms == INT64_MAX) {
+	if (owes_more(session) && session->input_by.at_ms == INT64_MAX) {
 		snapshot = session->settings.snapshot(
 		    session->settings.context);
 		session->input_by = deadline_in(

@@ -1,216 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions as scripts, over a socket pair, with a gate whose verdict stands in
- * the message.
- *
- * A line of a script is a packet: ">" to the session, "<" from it; the command
- * letter, then the data, in which '|' is NUL, '~' is CR LF, '^' is LF and
- * "\hh" an octet.  "$" is the end of the connection by the session, "%" that
- * nothing more has come.  Numbers of options are written out by "OPTIONS".
- */
-#include "milter/milter_session.h"
+/* What a session says; test_stage.h. */
+#include "milter/test_stage.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "milter/packet.h"
-
-enum { REPLY_MAX = 64 * 1024 };
-
-struct stage {
-	struct config *config;
-	struct milter_snapshot *snapshot;
-	struct milter_session *session;
-	int mta;
-	atomic_bool draining;
-	bool over;
-	struct buf heard;
-	size_t read; /* of what was heard */
-};
-
-static struct milter_snapshot *snapshot_of(void *context)
-{
-	struct stage *stage = context;
-
-	return milter_snapshot_hold(stage->snapshot);
-}
-
-static void open_stage(struct stage *stage)
-{
-	struct gate_context gate = {0};
-	struct milter_session_settings settings = {
-	    .listener = SLICE("mta"),
-	    .snapshot = snapshot_of,
-	    .context = stage,
-	    .draining = &stage->draining,
-	};
-	int pair[2];
-
-	*stage = (struct stage){0};
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	stage->mta = pair[0];
-	settings.fd = pair[1];
-	stage->config = config_default();
-	stage->config->hostname = SLICE("mx.example");
-	stage->config->limits = limits_default;
-	stage->config->limits.header_size = 4096;
-	stage->config->limits.message_size = 200 * 1024;
-	stage->config->limits.line_length = 998;
-	stage->config->limits.recipients = 3;
-	stage->config->spool_directory = SLICE("/tmp");
-	gate.config = stage->config;
-	stage->snapshot = milter_snapshot_new(&gate);
-	stage->session = milter_session_new(&settings);
-	buf_init(&stage->heard, REPLY_MAX);
-}
-
-static void close_stage(struct stage *stage)
-{
-	milter_session_free(stage->session);
-	milter_snapshot_release(stage->snapshot);
-	config_release(stage->config);
-	buf_release(&stage->heard);
-	close(stage->mta);
-}
-
-static void run(struct stage *stage)
-{
-	if (!stage->over)
-		stage->over = milter_session_run(stage->session) ==
-			      MILTER_SESSION_OVER;
-}
-
-static void hear(struct stage *stage)
-{
-	char memory[4096];
-	ssize_t count;
-
-	run(stage);
-	while ((count = recv(stage->mta, memory, sizeof(memory), 0)) > 0)
-		assert_true(
-		    buf_add(&stage->heard, slice_of(memory, (size_t)count)));
-}
-
-static void say(struct stage *stage, struct slice octets)
-{
-	while (octets.len) {
-		ssize_t count = send(
-		    stage->mta, octets.ptr, octets.len, MSG_NOSIGNAL);
-
-		if (count < 0) {
-			hear(stage);
-			if (stage->over)
-				return;
-			continue;
-		}
-		octets = slice_from_pos(octets, (size_t)count);
-	}
-	hear(stage);
-}
-
-/* The octets that a line of the script stands for. */
-static void translate(struct slice line, struct buf *out)
-{
-	for (size_t i = 0; i < line.len; i++) {
-		char c = line.ptr[i];
-
-		if (c == '|') {
-			buf_add_byte(out, '\0');
-		} else if (c == '~') {
-			buf_add_text(out, "\r\n");
-		} else if (c == '^') {
-			buf_add_byte(out, '\n');
-		} else if (c == '\\') {
-			char digits[3] = {line.ptr[i + 1], line.ptr[i + 2], 0};
-
-			buf_add_byte(out, (char)strtol(digits, NULL, 16));
-			i += 2;
-		} else {
-			buf_add_byte(out, c);
-		}
-	}
-}
-
-static void expect(struct stage *stage, struct slice wanted)
-{
-	struct slice heard = slice_from_pos(
-	    buf_slice(&stage->heard), stage->read);
-	struct packet packet = {0};
-	struct err err;
-
-	assert_int_equal(packet_read(heard, &packet, &err), PACKET_WHOLE);
-	stage->read += packet.size;
-	heard = slice_sub(heard, 4, packet.size - 4);
-	if (!slice_eq(heard, wanted))
-		print_message("heard: %.*s\n", SLICE_ARGS(heard));
-	assert_true(slice_eq(heard, wanted));
-}
-
-static void play_line(struct stage *stage, struct slice line)
-{
-	struct buf text, octets;
-	char what = line.ptr[0];
-
-	buf_init(&text, REPLY_MAX);
-	buf_init(&octets, REPLY_MAX);
-	translate(slice_from_pos(line, 1), &text);
-	if (what == '>') {
-		packet_write(
-		    &octets, text.ptr[0], slice_from_pos(buf_slice(&text), 1));
-		say(stage, buf_slice(&octets));
-	} else if (what == '<') {
-		expect(stage, buf_slice(&text));
-	} else if (what == '%') {
-		hear(stage);
-		assert_false(stage->over);
-		assert_int_equal(stage->read, stage->heard.len);
-	} else {
-		assert_int_equal(what, '$');
-		hear(stage);
-		assert_true(stage->over);
-		assert_int_equal(stage->read, stage->heard.len);
-	}
-	buf_release(&text);
-	buf_release(&octets);
-}
-
-static void play(struct stage *stage, const char *script)
-{
-	struct slice rest = slice_from(script);
-
-	while (rest.len) {
-		struct slice line;
-
-		slice_split(rest, '\n', &line, &rest);
-		if (line.len)
-			play_line(stage, line);
-	}
-}
-
-/* Version 2: every command is answered.  6: nothing but the end. */
-#define AGREE_2                                                                \
-	">O\\00\\00\\00\\02\\00\\00\\00\\1f\\00\\00\\00\\7f\n"                 \
-	"<O\\00\\00\\00\\02\\00\\00\\00\\11\\00\\00\\00\\00\n"
-#define AGREE_6                                                                \
-	">O\\00\\00\\00\\06\\00\\00\\00\\3f\\00\\1f\\ff\\ff\n"                 \
-	"<O\\00\\00\\00\\06\\00\\00\\00\\31\\00\\1f\\f7\\80\n"
-#define CLIENT                                                                 \
-	">Cmail.example|4|\\19"                                                \
-	"192.0.2.1|\n>Hmail.example|\n"
-#define ENVELOPE ">M<a@b.example>|\n>R<user@agency.example>|\n"
-#define START AGREE_6 CLIENT ENVELOPE
 
 static const struct {
 	const char *name, *script;
@@ -323,9 +125,9 @@ static void test_scripts(void **state)
 		struct stage stage;
 
 		print_message("%s\n", scripts[i].name);
-		open_stage(&stage);
-		play(&stage, scripts[i].script);
-		close_stage(&stage);
+		stage_open(&stage);
+		stage_play(&stage, scripts[i].script);
+		stage_close(&stage);
 	}
 }
 
@@ -339,7 +141,7 @@ static void test_cut_everywhere(void **state)
 	struct slice rest = slice_from(dialogue);
 
 	(void)state;
-	buf_init(&octets, REPLY_MAX);
+	buf_init(&octets, STAGE_REPLY_MAX);
 	while (rest.len) {
 		struct slice line;
 		struct buf text;
@@ -347,8 +149,8 @@ static void test_cut_everywhere(void **state)
 		slice_split(rest, '\n', &line, &rest);
 		if (line.ptr[0] != '>')
 			continue;
-		buf_init(&text, REPLY_MAX);
-		translate(slice_from_pos(line, 1), &text);
+		buf_init(&text, STAGE_REPLY_MAX);
+		stage_translate(slice_from_pos(line, 1), &text);
 		packet_write(
 		    &octets, text.ptr[0], slice_from_pos(buf_slice(&text), 1));
 		buf_release(&text);
@@ -356,12 +158,12 @@ static void test_cut_everywhere(void **state)
 	for (size_t cut = 0; cut <= octets.len; cut += cut < 20 ? 1 : 7) {
 		struct stage stage;
 
-		open_stage(&stage);
+		stage_open(&stage);
 		assert_int_equal(send(stage.mta, octets.ptr, cut, 0), cut);
 		shutdown(stage.mta, SHUT_WR);
-		run(&stage);
+		stage_run(&stage);
 		assert_true(stage.over);
-		close_stage(&stage);
+		stage_close(&stage);
 	}
 	buf_release(&octets);
 }
@@ -374,13 +176,13 @@ static void test_pieces(void **state)
 	struct stage stage;
 
 	(void)state;
-	open_stage(&stage);
+	stage_open(&stage);
 	for (size_t i = 0; i < octets.len; i++) {
 		assert_int_equal(stage.heard.len, i < 17 ? 0 : 17);
-		say(&stage, slice_sub(octets, i, 1));
+		stage_say(&stage, slice_sub(octets, i, 1));
 		assert_false(stage.over);
 	}
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 /* A body that is over the limit: refused at the end, the session goes on. */
@@ -395,14 +197,14 @@ static void test_large(void **state)
 		piece[i] = i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : 'x';
 	buf_init(&octets, sizeof(piece) + 5);
 	packet_write(&octets, 'B', slice_of(piece, sizeof(piece)));
-	open_stage(&stage);
-	play(&stage, START ">LFrom| x|\n>N\n");
+	stage_open(&stage);
+	stage_play(&stage, START ">LFrom| x|\n>N\n");
 	for (int i = 0; i < 3; i++)
-		say(&stage, buf_slice(&octets));
-	play(&stage, "%\n>E\n<c\n" ENVELOPE ">LFrom| x|\n>N\n");
+		stage_say(&stage, buf_slice(&octets));
+	stage_play(&stage, "%\n>E\n<c\n" ENVELOPE ">LFrom| x|\n>N\n");
 	for (int i = 0; i < 5; i++)
-		say(&stage, buf_slice(&octets));
-	say(&stage, SLICE("\0\0\0\1E"));
+		stage_say(&stage, buf_slice(&octets));
+	stage_say(&stage, SLICE("\0\0\0\1E"));
 	assert_true(slice_find_slice(
 			slice_from_pos(buf_slice(&stage.heard), stage.read),
 			SLICE("y55")) < stage.heard.len - stage.read);
@@ -410,11 +212,11 @@ static void test_large(void **state)
 	/* A line without an end. */
 	for (size_t i = 0; i < octets.len - 5; i++)
 		octets.ptr[5 + i] = 'x';
-	play(&stage, ENVELOPE ">LFrom| x|\n>N\n");
-	say(&stage, buf_slice(&octets));
-	play(&stage, ">E\n<y554 5.6.0 a line is too long "
-		     "(limits.line_length: 998)|\n%\n>Q\n$");
-	close_stage(&stage);
+	stage_play(&stage, ENVELOPE ">LFrom| x|\n>N\n");
+	stage_say(&stage, buf_slice(&octets));
+	stage_play(&stage, ">E\n<y554 5.6.0 a line is too long "
+			   "(limits.line_length: 998)|\n%\n>Q\n$");
+	stage_close(&stage);
 	buf_release(&octets);
 }
 
@@ -424,14 +226,14 @@ static void test_skip(void **state)
 	struct stage stage;
 
 	(void)state;
-	open_stage(&stage);
-	play(&stage,
+	stage_open(&stage);
+	stage_play(&stage,
 	    ">O\\00\\00\\00\\06\\00\\00\\00\\3f\\00\\17\\ff\\ff\n"
 	    "<O\\00\\00\\00\\06\\00\\00\\00\\31\\00\\17\\f7\\80\n" CLIENT
 		ENVELOPE ">LX-Header| too-many|\n>N\n>Bx~\n<s\n>Bx~\n<s\n"
 	    ">E\n<y552 5.3.4 limits.header_count|\n" ENVELOPE
 	    ">LFrom| x|\n>N\n>Bx~\n<c\n>E\n<c\n%");
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void test_hold_queue(void **state)
@@ -439,21 +241,21 @@ static void test_hold_queue(void **state)
 	struct stage stage;
 
 	(void)state;
-	open_stage(&stage);
+	stage_open(&stage);
 	stage.config->milter_quarantine = MILTER_QUARANTINE_MTA;
-	play(&stage,
+	stage_play(&stage,
 	    START ">LX-Verdict| quarantine|\n>LX-Edit| yes|\n>N\n>E\n"
 		  "<m\\00\\00\\00\\01X-Edit||\n<i\\00\\00\\00\\01X-Low| 1|\n"
 		  "<i\\00\\00\\00\\01X-High| a^\\09b|\n<q|\n<c\n%");
-	close_stage(&stage);
+	stage_close(&stage);
 	/* Not offered: our store takes it. */
-	open_stage(&stage);
+	stage_open(&stage);
 	stage.config->milter_quarantine = MILTER_QUARANTINE_MTA;
-	play(&stage,
+	stage_play(&stage,
 	    ">O\\00\\00\\00\\06\\00\\00\\00\\1f\\00\\1f\\ff\\ff\n"
 	    "<O\\00\\00\\00\\06\\00\\00\\00\\11\\00\\1f\\f7\\80\n" CLIENT
 		ENVELOPE ">LX-Verdict| quarantine|\n>N\n>E\n<d\n%");
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void test_draining(void **state)
@@ -461,12 +263,12 @@ static void test_draining(void **state)
 	struct stage stage;
 
 	(void)state;
-	open_stage(&stage);
-	play(&stage, START "%");
+	stage_open(&stage);
+	stage_play(&stage, START "%");
 	atomic_store(&stage.draining, true);
 	/* The message that is under way ends well, then the session. */
-	play(&stage, "%\n>LFrom| x|\n>N\n>E\n<c\n$");
-	close_stage(&stage);
+	stage_play(&stage, "%\n>LFrom| x|\n>N\n>E\n<c\n$");
+	stage_close(&stage);
 }
 
 static void test_late(void **state)
@@ -474,19 +276,19 @@ static void test_late(void **state)
 	struct stage stage;
 
 	(void)state;
-	open_stage(&stage);
+	stage_open(&stage);
 	stage.config->limits.data_timeout = 100;
-	say(&stage, SLICE("\0\0\0\xdO"));
+	stage_say(&stage, SLICE("\0\0\0\xdO"));
 	assert_false(stage.over);
 	assert_true(milter_session_wakes_at(stage.session).at_ms <=
 		    deadline_in(100).at_ms);
 	usleep(60 * 1000);
 	/* Dripping does not extend it. */
-	say(&stage, SLICE("\0"));
+	stage_say(&stage, SLICE("\0"));
 	usleep(60 * 1000);
-	run(&stage);
+	stage_run(&stage);
 	assert_true(stage.over);
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 int main(void)
