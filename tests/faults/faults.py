@@ -5,18 +5,28 @@
     gate = Gatehouse(..., environment=faults.environment)
     faults.count()            # from now on
     faults.counts()           # calls of each function since
-    with faults.armed('write', 3, errno.ENOSPC):
+    with faults.armed('write', 3, 'ENOSPC'):
         ...                   # the third write fails
-    faults.hits               # whether it was reached
+    with faults.armed('sync', 1, 4000, effect='slow', only='gatehouse.db'):
+        ...                   # the first of that file takes four seconds
+    with faults.failing('write', 'EROFS', only='gatehouse.db'):
+        ...                   # all of them fail
+    faults.hits               # how often one did
+    faults.jump(-3600)        # the clock of the day, not the monotonic one
 """
 import contextlib
+import errno
 import mmap
 import os
 import struct
 
-FUNCTIONS = ['write', 'send', 'sync', 'rename', 'open', 'truncate', 'map']
-NUMBER, HITS, COUNTS = 4, 12, 16
-SIZE = COUNTS + 4 * len(FUNCTIONS)
+FUNCTIONS = ['read', 'write', 'recv', 'send', 'sync', 'rename', 'unlink',
+             'open', 'truncate', 'map', 'socket', 'accept']
+EFFECTS = ['fail', 'short', 'slow']
+HEAD = struct.Struct('=IIIIiIq64s')   # struct control
+NUMBER, HITS, OFFSET = 4, 20, 24
+ENDLESS = 2 ** 32 - 1
+SIZE = HEAD.size + 4 * len(FUNCTIONS)
 
 
 class Faults:
@@ -25,30 +35,49 @@ class Faults:
         path.chmod(0o666)
         with path.open('r+b') as file:
             self.area = mmap.mmap(file.fileno(), SIZE)
+        self.offset = 0
         self.environment = {
             'LD_PRELOAD': os.path.abspath(os.environ['GATEHOUSE_FAULT_SHIM']),
             'GATEHOUSE_FAULTS': str(path),
             'GATEHOUSE_FAULTS_IN': process,
         }
 
+    def _set(self, function, number, many, effect, error, only):
+        self.area[NUMBER:NUMBER + 4] = bytes(4)
+        self.area[HEAD.size:] = bytes(SIZE - HEAD.size)
+        head = HEAD.pack(
+            FUNCTIONS.index(function), 0, many, EFFECTS.index(effect), error,
+            0, self.offset, only.encode())
+        self.area[:HEAD.size] = head
+        self.area[NUMBER:NUMBER + 4] = struct.pack('=I', number)
+
     def count(self):
         """Ends what was armed, and begins at 0."""
-        self.area[:] = bytes(SIZE)
+        self._set('read', 0, 0, 'fail', 0, '')
 
     def counts(self):
         return dict(zip(FUNCTIONS, struct.unpack(
-            f'={len(FUNCTIONS)}I', self.area[COUNTS:])))
+            f'={len(FUNCTIONS)}I', self.area[HEAD.size:])))
 
     @property
     def hits(self):
         return struct.unpack('=I', self.area[HITS:HITS + 4])[0]
 
     @contextlib.contextmanager
-    def armed(self, function, number, error):
-        self.count()
-        self.area[:HITS] = struct.pack(
-            '=IIi', FUNCTIONS.index(function), number, error)
+    def armed(self, function, number, error=0, many=1, effect='fail', only=''):
+        """error: the name of an errno; with 'slow' milliseconds."""
+        if isinstance(error, str):
+            error = getattr(errno, error)
+        self._set(function, number, many, effect, error, only)
         try:
             yield
         finally:
             self.area[NUMBER:NUMBER + 4] = bytes(4)
+
+    def failing(self, function, error, **more):
+        return self.armed(function, 1, error, many=ENDLESS, **more)
+
+    def jump(self, seconds):
+        """So far from the true time."""
+        self.offset = seconds
+        self.area[OFFSET:OFFSET + 8] = struct.pack('=q', seconds)
