@@ -122,7 +122,8 @@ def test_calls_that_fail(kind, limits):
     with open_places(True, process, limits=limits) as (places, faults):
         walk = Walk(places, faults, kind, random.Random(seed))
         walk.run()
-        places.check(kind, sites=walk.sites, reached=walk.hits)
+        places.check(kind, hop_may_lose=True, sites=walk.sites,
+                     reached=walk.hits)
         print('\n'.join(walk.slow + walk.wrong))
         assert walk.hits > walk.sites / 2
         assert walk.wrong == []
