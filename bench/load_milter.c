@@ -221,6 +221,7 @@ static void say_bare_field(
 
 static char next_command(struct slice packets)
 {
+	require(packets.ptr && packets.len >= HEAD);
 	return packets.ptr[HEAD - 1];
 }
 

@@ -24,10 +24,12 @@ def build(folder):
             ['meson', 'setup', str(folder), str(ROOT), '-Dbench=true',
              '-Dbuildtype=release', '-Doptimization=2', '-Ddebug=true'],
             check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(['ninja', '-C', str(folder), '--quiet',
-                    'src/cli/gatehouse',
-                    *(f'bench/{name}' for name in PROGRAMS)], check=True,
-                   stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        ['ninja', '-C', str(folder), 'src/cli/gatehouse',
+         *(f'bench/{name}' for name in PROGRAMS)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Failure(done.stdout)
     subprocess.run([str(ROOT / 'bench/make-corpus'), str(folder / 'corpus')],
                    check=True)
 
@@ -59,6 +61,7 @@ class Bench:
         self.state = self.build / 'bench-state'
         self.rows, self.memory = [], {}
         self.methods = set()
+        self.ed25519 = ''
         self.nsd = self.packages = None
 
     def __enter__(self):
@@ -156,4 +159,5 @@ class Bench:
                  str(self.corpus)] + ([kind] if kind else []),
                 check=True, capture_output=True, text=True).stdout)
                 for _ in range(self.options.runs)]
+            self.ed25519 = runs[0].pop('ed25519')
             self.add('limit', kind or 'mix', 0, medians(runs))
