@@ -33,7 +33,9 @@ enum metric {
 	METRIC_SMTP_REPLIES,	    /* class */
 	METRIC_RECEIVED_BYTES,
 	METRIC_SMUGGLING_ATTEMPTS,
-	METRIC_TLS_HANDSHAKES, /* result */
+	METRIC_TLS_HANDSHAKES,	      /* result */
+	METRIC_CERTIFICATE_LOADS,     /* result */
+	METRIC_CERTIFICATE_NOT_AFTER, /* gauge: seconds since 1970, or 0 */
 	/* milter */
 	METRIC_MILTER_CONNECTIONS_ACCEPTED,
 	METRIC_MILTER_CONNECTIONS, /* gauge: now */

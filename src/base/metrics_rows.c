@@ -18,6 +18,8 @@ static const char *const policies[] = {"line-ends", "loop", "malformed",
     "own-domain", "several-authors", "dmarc", "recipient", "limits", "next-hop",
     "other", NULL};
 
+static const char *const load_results[] = {"loaded", "kept", NULL};
+
 static const char *const tls_results[] = {"ok", "failed", NULL};
 
 static const char *const spf_results[] = {"none", "neutral", "pass", "fail",
@@ -98,6 +100,11 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"Sessions ended because of bare line ends or odd ends of data."),
     [METRIC_TLS_HANDSHAKES] = LABELLED("tls_handshakes", "result", tls_results,
 	"TLS handshakes with clients."),
+    [METRIC_CERTIFICATE_LOADS] = LABELLED("certificate_loads", "result",
+	load_results,
+	"Changed certificate files; kept: not usable, the old ones stay."),
+    [METRIC_CERTIFICATE_NOT_AFTER] = GAUGE("certificate_not_after_seconds",
+	"When the first certificate in use expires, since 1970; 0: none."),
     [METRIC_MILTER_CONNECTIONS_ACCEPTED] = COUNTER(
 	"milter_connections_accepted",
 	"Connections of mail servers to milter listeners."),

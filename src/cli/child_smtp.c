@@ -5,6 +5,7 @@
 #include "auth/dkim_key.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "cli/certificate_watch.h"
 #include "cli/child.h"
 #include "cli/command.h"
 #include "cli/resolver_config.h"
@@ -27,6 +28,7 @@ struct smtp_child {
 	struct dkim_key_cache *key_cache;
 	struct smtp_server *server;
 	struct dns_statistics dns_seen;
+	struct file_watch certificates;
 	int64_t expire_at_ms, warn_at_ms;
 };
 
@@ -70,6 +72,7 @@ static bool start(struct smtp_child *child, struct err *err)
 		return false;
 	/* This child came first; the others count anew at once. */
 	metrics_reset_gauges();
+	certificate_watch_begin(&child->certificates, child->config);
 	return child_begin(child->arena, child->config, &child->process, err) &&
 	       child_open_named(
 		   child->arena, child->config, &child->resolver, err) &&
@@ -95,6 +98,7 @@ static void reload(struct smtp_child *child)
 	}
 	if (ok) {
 		context = context_of(&next);
+		certificate_watch_begin(&next.certificates, next.config);
 		ok = smtp_server_reload(child->server, &context, &err);
 		config_release(ok ? child->config : next.config);
 		dns_resolver_release(ok ? child->resolver : next.resolver);
@@ -102,6 +106,7 @@ static void reload(struct smtp_child *child)
 	if (ok) {
 		child->config = next.config;
 		child->resolver = next.resolver;
+		child->certificates = next.certificates;
 		child->dns_seen = (struct dns_statistics){0};
 		child->warn_at_ms = 0;
 		log_notice("smtp.reload", LOG_T("result", "loaded"));
@@ -111,6 +116,26 @@ static void reload(struct smtp_child *child)
 	}
 	child_tell(child->process, ok ? "reloaded" : "kept");
 	arena_free(arena);
+}
+
+/* Renewed files are taken into use without being told; what cannot be used
+ * changes nothing. */
+static void reload_certificates(struct smtp_child *child)
+{
+	struct gate_context context = context_of(child);
+	struct err err = {0};
+	bool ok;
+
+	if (!certificate_watch_changed(&child->certificates, child->config))
+		return;
+	ok = smtp_server_reload(child->server, &context, &err);
+	metrics_count(
+	    METRIC_CERTIFICATE_LOADS, ok ? SLICE("loaded") : SLICE("kept"));
+	if (ok)
+		log_notice("smtp.certificates", LOG_T("result", "loaded"));
+	else
+		log_error("smtp.certificates", LOG_T("result", "kept"),
+		    LOG_ERR(&err));
 }
 
 /* What the resolver counted since the last time. */
@@ -160,6 +185,7 @@ static void run(struct smtp_child *child)
 		case CHILD_STOP: return;
 		case CHILD_RELOAD: reload(child); break;
 		case CHILD_TICK:
+			reload_certificates(child);
 			count_dns(child);
 			expire(child);
 			warn_of_expiry(child);

@@ -2,6 +2,7 @@
 #include "smtp/snapshot.h"
 
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "smtp/tls_server.h"
 
 /* A transaction has one next hop, and a route to MX records has one for each
@@ -36,6 +37,22 @@ static bool load_certificates(struct smtp_snapshot *snapshot,
 	return true;
 }
 
+/* The newest snapshot is the one that is shown to clients. */
+static void tell_expiry(const struct smtp_snapshot *snapshot, size_t count)
+{
+	int64_t earliest = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t at = snapshot->tls[i]
+				 ? tls_server_expires(snapshot->tls[i])
+				 : 0;
+
+		if (at && (!earliest || at < earliest))
+			earliest = at;
+	}
+	metrics_set(METRIC_CERTIFICATE_NOT_AFTER, earliest);
+}
+
 bool smtp_snapshot_new(const struct gate_context *gate,
     struct smtp_snapshot **ret, struct err *err)
 {
@@ -51,6 +68,7 @@ bool smtp_snapshot_new(const struct gate_context *gate,
 		smtp_snapshot_release(snapshot);
 		return false;
 	}
+	tell_expiry(snapshot, gate->config->listener_count);
 	snapshot->pool = next_hop_pool_new(gate->config, gate->resolver);
 	*ret = snapshot;
 	return true;

@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <time.h>
 
 /* More names than any certificate needs; the rest are not read. */
 enum { NAMES_MAX = 100, PATH_SIZE = 4096 };
@@ -113,6 +114,36 @@ bool tls_server_load(
 void tls_server_free(struct ssl_ctx_st *context)
 {
 	SSL_CTX_free(context);
+}
+
+static int64_t not_after(const X509 *certificate)
+{
+	struct tm tm = {0};
+
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
+		return 0;
+	return timegm(&tm);
+}
+
+int64_t tls_server_expires(const struct ssl_ctx_st *context)
+{
+	const X509 *certificate = SSL_CTX_get0_certificate(context);
+	STACK_OF(X509) *chain = NULL;
+	int64_t earliest;
+
+	if (!certificate)
+		return 0;
+	earliest = not_after(certificate);
+	if (SSL_CTX_get0_chain_certs((SSL_CTX *)(uintptr_t)context, &chain) !=
+	    1)
+		return earliest;
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		int64_t at = not_after(sk_X509_value(chain, i));
+
+		if (at < earliest)
+			earliest = at;
+	}
+	return earliest;
 }
 
 struct ssl_st *tls_server_accept(struct ssl_ctx_st *context)

@@ -22,6 +22,10 @@ bool tls_server_load(
     const struct conf_tls *tls, struct ssl_ctx_st **ret, struct err *err);
 void tls_server_free(struct ssl_ctx_st *context);
 
+/* When the first certificate of the chain expires, in seconds since 1970; 0 if
+ * that cannot be told. */
+int64_t tls_server_expires(const struct ssl_ctx_st *context);
+
 /* For stream_start_tls. */
 struct ssl_st *tls_server_accept(struct ssl_ctx_st *context);
 

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reload, drain, crash: what an operator does and what must not get lost."""
 import os
+import pathlib
 import shutil
 import signal
+import ssl
 import threading
 import time
 
 import pytest
 
-from certificates import Authority
+from certificates import Authority, expires
 from gatehouse import listener
 from mail import message, message_id
 from net import free_port, stuff, wait_until
@@ -87,6 +89,69 @@ def test_reload_takes_new_certificates(make_gate, folder):
     shutil.copy(paths[0][1], used['key'])
     assert 'kept' in gate.reload()
     assert served() == second
+
+
+def test_renewed_certificates_are_taken_unasked(make_gate, folder):
+    """Links are set to other files, as certbot does; what is not whole, or
+    does not fit together, changes nothing."""
+    authority = Authority(folder / 'ca')
+    pairs = [authority.issue(name) for name in ('one.example', 'two.example')]
+    live = folder / 'live'
+    live.mkdir()
+    used = {'certificate': str(live / 'chain.pem'), 'key': str(live / 'key')}
+
+    def link(number):
+        for target, name in zip(pairs[number], used.values()):
+            fresh = pathlib.Path(name + '.new')
+            fresh.symlink_to(target)
+            fresh.rename(name)
+
+    def served():
+        with gate.client() as client:
+            client.starttls()
+            return client.socket.getpeercert(binary_form=True)
+
+    def is_served(number):
+        text = pathlib.Path(pairs[number][0]).read_text()
+        return served() == ssl.PEM_cert_to_DER_cert(text)
+
+    def loads(result):
+        return gate.metrics()[
+            f'gatehouse_certificate_loads_total{{result="{result}"}}']
+
+    link(0)
+    gate = make_gate(zone=ZONE, listeners=[listener(tls=used)])
+    running = gate.client()
+    running.starttls()
+    gate.metric('gatehouse_certificate_not_after_seconds',
+                expires(pairs[0][0]))
+    link(1)
+    gate.wait_for_log('smtp.certificates result=loaded')
+    assert is_served(1)
+    gate.metric('gatehouse_certificate_not_after_seconds',
+                expires(pairs[1][0]))
+    assert loads('loaded') == 1
+    assert running.command('NOOP')[:3] == '250'
+    running.close()
+    # Half a file, in place.
+    whole = pathlib.Path(pairs[0][0]).read_text()
+    pathlib.Path(used['certificate']).unlink()
+    pathlib.Path(used['certificate']).write_text(whole[:len(whole) // 2])
+    gate.wait_for_log('smtp.certificates result=kept')
+    assert is_served(1)
+    assert loads('kept') == 1
+    # The rest, but with the other one's key.
+    seen = len(gate.log())
+    pathlib.Path(used['certificate']).write_text(whole)
+    line = gate.wait_for_log('smtp.certificates result=kept', after=seen)
+    assert 'key' in line
+    assert is_served(1)
+    link(0)
+    gate.wait_for_log('smtp.certificates result=loaded', after=seen)
+    assert is_served(0)
+    # Nothing is tried again that has not changed.
+    time.sleep(5)
+    assert (loads('loaded'), loads('kept')) == (2, 2)
 
 
 def test_reload_takes_another_zone_and_routes(make_gate, make_hop):

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates, made with openssl: an authority and what it signs."""
 import pathlib
+import ssl
 import subprocess
+
+
+def expires(path):
+    """Seconds since 1970."""
+    done = subprocess.run(['openssl', 'x509', '-in', path, '-noout',
+                           '-enddate'], capture_output=True, text=True)
+    return ssl.cert_time_to_seconds(done.stdout.strip().split('=')[1])
 
 
 def openssl(*args, folder):
