@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/buf.h"
+#include "base/log_private.h"
 #include "base/text.h"
 
 /* Fields that do not fit are left out: journald splits at 48 KiB. */
@@ -61,7 +62,9 @@ void log_set_topics(unsigned int wanted)
 
 bool log_traces(enum log_topic topic)
 {
-	return atomic_load_explicit(&sink.topics, memory_order_relaxed) & topic;
+	return (atomic_load_explicit(&sink.topics, memory_order_relaxed) |
+		   log_client.topics) &
+	       topic;
 }
 
 unsigned int log_topic_from_name(struct slice name)
@@ -176,12 +179,28 @@ static bool add_fields(struct buf *line, const struct log_field *fields,
 	return all;
 }
 
+/* Many sessions trace at once: each line says whose it is. */
+static bool add_all(struct buf *line, enum log_level level,
+    const struct log_field *fields,
+    void (*add)(struct buf *line, const struct log_field *field))
+{
+	char ip[IP_TEXT_MAX];
+
+	if (level == LOG_DEBUG && log_client.known)
+		add_fields(line,
+		    (const struct log_field[]){
+			LOG_T("client", ip_format(&log_client.ip, ip)),
+			LOG_I("port", log_client.port), {0}},
+		    add);
+	return add_fields(line, fields, add);
+}
+
 static void add_text_line(struct buf *line, enum log_level level,
     const char *event, const struct log_field *fields)
 {
 	add_time(line);
 	buf_add_format(line, " %s %s", levels[level].name, event);
-	if (!add_fields(line, fields, add_text_field))
+	if (!add_all(line, level, fields, add_text_field))
 		buf_add_text(line, " cut=1");
 }
 
@@ -192,7 +211,7 @@ static void add_json_line(struct buf *line, enum log_level level,
 	add_time(line);
 	buf_add_format(line, "\",\"level\":\"%s\",\"event\":\"%s\"",
 	    levels[level].name, event);
-	if (!add_fields(line, fields, add_json_field))
+	if (!add_all(line, level, fields, add_json_field))
 		buf_add_text(line, ",\"cut\":1");
 	buf_add_byte(line, '}');
 }

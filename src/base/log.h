@@ -76,9 +76,13 @@ struct log_field {
 
 void log_setup(enum log_level level, enum log_format format);
 
-/* Which topics are traced from now on; safe at any time. */
+/* Which topics are traced from now on, of all clients (base/log_client.h: of
+ * some); safe at any time. */
 void log_set_topics(unsigned int topics);
 bool log_traces(enum log_topic topic);
+
+/* What a trace of one client shows if nothing else is wanted. */
+#define LOG_TOPICS_ALL 0x3fU
 
 /* The bit of a name ("smtp", "next-hop", "dns", "auth", "store", "config");
  * 0: no such topic. */

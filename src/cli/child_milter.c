@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/resolver_config.h"
 #include "cli/supervisor.h"
+#include "cli/trace_rules.h"
 #include "milter/milter_server.h"
 
 enum { KEY_CACHE_MAX = 4096 };
@@ -23,6 +24,7 @@ struct milter_child {
 	struct dkim_key_cache *key_cache;
 	struct milter_server *server;
 	struct dns_statistics dns_seen;
+	struct trace_follower trace;
 };
 
 static struct gate_context context_of(const struct milter_child *child)
@@ -123,7 +125,10 @@ static void run(struct milter_child *child)
 		switch (child_wait(child->process)) {
 		case CHILD_STOP: return;
 		case CHILD_RELOAD: reload(child); break;
-		case CHILD_TICK: count_dns(child); break;
+		case CHILD_TICK:
+			trace_rules_follow(&child->trace, child->config);
+			count_dns(child);
+			break;
 		}
 	}
 }
@@ -136,6 +141,7 @@ int child_milter_run(
 	    .config_path = config_path,
 	    .config = config,
 	    .key_cache = dkim_key_cache_new(KEY_CACHE_MAX),
+	    .trace = {.child = "milter"},
 	};
 	struct err err = {0};
 
@@ -144,6 +150,7 @@ int child_milter_run(
 		return command_fail(&err);
 	}
 	metrics_heartbeat(PROCESS_MILTER);
+	trace_rules_follow(&child.trace, child.config);
 	child_tell(child.process, "ready");
 	run(&child);
 	log_notice("milter.draining",

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/resolver_config.h"
 #include "cli/supervisor.h"
+#include "cli/trace_rules.h"
 #include "smtp/server.h"
 
 enum {
@@ -29,6 +30,7 @@ struct smtp_child {
 	struct smtp_server *server;
 	struct dns_statistics dns_seen;
 	struct file_watch certificates;
+	struct trace_follower trace;
 	int64_t expire_at_ms, warn_at_ms;
 };
 
@@ -186,6 +188,7 @@ static void run(struct smtp_child *child)
 		case CHILD_RELOAD: reload(child); break;
 		case CHILD_TICK:
 			reload_certificates(child);
+			trace_rules_follow(&child->trace, child->config);
 			count_dns(child);
 			expire(child);
 			warn_of_expiry(child);
@@ -202,6 +205,7 @@ int child_smtp_run(
 	    .config_path = config_path,
 	    .config = config,
 	    .key_cache = dkim_key_cache_new(KEY_CACHE_MAX),
+	    .trace = {.child = "smtp"},
 	    .expire_at_ms = clock_monotonic_ms() + EXPIRE_EVERY_MS,
 	};
 	struct err err = {0};
@@ -211,6 +215,7 @@ int child_smtp_run(
 		return command_fail(&err);
 	}
 	metrics_heartbeat(PROCESS_SMTP);
+	trace_rules_follow(&child.trace, child.config);
 	child_tell(child.process, "ready");
 	run(&child);
 	log_notice("smtp.draining",

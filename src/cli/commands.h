@@ -20,5 +20,6 @@ extern const struct command command_report_own_domain;
 extern const struct command command_serve;
 extern const struct command command_spf;
 extern const struct command command_status;
+extern const struct command command_trace;
 
 #endif

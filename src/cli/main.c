@@ -18,6 +18,7 @@ static const struct command *const commands[] = {
     &command_report_own_domain,
     &command_spf,
     &command_status,
+    &command_trace,
     NULL,
 };
 

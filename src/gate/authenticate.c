@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "dns/name.h"
 #include "gate/gate_private.h"
@@ -87,6 +88,12 @@ static void evaluate_dmarc(struct gate_message *message)
 		    message->dkim);
 		metrics_count(METRIC_DMARC_RESULTS,
 		    slice_from(dmarc_result_name(message->dmarc[i].result)));
+		log_trace(LOG_TOPIC_AUTH, "auth.dmarc",
+		    LOG_S("domain", from->domains[i]),
+		    LOG_T(
+			"result", dmarc_result_name(message->dmarc[i].result)),
+		    LOG_S("record", message->dmarc[i].discovery.record),
+		    LOG_S("reason", message->dmarc[i].reason));
 	}
 }
 

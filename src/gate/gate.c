@@ -103,6 +103,23 @@ struct slice gate_authentication_results(const struct gate_message *message)
 	return message->authentication_results;
 }
 
+static void trace_steps(const struct gate_message *message)
+{
+	const struct decision *decision = &message->decision;
+
+	for (size_t i = 0; i < decision->step_count; i++) {
+		const struct decision_step *step = &decision->steps[i];
+
+		log_trace(LOG_TOPIC_AUTH, "gate.policy",
+		    LOG_S("id", message->envelope->id),
+		    LOG_S("policy", step->policy),
+		    LOG_T("matched", step->matched ? "yes" : "no"),
+		    LOG_T("enforced", step->enforced ? "yes" : "no"),
+		    LOG_T("verdict", verdict_name(step->verdict)),
+		    LOG_S("because", step->because));
+	}
+}
+
 const struct decision *gate_decide(
     struct gate_message *message, struct slice content)
 {
@@ -113,6 +130,7 @@ const struct decision *gate_decide(
 		authenticate_finish(message);
 		policies_apply(message);
 	}
+	trace_steps(message);
 	header_policy_apply(message);
 	message->decided = true;
 	message->decided_ms = clock_monotonic_ms();

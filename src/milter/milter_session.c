@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/log.h"
+#include "base/log_client.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "milter/header_field.h"
@@ -117,6 +117,7 @@ static bool take_connect(
 	else if (!ip_parse(connect.address, &session->ip))
 		return err_set(err, E_SYNTAX, "connect: no address");
 	session->port = connect.port;
+	log_client_begin(&session->ip, session->port);
 	keep(&session->name, connect.name);
 	buf_clear(&session->helo);
 	session->progress = CONNECTED;
@@ -274,14 +275,15 @@ static const struct command {
 	uint32_t silent;
 	bool (*take)(
 	    struct milter_session *session, struct slice data, struct err *err);
+	bool names_client; /* or the envelope: may be traced */
 } commands[] = {
     /* clang-format off */
     {SMFIC_OPTNEG, "options", AT_START, AT_START, NEVER_ANSWERED, take_options},
     {SMFIC_MACRO, "macros", AGREED, IN_CONTENT, NEVER_ANSWERED, take_macros},
-    {SMFIC_CONNECT, "connect", AGREED, AGREED, SMFIP_NR_CONN, take_connect},
-    {SMFIC_HELO, "helo", CONNECTED, IN_CONTENT, SMFIP_NR_HELO, take_helo},
-    {SMFIC_MAIL, "mail", CONNECTED, IN_CONTENT, SMFIP_NR_MAIL, take_mail},
-    {SMFIC_RCPT, "rcpt", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_RCPT, take_rcpt},
+    {SMFIC_CONNECT, "connect", AGREED, AGREED, SMFIP_NR_CONN, take_connect, true},
+    {SMFIC_HELO, "helo", CONNECTED, IN_CONTENT, SMFIP_NR_HELO, take_helo, true},
+    {SMFIC_MAIL, "mail", CONNECTED, IN_CONTENT, SMFIP_NR_MAIL, take_mail, true},
+    {SMFIC_RCPT, "rcpt", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_RCPT, take_rcpt, true},
     {SMFIC_DATA, "data", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_DATA, take_nothing},
     {SMFIC_HEADER, "header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_HDR,
 	take_header},
@@ -336,6 +338,10 @@ static bool take_packet(struct milter_session *session,
 		    err, E_SYNTAX, "%s: not at this point", command->name);
 	if (!command->take(session, packet->data, err))
 		return false;
+	/* Header and body are content, macros may be anything. */
+	log_trace(LOG_TOPIC_SMTP, "milter.command",
+	    LOG_T("command", command->name),
+	    LOG_S("text", command->names_client ? packet->data : SLICE("")));
 	answer(session, command);
 	return !buf_overflowed(&session->output) ||
 	       err_set(err, E_LIMIT, "%s: too much to say", command->name);
@@ -465,7 +471,7 @@ static bool should_end(const struct milter_session *session)
 	return atomic_load(session->settings.draining) && !session->message;
 }
 
-enum milter_session_result milter_session_run(struct milter_session *session)
+static enum milter_session_result run(struct milter_session *session)
 {
 	while (!session->reason) {
 		struct deadline linger = deadline_in(LINGER_MS);
@@ -490,6 +496,16 @@ enum milter_session_result milter_session_run(struct milter_session *session)
 		return MILTER_SESSION_WAITS;
 	}
 	return MILTER_SESSION_OVER;
+}
+
+enum milter_session_result milter_session_run(struct milter_session *session)
+{
+	enum milter_session_result result;
+
+	log_client_begin(&session->ip, session->port);
+	result = run(session);
+	log_client_end();
+	return result;
 }
 
 struct deadline milter_session_wakes_at(const struct milter_session *session)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
-#include "base/log.h"
+#include "base/log_client.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "smtp/line.h"
@@ -293,6 +293,7 @@ static bool take_proxy_header(
 	if (header->has_source) {
 		session->peer = session->client.ip = header->source;
 		session->client.port = header->source_port;
+		log_client_begin(&session->client.ip, session->client.port);
 	}
 	setting = rate_connect(
 	    session->shared->rate, &session->peer, session->limits);
@@ -476,6 +477,7 @@ static enum wait step(struct session *session)
 static enum session_next run(struct session *session)
 {
 	session->sleeps_until.at_ms = 0;
+	log_client_begin(&session->client.ip, session->client.port);
 	if (!session->started)
 		start(session);
 	while (!session->over) {
@@ -501,6 +503,7 @@ enum session_next session_run(struct session *session)
 	if (!counted && !atomic_load(&session->shared->draining))
 		return SESSION_LATER;
 	next = run(session);
+	log_client_end();
 	if (counted)
 		rate_end_work(rate, &peer);
 	return next;

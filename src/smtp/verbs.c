@@ -203,6 +203,17 @@ static const struct condition *find_broken(const struct session *session,
 	return NULL;
 }
 
+/* A client that was refused AUTH may go on with its password all the same: what
+ * is no command is not shown, and neither is what follows AUTH, whether there
+ * is AUTH for this client or not. */
+static struct slice may_be_traced(struct slice line, struct slice name)
+{
+	for (const struct verb *verb = verbs; verb->name.len; verb++)
+		if (slice_eq_nocase(verb->name, name))
+			return verb->flags & VERB_SECRET ? name : line;
+	return SLICE("(not a command)");
+}
+
 void verbs_run(struct session *session, struct slice line)
 {
 	struct command command = command_split(line);
@@ -210,8 +221,7 @@ void verbs_run(struct session *session, struct slice line)
 	const struct condition *broken;
 
 	log_trace(LOG_TOPIC_SMTP, "smtp.command",
-	    LOG_S("text",
-		verb && verb->flags & VERB_SECRET ? command.verb : line));
+	    LOG_S("text", may_be_traced(line, command.verb)));
 	if (!verb) {
 		session_reply(session, 500, "5.5.1", "unknown command");
 		session_count_bad(session);

@@ -2,6 +2,7 @@
 /* XCLIENT: a trusted proxy says who its client is (Postfix's extension). */
 #include "base/ascii.h"
 #include "base/log.h"
+#include "base/log_client.h"
 #include "smtp/session_private.h"
 #include "smtp/transaction.h"
 
@@ -126,5 +127,6 @@ void cmd_xclient(struct session *session, struct slice argument)
 			return;
 		}
 	}
+	log_client_begin(&session->client.ip, session->client.port);
 	session_greet(session);
 }
