@@ -193,6 +193,7 @@ static void close_connection(struct store_connection *connection)
 		sqlite3_finalize(connection->statements[i]);
 	sqlite3_close(connection->db);
 	memory_free(connection->path);
+	memory_free(connection->log_path);
 	memory_free(connection);
 }
 
@@ -294,6 +295,22 @@ static bool set_up(struct store_connection *connection, enum store_access mode,
 	return sqlite_run(connection, limit, err);
 }
 
+static uint64_t inode_of(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+/* "-wal" behind the path; the buffer has room. */
+static char *log_path(const char *path)
+{
+	char text[PATH_LENGTH_MAX + 8];
+	int len = snprintf(text, sizeof(text), "%s-wal", path);
+
+	return memory_copy_text(text, (size_t)len);
+}
+
 static bool open_connection(struct slice text, enum store_access mode,
     struct store_connection **ret, struct err *err)
 {
@@ -305,6 +322,7 @@ static bool open_connection(struct slice text, enum store_access mode,
 		return false;
 	connection = MEMORY_NEW(struct store_connection);
 	connection->path = memory_copy_text(place.path.ptr, place.path.len);
+	connection->log_path = log_path(connection->path);
 	if (mode == STORE_CREATE && !create_file(connection->path, err))
 		goto out;
 	if (mode != STORE_CREATE && !check_exists(connection->path, err))
@@ -317,6 +335,8 @@ static bool open_connection(struct slice text, enum store_access mode,
 	}
 	if (!set_up(connection, mode, place.max_pages, err))
 		goto out;
+	connection->files[0] = inode_of(connection->path);
+	connection->files[1] = inode_of(connection->log_path);
 	*ret = connection;
 	return true;
 out:
@@ -324,10 +344,31 @@ out:
 	return false;
 }
 
+/* Files that lost their names still take what is written, and keep it until
+ * they are closed: no commit may count there. */
+static bool has_its_files(
+    const struct store_connection *connection, struct err *err)
+{
+	const uint64_t now[2] = {
+	    inode_of(connection->path), inode_of(connection->log_path)};
+
+	if (now[0] == connection->files[0] && now[1] == connection->files[1])
+		return true;
+	return err_set(err, E_IO,
+	    "store: %s: the file or its -wal was moved or deleted while in "
+	    "use; put it back, or restart gatehouse for what is there now",
+	    connection->path);
+}
+
 static bool begin(struct store_connection *connection, struct err *err)
 {
-	return sqlite_execute(
-	    connection, sqlite_prepared(connection, SQL_BEGIN, err), NULL, err);
+	if (!sqlite_execute(connection,
+		sqlite_prepared(connection, SQL_BEGIN, err), NULL, err))
+		return false;
+	if (has_its_files(connection, err))
+		return true;
+	sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
+	return false;
 }
 
 static bool commit(struct store_connection *connection, struct err *err)
@@ -352,10 +393,7 @@ static uint64_t file_size(const char *path)
 
 static uint64_t size(const struct store_connection *connection)
 {
-	char log[PATH_LENGTH_MAX + 8];
-
-	snprintf(log, sizeof(log), "%s-wal", connection->path);
-	return file_size(connection->path) + file_size(log);
+	return file_size(connection->path) + file_size(connection->log_path);
 }
 
 const struct store_backend sqlite_backend = {

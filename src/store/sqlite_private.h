@@ -35,7 +35,8 @@ enum sqlite_statement {
 
 struct store_connection {
 	sqlite3 *db;
-	char *path;
+	char *path, *log_path;
+	uint64_t files[2]; /* inodes of both when they were opened */
 	sqlite3_stmt *statements[SQL_STATEMENTS]; /* NULL: not yet */
 };
 

@@ -32,6 +32,7 @@ enum {
 	NOTE_COMPANY_MS = 100,	  /* notes wait for a session's row */
 	NOTE_RETRY_MS = 1000,	  /* notes after a failed group */
 	STOP_PATIENCE_MS = 10000, /* for a locked store at the end */
+	STALLED_WAIT_MS = 2000,	  /* once others have waited in vain */
 };
 
 struct job {
@@ -65,8 +66,9 @@ struct store_writer {
 	struct queue queue;
 	size_t waiters; /* jobs in the queue that are not notes */
 	bool stopping;
-	bool locked;	  /* begin is being refused at present */
-	bool backing_off; /* notes wait for the next try */
+	bool locked;	     /* begin is being refused at present */
+	bool backing_off;    /* notes wait for the next try */
+	atomic_bool stalled; /* somebody gave up; no commit since then */
 	struct store_statistics statistics;
 };
 
@@ -288,6 +290,7 @@ static void finish_group(struct store_writer *writer, struct job **group,
 {
 	writer->backing_off = failure != NULL;
 	if (!failure) {
+		writer->stalled = false;
 		writer->statistics.commits++;
 		metrics_add(METRIC_STORE_COMMITS, 1);
 	}
@@ -326,6 +329,7 @@ static void commit_group(struct store_writer *writer)
 
 	/* All may have given up while the store's lock was waited for. */
 	if (count == 0) {
+		writer->stalled = false;
 		writer->backend->rollback(writer->connection);
 		return;
 	}
@@ -442,6 +446,7 @@ static bool give_up(
 	if (!job->queued)
 		return false;
 	dequeue(writer, job);
+	writer->stalled = true;
 	if (writer->locked)
 		err_set(&failure, E_TEMP,
 		    "store: the database is locked by another process");
@@ -516,6 +521,10 @@ bool store_writer_run(struct store_writer *writer, struct store_work *work,
 	struct job job = {.work = work};
 	bool ok;
 
+	/* Or every thread would soon wait here for its own whole deadline, and
+	 * a hung store would hold up sessions that want nothing of it. */
+	if (writer->stalled)
+		deadline = deadline_min(deadline, deadline_in(STALLED_WAIT_MS));
 	sem_init(&job.done, 0, 0);
 	if (post(writer, &job))
 		ok = wait_for_result(writer, &job, deadline, err);

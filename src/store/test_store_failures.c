@@ -233,6 +233,67 @@ static void test_impatient(void **state)
 	place_remove(&place);
 }
 
+/* Once somebody has waited in vain the next ones do not wait as long: or all
+ * threads would. */
+static void test_stalled(void **state)
+{
+	struct place place = place_new("");
+	struct store *store = open_place(&place);
+	sqlite3 *other = open_raw(&place);
+	struct err err = {.kind = E_NONE};
+	int64_t began;
+
+	(void)state;
+	run_raw(other, "BEGIN IMMEDIATE");
+	assert_false(put_id(store, "A", 200, &err));
+	began = clock_monotonic_ms();
+	assert_false(put_id(store, "B", 20000, &err));
+	assert_int_equal(err.kind, E_TEMP);
+	assert_in_range(clock_monotonic_ms() - began, 1500, 5000);
+	run_raw(other, "COMMIT");
+	assert_true(put_id(store, "C", 5000, &err));
+	/* All is well again: there is patience again. */
+	run_raw(other, "BEGIN IMMEDIATE");
+	began = clock_monotonic_ms();
+	assert_false(put_id(store, "D", 3000, &err));
+	assert_in_range(clock_monotonic_ms() - began, 2900, 8000);
+	run_raw(other, "COMMIT");
+	sqlite3_close(other);
+	store_close(store);
+	place_remove(&place);
+}
+
+/* What is written to a file without a name is gone with the process. */
+static void test_moved(void **state)
+{
+	static const char *const suffixes[] = {"", "-wal"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct place place = place_new("");
+		struct store *store = open_place(&place);
+		struct err err = {.kind = E_NONE};
+		char from[160], to[170];
+
+		assert_true(put_id(store, "A", 5000, NULL));
+		snprintf(from, sizeof(from), "%s%s", place.path, suffixes[i]);
+		snprintf(to, sizeof(to), "%s.away", from);
+		assert_int_equal(rename(from, to), 0);
+		assert_false(put_id(store, "B", 5000, &err));
+		assert_int_equal(err.kind, E_IO);
+		assert_non_null(strstr(err.text, "moved or deleted"));
+		/* Another file of that name is not it. */
+		fclose(fopen(from, "w"));
+		assert_false(put_id(store, "C", 5000, &err));
+		assert_int_equal(rename(to, from), 0);
+		assert_true(put_id(store, "D", 5000, &err));
+		assert_false(has_trace(store, "B"));
+		assert_true(has_trace(store, "D"));
+		store_close(store);
+		place_remove(&place);
+	}
+}
+
 static void test_full(void **state)
 {
 	struct place place = place_new("?max_size=1M");
@@ -534,6 +595,8 @@ int main(void)
 	    cmocka_unit_test(test_locked),
 	    cmocka_unit_test(test_locked_briefly),
 	    cmocka_unit_test(test_impatient),
+	    cmocka_unit_test(test_stalled),
+	    cmocka_unit_test(test_moved),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_full_group),
 	    cmocka_unit_test(test_full_quarantine),
