@@ -9,6 +9,9 @@
  * filters: where our own SMTP server puts its fields, too. */
 enum { INSERT_AT = 1 };
 
+/* RFC 5321, 4.5.3.1.5: 512 octets; less the code, two blanks, the line end. */
+enum { REPLY_LINE_MAX = 512 - 7 };
+
 /* Sendmail takes the text for a format, so '%' is doubled; Postfix undoes it.
  * What is not printable would be refused by either. */
 static struct slice reply_text(struct arena *arena, struct slice line)
@@ -26,13 +29,48 @@ static struct slice reply_text(struct arena *arena, struct slice line)
 	return slice_of(text, len);
 }
 
+/* How much of the text one line takes: up to a blank, if there is one. */
+static size_t line_of(struct slice text, size_t room)
+{
+	if (text.len <= room)
+		return text.len;
+	for (size_t i = room; i > 0; i--)
+		if (text.ptr[i] == ' ')
+			return i;
+	return room;
+}
+
+/* "550-5.7.1 much" CR LF "550 5.7.1 text", as libmilter's smfi_setmlreply
+ * writes it. */
+static struct slice reply_lines(
+    struct arena *arena, const struct smtp_reply_text *reply)
+{
+	struct slice lines = {NULL, 0}, rest = reply->text;
+	size_t room = REPLY_LINE_MAX - reply->enhanced.len;
+
+	for (;;) {
+		struct smtp_reply_text part = *reply;
+		struct slice line;
+
+		part.text = slice_sub(rest, 0, line_of(rest, room));
+		rest = slice_from_pos(rest, part.text.len);
+		line = reply_text(arena, decision_reply_line(arena, &part));
+		if (rest.len == 0)
+			return arena_format_slice(arena, "%.*s%.*s",
+			    SLICE_ARGS(lines), SLICE_ARGS(line));
+		if (rest.ptr[0] == ' ')
+			rest = slice_from_pos(rest, 1);
+		lines = arena_format_slice(arena, "%.*s%.3s-%.*s\r\n",
+		    SLICE_ARGS(lines), line.ptr,
+		    SLICE_ARGS(slice_from_pos(line, 4)));
+	}
+}
+
 void answer_reply(
     struct arena *arena, const struct smtp_reply_text *reply, struct buf *out)
 {
-	struct slice line = decision_reply_line(arena, reply);
-
 	buf_clear(out);
-	packet_write_text(out, SMFIR_REPLYCODE, reply_text(arena, line));
+	packet_write_text(out, SMFIR_REPLYCODE, reply_lines(arena, reply));
 }
 
 static void answer_later(struct arena *arena, const char *why, struct buf *out)

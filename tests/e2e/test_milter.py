@@ -13,10 +13,12 @@ import threading
 import pytest
 
 import odd
+from certificates import Authority
 from mail import field, fields, message, message_id
-from net import wait_until
+from net import Smtp, wait_until
 from pair import Pair, make_postfix, milter_changes
 from world import PARTNER, SHOP, STRANGER, ZONE
+
 
 @pytest.fixture
 def make_pair(folder, make_gate):
@@ -397,3 +399,46 @@ def test_libmilters_own_peer(make_gate, folder, version, actions, steps):
                           capture_output=True, text=True, timeout=60)
     assert 'well' in done.stdout, (done, gate.log())
     assert 'added' in done.stdout and 'spf=pass' in done.stdout, done
+
+
+def test_client_certificate(make_pair, folder):
+    """What Postfix has verified of the client is a connector's to know."""
+    authority, other = Authority(folder / 'ca'), Authority(folder / 'other')
+    name = 'scanner.agency.example'
+    server = authority.issue('mx.agency.example')
+    pair = make_pair(
+        'smtpd_tls_security_level = may\nsmtpd_tls_ask_ccert = yes\n'
+        f'smtpd_tls_CAfile = {authority.path}\n'
+        f'smtpd_tls_cert_file = {server[0]}\n'
+        f'smtpd_tls_key_file = {server[1]}\n'
+        'tls_random_source = dev:/dev/urandom\n',
+        connectors=[{'name': 'Scanner', 'treat_as': 'internal',
+                     'tls_names': [name]}])
+    sent = message('scan@agency.example')
+
+    def reply_to(certificate):
+        with pair.client(ip=STRANGER) as smtp:
+            smtp.starttls('scanner', *certificate)
+            return smtp.mail('scan@agency.example', 'user@agency.example',
+                             sent)
+    assert reply_to(()).startswith('550 5.7.1')
+    assert reply_to(other.issue(name)).startswith('550 5.7.1')
+    assert reply_to(authority.issue('x.example')).startswith('550 5.7.1')
+    reply = reply_to(authority.issue(name))
+    assert reply.startswith('250'), reply
+    assert 'connector=Scanner' in pair.gate.wait_for_log('verdict=accept')
+
+
+def test_login(pair):
+    """Who has logged in at Postfix may use our domain."""
+    sent = message('director@agency.example')
+    with Smtp(pair.postfix.port,
+              xclient=f'ADDR={STRANGER} NAME=[UNAVAILABLE] LOGIN=director'
+              ) as smtp:
+        reply = smtp.mail('director@agency.example', 'user@agency.example',
+                          sent)
+    assert reply.startswith('250'), reply
+    assert 'verdict=accept' in pair.gate.wait_for_log('message.verdict')
+    # The next client is another one.
+    assert pair.mail(message('director@agency.example'),
+                     ip=STRANGER).startswith('550 5.7.1')
