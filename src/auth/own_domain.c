@@ -60,7 +60,7 @@ static bool are_aligned(const struct own_domain_input *input,
 
 /* What one mechanism says: temporary errors count only where a pass would. */
 struct evidence {
-	bool pass, may_pass;
+	bool pass, may_pass, everybody;
 };
 
 static void weigh_spf(const struct own_domain_input *input, struct slice domain,
@@ -68,7 +68,10 @@ static void weigh_spf(const struct own_domain_input *input, struct slice domain,
 {
 	if (!input->spf || !are_aligned(input, domain, input->spf->domain))
 		return;
-	evidence->pass |= input->spf->result == SPF_PASS;
+	if (input->spf->everybody)
+		evidence->everybody = true;
+	else
+		evidence->pass |= input->spf->result == SPF_PASS;
 	evidence->may_pass |= input->spf->result == SPF_TEMPERROR;
 }
 
@@ -85,8 +88,8 @@ static void weigh_dkim(const struct own_domain_input *input,
 	}
 }
 
-static struct slice reason_of(
-    struct arena *arena, const struct own_domain_outcome *outcome)
+static struct slice reason_of(struct arena *arena,
+    const struct own_domain_outcome *outcome, bool everybody)
 {
 	static const char *const endings[] = {
 	    [OWN_DOMAIN_NONE] = "is used",
@@ -97,10 +100,13 @@ static struct slice reason_of(
 	    [OWN_DOMAIN_FAIL] = "is ours, but neither SPF nor DKIM passes",
 	};
 
-	return arena_format_slice(arena, "%.*s in %s %s",
+	return arena_format_slice(arena, "%.*s in %s %s%s",
 	    SLICE_ARGS(outcome->domain),
 	    outcome->identity == OWN_DOMAIN_MAIL_FROM ? "MAIL FROM" : "From:",
-	    endings[outcome->result]);
+	    endings[outcome->result],
+	    everybody && outcome->result == OWN_DOMAIN_FAIL
+		? " (its SPF record lets everybody pass)"
+		: "");
 }
 
 static void check_identity(struct arena *arena,
@@ -128,7 +134,7 @@ static void check_identity(struct arena *arena,
 		outcome.result = OWN_DOMAIN_FAIL;
 	if (outcome.result <= worst->result)
 		return;
-	outcome.reason = reason_of(arena, &outcome);
+	outcome.reason = reason_of(arena, &outcome, evidence.everybody);
 	*worst = outcome;
 }
 

@@ -39,7 +39,10 @@ enum own_domain_identity { OWN_DOMAIN_MAIL_FROM, OWN_DOMAIN_HEADER_FROM };
 /* "mailfrom", "from". */
 const char *own_domain_identity_name(enum own_domain_identity identity);
 
-/* All domains normalized; spf and dkim may be absent (NULL, 0). */
+/* A pass of SPF that everybody has (spf_outcome.everybody) does not count:
+ * whoever could use it did not show to be us.
+ *
+ * All domains normalized; spf and dkim may be absent (NULL, 0). */
 struct own_domain_input {
 	size_t accepted_count;
 	const struct slice *accepted;

@@ -132,6 +132,7 @@ static struct spf_outcome check(struct arena *arena, struct dns_session *dns,
 	outcome.result = found.result;
 	outcome.dns_lookups = evaluation.lookups;
 	outcome.mechanism = arena_slice(arena, found.mechanism);
+	outcome.everybody = found.result == SPF_PASS && evaluation.everybody;
 	if (found.result == SPF_FAIL)
 		outcome.explanation = spf_explain(&evaluation, &found);
 	if (found.result == SPF_TEMPERROR || found.result == SPF_PERMERROR)

@@ -41,6 +41,8 @@ struct spf_outcome {
 	struct slice
 	    mechanism; /* that matched: "include:x.example"; or empty */
 	unsigned int dns_lookups; /* counted against the limit of 10 */
+	bool everybody; /* a pass by "+all" or a network wider than IPv4 /8 or
+			 * IPv6 /16: it says nothing about the client */
 };
 
 /* MAIL FROM, or postmaster@HELO for the null sender (RFC 7208 section 2.4). */

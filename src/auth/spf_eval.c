@@ -412,6 +412,26 @@ static struct spf_check redirect(struct scope *scope, struct slice spec)
 	return (struct spf_check){.result = SPF_PERMERROR};
 }
 
+/* An include leaves it to the record that it names.  A network of half the
+ * world, twice, is "all" in other words. */
+static bool suits_everybody(
+    const struct scope *scope, const struct spf_term *term)
+{
+	enum { WIDE4 = 8, WIDE6 = 16 };
+	bool is_v6 = client_family(scope) == IP_V6;
+
+	switch (term->mechanism) {
+	case SPF_ALL: return true;
+	case SPF_IP4: return term->network.prefix < WIDE4;
+	case SPF_IP6: return term->network.prefix < WIDE6;
+	case SPF_A:
+	case SPF_MX:
+		return is_v6 ? term->prefix6 < WIDE6 : term->prefix4 < WIDE4;
+	case SPF_INCLUDE: return scope->evaluation->everybody;
+	default: return false;
+	}
+}
+
 static enum match match_term(struct scope *scope, const struct spf_term *term)
 {
 	const struct mechanism *mechanism = &mechanisms[term->mechanism];
@@ -431,6 +451,8 @@ static struct spf_check evaluate_record(
 		switch (match_term(scope, term)) {
 		case MATCH_NO: break;
 		case MATCH_YES:
+			scope->evaluation->everybody = suits_everybody(
+			    scope, term);
 			return (struct spf_check){
 			    .result = term->qualifier,
 			    .mechanism = term->text,

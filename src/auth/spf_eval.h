@@ -26,6 +26,7 @@ struct spf_evaluation {
 	unsigned int prefetched; /* terms asked for ahead of their turn */
 	struct spf_ptr ptr;
 	struct slice problem; /* the first; of temperror and permerror */
+	bool everybody;	      /* the term that matched suits any client */
 };
 
 /* What a record says of the client. */

@@ -116,7 +116,8 @@ static const struct field authentication_fields[] = {
 	.fallback = "enforce",
 	.offset = OFFSET(own_domains),
 	.help = "Mail from outside that uses an accepted domain without "
-		"being authenticated.",
+		"being authenticated.  A pass of SPF by +all or by a network "
+		"wider than IPv4 /8 or IPv6 /16 authenticates nobody.",
 	.example = "report"},
     {.name = "malformed",
 	.type = TYPE_CHOICE,

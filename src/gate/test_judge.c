@@ -33,6 +33,12 @@ static const struct {
 } base_zone[] = {
     {"agency.example", "v=spf1 ip4:192.0.2.10 -all"},
     {"open.agency.example", "v=spf1 +all"},
+    {"half.agency.example", "v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all"},
+    {"includes.agency.example", "v=spf1 include:open.agency.example -all"},
+    {"redirects.agency.example", "v=spf1 redirect=open.agency.example"},
+    {"narrow.agency.example", "v=spf1 -include:half.agency.example -all"},
+    {"unsure.agency.example", "v=spf1 ?include:open.agency.example -all"},
+    {"wide.agency.example", "v=spf1 ip4:203.0.0.0/8 -all"},
     {"xn--bcher-kva.example", "v=spf1 -all"},
     /* the stranger: authenticates as himself */
     {"stranger.example", "v=spf1 ip4:203.0.113.66 -all"},

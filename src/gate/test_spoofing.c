@@ -18,6 +18,8 @@
 #define ACCEPT .verdict = VERDICT_ACCEPT, .policy = ""
 #define MALFORMED REJECT, .policy = "malformed", .reply = "550 5.7.1 "
 #define OWN REJECT, .policy = "own-domain", .reply = "550 5.7.1 "
+#define US "From: ceo@agency.example\r\n"
+#define TEN(text) text text text text text text text text text text
 #define NUL_HEADER(text) .header = text, .header_len = sizeof(text) - 1
 
 /* clang-format off */
@@ -111,6 +113,37 @@ static const struct judge_case authors[] = {
     {"ideographic dot", "From: ceo@agency\xe3\x80\x82" "example\r\n", OWN},
     {"soft hyphen", "From: ceo@agen\xc2\xad" "cy.example\r\n", OWN},
     {"zero-width space", "From: ceo@agency.example\xe2\x80\x8b\r\n", OWN},
+    /* domains that look like ours are other domains */
+    {"Cyrillic a", "From: ceo@\xd0\xb0gency.example\r\n", ACCEPT, .own_domain = "none", .dmarc = "none"},
+    {"Cyrillic a, A-label", "From: ceo@xn--gency-7ve.example\r\n", ACCEPT, .own_domain = "none", .dmarc = "none"},
+    {"dotless i", "From: ceo@b\xc3\xbc" "cher.ex\xc4\xb1mple\r\n", ACCEPT, .own_domain = "none"},
+    {"another accent", "From: ceo@b\xc3\xba" "cher.example\r\n", ACCEPT, .own_domain = "none"},
+    {"no accent", "From: ceo@bucher.example\r\n", ACCEPT, .own_domain = "none"},
+    {"digit", "From: ceo@agency.examp1e\r\n", ACCEPT, .own_domain = "none"},
+    {"ours in front", "From: ceo@agency.example.stranger.example\r\n", ACCEPT, .own_domain = "none"},
+    {"ours in front, full-width dot", "From: ceo@agency.example\xef\xbc\x8estranger.example\r\n", ACCEPT, .own_domain = "none"},
+    {"right to left", "From: ceo@\xe2\x80\xae" "elpmaxe.ycnega\r\n", MALFORMED},
+    {"slash", "From: ceo@agency.example\xe2\x81\x84.stranger.example\r\n", MALFORMED},
+    {"fraction slash", "From: ceo@agency.example/x.stranger.example\r\n", REJECT},
+    /* quoted and routed domains and local parts */
+    {"quoted domain", "From: ceo@\"agency.example\"\r\n", MALFORMED},
+    {"escaped domain", "From: ceo@agency\\.example\r\n", MALFORMED},
+    {"empty local part", "From: @agency.example\r\n", MALFORMED},
+    {"empty, quoted", "From: \"\"@agency.example\r\n", OWN},
+    {"quoted, ours", "From: \"c e o\"@agency.example\r\n", OWN},
+    {"percent", "From: ceo%agency.example@stranger.example\r\n", ACCEPT, .dmarc = "pass", .own_domain = "none"},
+    {"bang", "From: agency.example!ceo@stranger.example\r\n", ACCEPT, .dmarc = "pass", .own_domain = "none"},
+    {"only in the name", "From: \"ceo@agency.example\" <x@stranger.example>\r\n", ACCEPT, .dmarc = "pass", .own_domain = "none"},
+    {"only in the name, encoded", "From: =?utf-8?q?ceo=40agency.example?= <x@stranger.example>\r\n", ACCEPT, .dmarc = "pass", .own_domain = "none"},
+    /* long ones */
+    {"behind a long name", "From: " TEN(TEN(TEN("name "))) "<ceo@agency.example>\r\n", OWN},
+    {"behind many folds", "From:" TEN(TEN("\r\n ")) "ceo@agency.example\r\n", REJECT},
+    {"behind a long comment", "From: (" TEN(TEN(TEN("x"))) ") ceo@agency.example\r\n", OWN},
+    {"behind deep comments", "From: " TEN(TEN("(")) "x@stranger.example" TEN(TEN(")")) " ceo@agency.example\r\n", REJECT},
+    {"over limits.header_field_size", "From: x@stranger.example (" TEN(TEN(TEN(TEN("0123456789\r\n ")))) ")\r\n", REJECT},
+    {"behind limits.from_addresses", "From: " TEN("x@stranger.example, ") "ceo@agency.example\r\n", REJECT},
+    {"label too long", "From: ceo@" TEN("0123456") "." "agency.example\r\n", MALFORMED},
+    {"name too long", "From: ceo@" TEN(TEN("abc.")) "agency.example\r\n", MALFORMED},
     /* several authors */
     {"with us", "From: x@stranger.example, ceo@agency.example\r\n", OWN},
     {"with the bank", "From: x@stranger.example, y@bank.example\r\n", REJECT, .policy = "several-authors"},
@@ -139,6 +172,24 @@ static const struct judge_case envelopes[] = {
     {"mapped address", "From: x@mapped.example\r\n", ACCEPT, .mail_from = "x@mapped.example", .client = "::ffff:203.0.113.66"},
     {"another registrant of a suffix", "From: x@one.suffix.example\r\n", REJECT, .mail_from = "x@two.suffix.example", .dmarc = "fail"},
     {"the suffix itself", "From: x@suffix.example\r\n", REJECT, .mail_from = "x@two.suffix.example", .dmarc = "fail"},
+    {"ours is +all below", US, OWN, .mail_from = "x@open.agency.example", .own_domain = "fail"},
+    {"ours is +all below, HELO", US, OWN, .mail_from = "", .helo = "open.agency.example", .own_domain = "fail"},
+    {"ours is +all, envelope", STRANGER, OWN, .mail_from = "x@open.agency.example", .own_domain = "fail"},
+    {"ours includes +all", US, OWN, .mail_from = "x@includes.agency.example"},
+    {"ours redirects to +all", US, OWN, .mail_from = "x@redirects.agency.example"},
+    {"ours is two halves", US, OWN, .mail_from = "x@half.agency.example"},
+    {"ours excludes them", US, OWN, .mail_from = "x@narrow.agency.example"},
+    {"ours is unsure of them", US, OWN, .mail_from = "x@unsure.agency.example"},
+    {"ours is a wide network", US, ACCEPT, .mail_from = "x@wide.agency.example", .own_domain = "pass"},
+    {"ours is +all, signed", US, ACCEPT, .mail_from = "x@open.agency.example", .signed_by = "agency.example", .own_domain = "pass"},
+    {"null sender, HELO with final dot", US, OWN, .mail_from = "", .helo = "agency.example."},
+    {"null sender, HELO in other letters", US, OWN, .mail_from = "", .helo = "AGENCY.example"},
+    {"null sender, HELO literal", BANK, REJECT, .mail_from = "", .helo = "[192.0.2.20]", .dmarc = "fail"},
+    {"null sender, HELO with an at", BANK, REJECT, .mail_from = "", .helo = "x@bank.example", .dmarc = "fail"},
+    {"null sender, HELO with NUL-like end", BANK, REJECT, .mail_from = "", .helo = "stranger.example\\000.bank.example", .dmarc = "fail"},
+    {"null sender, no HELO", BANK, REJECT, .mail_from = "", .helo = "", .dmarc = "fail"},
+    {"ours as local part", STRANGER, ACCEPT, .mail_from = "agency.example@stranger.example", .own_domain = "none", .dmarc = "pass"},
+    {"look-alike of ours", STRANGER, ACCEPT, .mail_from = "ceo@\xd0\xb0gency.example", .own_domain = "none"},
     {"a name that ends alike", "From: x@notagency.example\r\n", ACCEPT, .own_domain = "none"},
     {"a name that ends alike, bank", BANK, REJECT, .mail_from = "x@notbank.example", .dmarc = "fail"},
 };
