@@ -87,6 +87,18 @@ def verdict(dimension, slope):
     return 'MORE THAN ' + ('LINEAR' if dimension.slope else 'CONSTANT')
 
 
+def one_more(dimension, points):
+    """What a MiB, a recipient... costs: from the first point to the last."""
+    points = sorted(points)
+    (x1, y1), (x2, y2) = points[0], points[-1]
+    if not dimension.slope:
+        return '-'
+    each = (y2 - y1) / (x2 - x1)
+    if dimension.name == 'size':
+        return f'{each * MIB:.2f} ms a MiB'
+    return f'{each * 1000:.1f} µs'
+
+
 class Growth:
     def __init__(self, bench, points):
         self.bench, self.points = bench, points
@@ -142,12 +154,13 @@ def tables(growth, dimensions):
              for one in zip(*series.values())]))
         for name, points in series.items():
             slope = exponent(points)
-            verdicts.append((dimension.title, name, f'{slope:.2f}',
+            verdicts.append((dimension.title, name,
+                             one_more(dimension, points), f'{slope:.2f}',
                              f'at most {dimension.allowed}',
                              verdict(dimension, slope)))
     parts.insert(0, report.table(
-        ('CPU time of a message over', 'protocol', 'exponent', 'expected',
-         'so it is'), verdicts))
+        ('CPU time of a message over', 'protocol', 'one more costs',
+         'exponent', 'expected', 'so it is'), verdicts))
     return '\n'.join(parts)
 
 

@@ -116,7 +116,7 @@ class Bench:
 
     def add(self, name, kind, connections, result):
         row = {'scenario': name, 'kind': kind, 'connections': connections,
-               **result}
+               'runs': self.options.runs, **result}
         self.rows.append(row)
         self.shown(row)
 

@@ -143,6 +143,47 @@ def verdicts(results):
                   'other than it must be'), rows) if rows else ''
 
 
+def rows_of(results, kind):
+    """scenario -> {connections: row}"""
+    found = {}
+    for row in results.rows:
+        if row['kind'] == kind:
+            found.setdefault(row['scenario'], {})[row['connections']] = row
+    return found
+
+
+def overview(results):
+    """The mix: a line for each scenario."""
+    lines = []
+    for name, by_number in rows_of(results, 'mix').items():
+        at = by_number.get(AT) or next(iter(by_number.values()))
+        rates = [f'{row["rate"]:.0f}' for row in by_number.values()
+                 if 'rate' in row]
+        times = f'{at["p50_ms"]:.1f} / {at["p99_ms"]:.1f}' if rates else '-'
+        lines.append((
+            name, ' / '.join(rates) or '-', times,
+            ' / '.join(number(row['cpu_per_1000'])
+                       for row in by_number.values()),
+            number(results.ratio(at), 1),
+            number(results.memory.get(name), 0)))
+    numbers = ' / '.join(str(number) for number in sorted(
+        {row['connections'] for row in results.rows if row['connections']}))
+    return table(('the mix', f'msgs/s at {numbers}',
+                  f'p50 / p99 ms at {AT}', f'CPU s/1,000 at {numbers}',
+                  f'times ours at {AT}', 'peak MiB'), lines)
+
+
+def by_size(results):
+    kinds = results.kinds()
+    lines = []
+    for name in {row['scenario']: 0 for row in results.rows}:
+        costs = [results.cost(name, kind) for kind in kinds]
+        if any(costs):
+            lines.append((name, *map(number, costs)))
+    return table((f'CPU ms a message, {AT} connections', *kinds), lines) \
+        if lines else ''
+
+
 def memory(results):
     return table(('scenario', 'peak memory MiB, all processes'),
                  [(name, number(mib, 0))
@@ -158,14 +199,14 @@ def machine():
 
 def markdown(results):
     about = results.about
+    runs = sorted({row['runs'] for row in results.rows})
     parts = [
         f'{about["machine"]}.  {about["messages"]} messages a run, medians of '
-        f'{about["runs"]}, DNS: {about["dns"]}, CPU time from '
+        f'{" or ".join(map(str, runs))} runs, DNS: {about["dns"]}, CPU time from '
         f'{about["method"]}, Ed25519 of the limit by {about["ed25519"]}, load '
         f'average at the end {about["load_average"]:.1f}.\n',
-        table(COLUMNS, [cells(row, results) for row in results.rows]),
-        targets(results), against_peers(results), verdicts(results),
-        memory(results)]
+        overview(results), by_size(results), targets(results),
+        against_peers(results), verdicts(results)]
     return '\n'.join(part for part in parts if part)
 
 
