@@ -57,7 +57,7 @@ static void write_packets(struct slice name, struct slice value)
 	buf_release(&out);
 }
 
-/* Apart and together again. */
+/* Apart and together again.  A CR within is none of ours. */
 static void take_apart(struct slice name, struct slice value, bool leading)
 {
 	struct arena *arena = arena_new(0);
@@ -67,6 +67,7 @@ static void take_apart(struct slice name, struct slice value, bool leading)
 	buf_init(&field, 4 * PACKET_MAX);
 	buf_init(&again, 4 * PACKET_MAX);
 	if (header_field_is_sound(name, value) &&
+	    slice_find(value, '\r') == value.len &&
 	    header_field_rebuild(&field, name, value, leading)) {
 		header_field_take_apart(arena, buf_slice(&field), leading,
 		    &again_name, &again_value);

@@ -231,14 +231,17 @@ static bool hear(struct mta *mta)
 	return some;
 }
 
+/* As much as the connection and the limit take. */
 static bool send_waiting(struct mta *mta)
 {
-	struct slice text = buf_slice(mta->waiting);
+	struct slice text = slice_sub(
+	    buf_slice(mta->waiting), 0, SENT_MAX - mta->sent->len);
 	ssize_t count = send(
 	    mta->fd, text.ptr, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	if (count <= 0 || !buf_add(mta->sent, slice_sub(text, 0, count)))
+	if (count <= 0)
 		return false;
+	require(buf_add(mta->sent, slice_sub(text, 0, (size_t)count)));
 	buf_consume(mta->waiting, (size_t)count);
 	return true;
 }
@@ -260,7 +263,7 @@ static int64_t act(void *context, int fd)
 			break;
 		mta->script = rest;
 	}
-	if (mta->waiting->len)
+	if (mta->waiting->len && mta->sent->len < SENT_MAX)
 		return send_waiting(mta) ? 0 : FUZZ_TIME_NEVER;
 	if (mta->silent_until > now)
 		return mta->silent_until - now;

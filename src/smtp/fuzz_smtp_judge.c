@@ -178,8 +178,11 @@ static enum outcome take_content(struct judge *judge, struct slice *ret)
 		size_t end = slice_find_slice(rest, SLICE("\r\n"));
 		struct slice line = slice_sub(rest, 0, end);
 
+		/* What is behind the last CR may still come. */
+		if (end == rest.len && slice_find(line, '\r') + 1 == line.len)
+			line.len--;
 		if (slice_find(line, '\n') < line.len ||
-		    slice_find(line, '\r') + 1 < line.len)
+		    slice_find(line, '\r') < line.len)
 			return CONTENT_BAD;
 		if (end == rest.len)
 			return CONTENT_PART;
