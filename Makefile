@@ -45,9 +45,10 @@ clang: setup
 tidy: setup
 	@tools/run-tidy
 
-# make fuzz T=60 runs every target for 60 seconds; docs/FUZZING.md.
+# make fuzz T=60 runs every target for 60 seconds, H=1 until each has had an
+# hour of CPU; docs/FUZZING.md.
 fuzz: setup
-	@tools/run-fuzz $(T)
+	@tools/run-fuzz $(if $(H),--hours $(H),$(T))
 
 # How much of each parser the inputs found so far reach; docs/FUZZING.md.
 coverage: setup

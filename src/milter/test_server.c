@@ -166,7 +166,8 @@ static void test_parking(void **state)
 		usleep(1000);
 	}
 	assert_int_equal(statistics.parked, COUNT);
-	assert_in_range(statistics.threads, 0, COUNT / 2);
+	/* A busy machine starts more before the first is idle again. */
+	assert_in_range(statistics.threads, 0, COUNT - 1);
 	for (int i = 0; i < COUNT; i++)
 		finish_mail(fds[i]);
 	statistics = milter_server_statistics(fixture.server);
