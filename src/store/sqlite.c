@@ -404,6 +404,7 @@ const struct store_backend sqlite_backend = {
     .commit = commit,
     .rollback = rollback,
     .write = sqlite_write,
+    .file_recent = sqlite_file_recent,
     .find_traces = sqlite_find_traces,
     .list_quarantine = sqlite_list_quarantine,
     .get_quarantined = sqlite_get_quarantined,

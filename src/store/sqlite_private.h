@@ -7,6 +7,14 @@
 
 #include "store/store_private.h"
 
+/* All of a trace; part of migration 2, so it never changes. */
+#define SQLITE_TRACE_COLUMNS                                                   \
+	"row, id, time_ms, message_id, listener, client_ip, client_name,"      \
+	" helo, sender, sender_key, sender_domain, header_from, subject,"      \
+	" size, verdict, policy, reply, delivery, own_domain_result,"          \
+	" own_domain, spf_result, dkim_result, dmarc_result, connector, facts"
+#define SQLITE_RECIPIENT_COLUMNS "parent, place, address, address_key, domain"
+
 /* The statements that the writer keeps prepared: rows in sqlite_write.c. */
 enum sqlite_statement {
 	SQL_BEGIN,
@@ -19,12 +27,20 @@ enum sqlite_statement {
 	SQL_PUT_QUARANTINE,
 	SQL_PUT_QUARANTINE_RECIPIENT,
 	SQL_PUT_PIECE,
+	SQL_NOTE_RECENT,
 	SQL_NOTE,
+	SQL_FILE_BORDER,
+	SQL_FILE_TRACES,
+	SQL_FILE_RECIPIENTS,
+	SQL_FILE_DELETE_RECIPIENTS,
+	SQL_FILE_DELETE_TRACES,
 	SQL_MARK_RELEASED,
 	SQL_DISCARD_ID,
 	SQL_DISCARD_OLD,
 	SQL_DELETE_DISCARDED,
 	SQL_DELETE_TRACES,
+	SQL_DELETE_RECENT_RECIPIENTS,
+	SQL_DELETE_RECENT,
 	SQL_DELETE_PIECES,
 	SQL_DELETE_GARBAGE,
 	SQL_VACUUM,
@@ -73,9 +89,11 @@ bool sqlite_schema_migrate(struct store_connection *connection,
 /* E_CONFIG unless the tables are of exactly this program's version. */
 bool sqlite_schema_check(struct store_connection *connection, struct err *err);
 
-/* Of the backend's table; sqlite_write.c and sqlite_read.c. */
+/* Of the backend's table; sqlite_write.c, sqlite_file.c, sqlite_read.c. */
 bool sqlite_write(struct store_connection *connection, struct store_work *work,
     struct err *err);
+bool sqlite_file_recent(struct store_connection *connection, uint64_t rows,
+    uint64_t *ret_moved, struct err *err);
 bool sqlite_find_traces(struct store_connection *connection,
     struct arena *arena, const struct store_query *query, size_t *ret_count,
     struct store_trace **ret, struct err *err);

@@ -174,7 +174,7 @@ static bool read_trace(struct store_connection *connection, struct arena *arena,
 	trace.time_ms = sqlite3_column_int64(statement, TEXTS + 1);
 	trace.size = (uint64_t)sqlite3_column_int64(statement, TEXTS + 2);
 	if (!read_recipients(connection, arena,
-		"SELECT address FROM trace_recipient WHERE parent = ?"
+		"SELECT address FROM all_recipient WHERE parent = ?"
 		" ORDER BY place",
 		sqlite3_column_int64(statement, 0), &trace.recipient_count,
 		&recipients, err))
@@ -202,11 +202,11 @@ static bool find_traces(struct store_connection *connection,
 	size_t count = 0;
 	int code;
 
-	buf_add_text(sql, "SELECT " TRACE_COLUMNS " FROM trace WHERE 1");
+	buf_add_text(sql, "SELECT " TRACE_COLUMNS " FROM all_trace WHERE 1");
 	add_conditions(arena, sql, &parameters, query,
-	    " AND row IN (SELECT parent FROM trace_recipient"
+	    " AND row IN (SELECT parent FROM all_recipient"
 	    " WHERE address_key = ?)",
-	    " AND row IN (SELECT parent FROM trace_recipient"
+	    " AND row IN (SELECT parent FROM all_recipient"
 	    " WHERE domain = ?)");
 	add_text(sql, &parameters, " AND verdict = ?", query->verdict);
 	buf_add_format(sql, " ORDER BY time_ms DESC, row DESC LIMIT %lld",
@@ -403,7 +403,7 @@ static bool report_own_domains(struct store_connection *connection,
 	statement = prepare(connection,
 	    SLICE("SELECT own_domain, client_ip, client_name,"
 		  " own_domain_result, spf_result, dkim_result, count(*),"
-		  " min(time_ms), max(time_ms) FROM trace"
+		  " min(time_ms), max(time_ms) FROM all_trace"
 		  " WHERE own_domain <> '' AND time_ms >= ?"
 		  " AND own_domain_result NOT IN ('', 'none')"
 		  " GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 7 DESC, 1, 2 LIMIT ?"),

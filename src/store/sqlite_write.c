@@ -10,6 +10,14 @@
 #define VACUUM_PAGES "2048"
 enum { FREE_PAGES_MAX = 16384 };
 
+/* What the next hop said is what the sender was told. */
+#define NOTE                                                                   \
+	" SET delivery = ?2,"                                                  \
+	" policy = CASE WHEN ?3 IN ('', verdict) THEN policy"                  \
+	"  ELSE 'next-hop' END,"                                               \
+	" verdict = CASE WHEN ?3 = '' THEN verdict ELSE ?3 END"                \
+	" WHERE id = ?1"
+
 const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -17,14 +25,19 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_SAVEPOINT_RELEASE] = "RELEASE member",
     [SQL_SAVEPOINT_ROLLBACK] = "ROLLBACK TO member",
     [SQL_PUT_TRACE] =
-	"INSERT INTO trace (id, message_id, listener, client_ip, client_name,"
+	"INSERT INTO recent_trace (row, id, message_id, listener, client_ip, "
+	"client_name,"
 	" helo, sender, sender_key, sender_domain, header_from, subject,"
 	" verdict, policy, reply, delivery, own_domain_result, own_domain,"
 	" spf_result, dkim_result, dmarc_result, connector, facts, time_ms,"
-	" size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-	" ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+	" size) SELECT 1 + max("
+	"  ifnull((SELECT max(row) FROM recent_trace), 0),"
+	"  ifnull((SELECT max(row) FROM trace), 0)),"
+	" ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+	" ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24"
+	" WHERE NOT EXISTS (SELECT 1 FROM trace WHERE id = ?1)",
     [SQL_PUT_TRACE_RECIPIENT] =
-	"INSERT INTO trace_recipient (parent, place, address, address_key,"
+	"INSERT INTO recent_recipient (parent, place, address, address_key,"
 	" domain) VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_PUT_QUARANTINE] =
 	"INSERT INTO quarantine (id, message_id, sender, sender_key,"
@@ -35,12 +48,20 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
 	" address_key, domain) VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_PUT_PIECE] = "INSERT INTO quarantine_piece (parent, place, bytes)"
 		      " VALUES (?1, ?2, ?3)",
-    /* What the next hop said is what the sender was told. */
-    [SQL_NOTE] = "UPDATE trace SET delivery = ?2,"
-		 " policy = CASE WHEN ?3 IN ('', verdict) THEN policy"
-		 "  ELSE 'next-hop' END,"
-		 " verdict = CASE WHEN ?3 = '' THEN verdict ELSE ?3 END"
-		 " WHERE id = ?1",
+    [SQL_NOTE_RECENT] = "UPDATE recent_trace" NOTE,
+    [SQL_NOTE] = "UPDATE trace" NOTE,
+    [SQL_FILE_BORDER] = "SELECT max(row) FROM (SELECT row FROM recent_trace"
+			" ORDER BY row LIMIT ?1)",
+    [SQL_FILE_TRACES] = "INSERT INTO trace (" SQLITE_TRACE_COLUMNS ")"
+			" SELECT " SQLITE_TRACE_COLUMNS
+			" FROM recent_trace WHERE row <= ?1",
+    [SQL_FILE_RECIPIENTS] =
+	"INSERT INTO trace_recipient (" SQLITE_RECIPIENT_COLUMNS ")"
+	" SELECT " SQLITE_RECIPIENT_COLUMNS
+	" FROM recent_recipient WHERE parent <= ?1",
+    [SQL_FILE_DELETE_RECIPIENTS] =
+	"DELETE FROM recent_recipient WHERE parent <= ?1",
+    [SQL_FILE_DELETE_TRACES] = "DELETE FROM recent_trace WHERE row <= ?1",
     [SQL_MARK_RELEASED] =
 	"UPDATE quarantine SET released_ms = ?2 WHERE id = ?1",
     [SQL_DISCARD_ID] = "INSERT INTO quarantine_garbage"
@@ -54,6 +75,12 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_DELETE_TRACES] =
 	"DELETE FROM trace WHERE row IN (SELECT row FROM trace"
 	" WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2)",
+    [SQL_DELETE_RECENT_RECIPIENTS] =
+	"DELETE FROM recent_recipient WHERE parent IN (SELECT row"
+	" FROM recent_trace WHERE time_ms < ?1 ORDER BY row LIMIT ?2)",
+    [SQL_DELETE_RECENT] =
+	"DELETE FROM recent_trace WHERE row IN (SELECT row"
+	" FROM recent_trace WHERE time_ms < ?1 ORDER BY row LIMIT ?2)",
     [SQL_DELETE_PIECES] =
 	"DELETE FROM quarantine_piece WHERE row IN (SELECT p.row"
 	" FROM quarantine_garbage g JOIN quarantine_piece p"
@@ -107,6 +134,7 @@ static bool put_trace(struct store_connection *connection,
 	enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
 	sqlite3_stmt *statement = sqlite_prepared(
 	    connection, SQL_PUT_TRACE, err);
+	uint64_t changes;
 
 	if (!statement)
 		return false;
@@ -114,9 +142,14 @@ static bool put_trace(struct store_connection *connection,
 		sqlite_bind_slice(statement, i + 1, texts[i]);
 	sqlite3_bind_int64(statement, TEXTS + 1, trace->time_ms);
 	sqlite3_bind_int64(statement, TEXTS + 2, (int64_t)trace->size);
-	return sqlite_execute(connection, statement, NULL, err) &&
-	       put_recipients(connection, SQL_PUT_TRACE_RECIPIENT,
-		   sqlite3_last_insert_rowid(connection->db), row, err);
+	if (!sqlite_execute(connection, statement, &changes, err))
+		return false;
+	if (!changes)
+		return err_set(err, E_SYNTAX,
+		    "store: a trace has the id %.*s already",
+		    SLICE_ARGS(slice_sub(trace->id, 0, 64)));
+	return put_recipients(connection, SQL_PUT_TRACE_RECIPIENT,
+	    sqlite3_last_insert_rowid(connection->db), row, err);
 }
 
 /* The bytes stay where they are: a row at a time is copied by SQLite. */
@@ -185,18 +218,28 @@ static bool write_put(struct store_connection *connection,
 					 work->quarantine, err));
 }
 
-static bool write_note(struct store_connection *connection,
-    struct store_work *work, struct err *err)
+static bool note_in(struct store_connection *connection,
+    enum sqlite_statement number, const struct store_work *work,
+    uint64_t *ret_changes, struct err *err)
 {
-	sqlite3_stmt *statement = sqlite_prepared(connection, SQL_NOTE, err);
-	uint64_t changes;
+	sqlite3_stmt *statement = sqlite_prepared(connection, number, err);
 
 	if (!statement)
 		return false;
 	sqlite_bind_slice(statement, 1, work->id);
 	sqlite_bind_slice(statement, 2, work->reply);
 	sqlite_bind_slice(statement, 3, work->verdict);
-	if (!sqlite_execute(connection, statement, &changes, err))
+	return sqlite_execute(connection, statement, ret_changes, err);
+}
+
+static bool write_note(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	uint64_t changes;
+
+	if (!note_in(connection, SQL_NOTE_RECENT, work, &changes, err))
+		return false;
+	if (!changes && !note_in(connection, SQL_NOTE, work, &changes, err))
 		return false;
 	return changes ? true
 		       : err_set(err, E_NOT_FOUND, "store: no trace %.*s",
@@ -273,15 +316,34 @@ static bool clear_garbage(
 	return *ret_more || execute(connection, SQL_DELETE_GARBAGE, err);
 }
 
+/* Those that were filed, and those that were not: a full disk may have kept
+ * them from it, and removing them must not need room. */
+static bool remove_traces(struct store_connection *connection,
+    int64_t before_ms, uint64_t *ret_removed, bool *ret_more, struct err *err)
+{
+	uint64_t filed = 0, recent = 0, ignored;
+
+	if (!remove_before(
+		connection, SQL_DELETE_TRACES, before_ms, &filed, err) ||
+	    !remove_before(connection, SQL_DELETE_RECENT_RECIPIENTS, before_ms,
+		&ignored, err) ||
+	    !remove_before(
+		connection, SQL_DELETE_RECENT, before_ms, &recent, err))
+		return false;
+	*ret_removed = filed + recent;
+	*ret_more = filed == STORE_EXPIRE_ROWS || recent == STORE_EXPIRE_ROWS;
+	return true;
+}
+
 static bool write_expire(struct store_connection *connection,
     struct store_work *work, struct err *err)
 {
 	uint64_t traces = 0, messages = 0;
+	bool more_traces, more_pieces;
 	int64_t free_pages;
-	bool more_pieces;
 
-	if (!remove_before(connection, SQL_DELETE_TRACES, work->trace_before_ms,
-		&traces, err) ||
+	if (!remove_traces(connection, work->trace_before_ms, &traces,
+		&more_traces, err) ||
 	    !remove_before(connection, SQL_DISCARD_OLD,
 		work->quarantine_before_ms, &messages, err) ||
 	    !execute(connection, SQL_DELETE_DISCARDED, err) ||
@@ -291,9 +353,8 @@ static bool write_expire(struct store_connection *connection,
 		0, &free_pages, err))
 		return false;
 	work->removed = traces + messages;
-	work->more = traces == STORE_EXPIRE_ROWS ||
-		     messages == STORE_EXPIRE_ROWS || more_pieces ||
-		     free_pages > FREE_PAGES_MAX;
+	work->more = more_traces || messages == STORE_EXPIRE_ROWS ||
+		     more_pieces || free_pages > FREE_PAGES_MAX;
 	return true;
 }
 
@@ -320,12 +381,19 @@ static const write_fn writers[WORK_KINDS] = {
     [WORK_PROBE] = write_probe,
 };
 
-bool sqlite_write(struct store_connection *connection, struct store_work *work,
-    struct err *err)
+/* A trace fails at its first statement or takes the group along: the copies
+ * of pages that a savepoint makes would be for nothing. */
+static bool is_single(const struct store_work *work)
+{
+	return work->kind == WORK_NOTE ||
+	       (work->kind == WORK_PUT && !work->quarantine);
+}
+
+static bool write_in_savepoint(struct store_connection *connection,
+    struct store_work *work, struct err *err)
 {
 	struct err failure = {.kind = E_NONE};
 
-	require(work->kind < WORK_KINDS);
 	if (!execute(connection, SQL_SAVEPOINT, err))
 		return false;
 	if (writers[work->kind](connection, work, &failure))
@@ -337,4 +405,13 @@ bool sqlite_write(struct store_connection *connection, struct store_work *work,
 		!execute(connection, SQL_SAVEPOINT_RELEASE, err)))
 		return false;
 	return false;
+}
+
+bool sqlite_write(struct store_connection *connection, struct store_work *work,
+    struct err *err)
+{
+	require(work->kind < WORK_KINDS);
+	if (is_single(work))
+		return writers[work->kind](connection, work, err);
+	return write_in_savepoint(connection, work, err);
 }

@@ -70,6 +70,13 @@ struct store_backend {
 	bool (*write)(struct store_connection *connection,
 	    struct store_work *work, struct err *err);
 
+	/* Where a commit must be cheap, rows are written without most of their
+	 * indexes, and later moved in transactions of some hundred rows.
+	 * Moves at most so many, and says how many; failing leaves all as it
+	 * was.  NULL: the backend has no need of it. */
+	bool (*file_recent)(struct store_connection *connection, uint64_t rows,
+	    uint64_t *ret_moved, struct err *err);
+
 	bool (*find_traces)(struct store_connection *connection,
 	    struct arena *arena, const struct store_query *query,
 	    size_t *ret_count, struct store_trace **ret, struct err *err);
@@ -92,6 +99,7 @@ enum {
 	STORE_LOCK_STEP_MS = 100,      /* of waiting for a lock in begin */
 	STORE_PIECE_SIZE = 256 * 1024, /* a message is stored in such rows */
 	STORE_DEFAULT_LIMIT = 100,
+	STORE_FILE_ROWS = 512,	   /* fresh rows filed in one step */
 	STORE_EXPIRE_ROWS = 1000,  /* traces removed in one step */
 	STORE_EXPIRE_PIECES = 200, /* message pieces removed in one step */
 };

@@ -31,6 +31,7 @@ enum {
 	QUEUE_MAX = 8192,
 	NOTE_COMPANY_MS = 100,	  /* notes wait for a session's row */
 	NOTE_RETRY_MS = 1000,	  /* notes after a failed group */
+	FILE_IDLE_MS = 1000,	  /* fresh rows are filed when it is quiet */
 	STOP_PATIENCE_MS = 10000, /* for a locked store at the end */
 	STALLED_WAIT_MS = 2000,	  /* once others have waited in vain */
 };
@@ -69,6 +70,8 @@ struct store_writer {
 	bool locked;	     /* begin is being refused at present */
 	bool backing_off;    /* notes wait for the next try */
 	atomic_bool stalled; /* somebody gave up; no commit since then */
+	uint64_t unfiled;    /* fresh rows, as far as is known */
+	uint64_t file_at;    /* that many are filed at once */
 	struct store_statistics statistics;
 };
 
@@ -305,6 +308,8 @@ static void finish_group(struct store_writer *writer, struct job **group,
 		} else {
 			struct err own = job->err;
 
+			if (job->work->kind == WORK_PUT)
+				writer->unfiled++;
 			finish(writer, job, own.kind == E_NONE ? NULL : &own);
 		}
 	}
@@ -352,6 +357,53 @@ static bool only_notes(const struct store_writer *writer)
 	return writer->backing_off || writer->queue.count < GROUP_MAX;
 }
 
+/* With the lock held; gives it up in between.  What fails is tried again when
+ * it is quiet, or with more rows. */
+static void file_recent(struct store_writer *writer)
+{
+	struct err err = {.kind = E_NONE};
+	uint64_t moved = 0;
+	bool ok;
+
+	pthread_mutex_unlock(&writer->lock);
+	ok = writer->backend->file_recent(
+	    writer->connection, STORE_FILE_ROWS, &moved, &err);
+	if (!ok)
+		log_trace(LOG_TOPIC_STORE, "store.not_filed",
+		    LOG_T("error", err.text));
+	pthread_mutex_lock(&writer->lock);
+	if (ok && moved < STORE_FILE_ROWS)
+		writer->unfiled = 0;
+	else if (ok)
+		writer->unfiled -= moved < writer->unfiled
+				       ? moved
+				       : writer->unfiled - 1;
+	writer->file_at = writer->unfiled + STORE_FILE_ROWS;
+}
+
+/* With the lock held. */
+static void file_when_many(struct store_writer *writer)
+{
+	if (writer->backend->file_recent && writer->unfiled >= writer->file_at)
+		file_recent(writer);
+}
+
+/* With the lock held.  When it is quiet, all fresh rows are filed. */
+static void wait_for_first(struct store_writer *writer)
+{
+	struct deadline quiet = deadline_in(FILE_IDLE_MS);
+
+	while (!writer->stopping && !writer->queue.first) {
+		bool due = writer->unfiled && writer->backend->file_recent;
+
+		if (wait_until(&writer->work_waits, &writer->lock,
+			due ? quiet : DEADLINE_NEVER))
+			continue;
+		file_recent(writer);
+		quiet = deadline_in(FILE_IDLE_MS);
+	}
+}
+
 /* With the lock held.  False: nothing to do and stopping.  Nobody waits for
  * notes: they share the commit of the next session's row, and after a failure
  * they are not tried again at once. */
@@ -359,8 +411,7 @@ static bool wait_for_work(struct store_writer *writer)
 {
 	struct deadline deadline;
 
-	while (!writer->stopping && !writer->queue.first)
-		pthread_cond_wait(&writer->work_waits, &writer->lock);
+	wait_for_first(writer);
 	deadline = deadline_in(
 	    writer->backing_off ? NOTE_RETRY_MS : NOTE_COMPANY_MS);
 	while (only_notes(writer) &&
@@ -400,8 +451,10 @@ static void *run(void *object)
 	struct deadline patience = DEADLINE_NEVER;
 
 	pthread_mutex_lock(&writer->lock);
-	while (wait_for_work(writer))
+	while (wait_for_work(writer)) {
 		try_group(writer, &patience);
+		file_when_many(writer);
+	}
 	pthread_mutex_unlock(&writer->lock);
 	return NULL;
 }
@@ -414,6 +467,8 @@ bool store_writer_start(const struct store_backend *backend,
 
 	writer->backend = backend;
 	writer->connection = connection;
+	writer->unfiled = 1; /* of an earlier run, perhaps */
+	writer->file_at = STORE_FILE_ROWS;
 	pthread_mutex_init(&writer->lock, NULL);
 	init_condition(&writer->work_waits);
 	if (pthread_create(&writer->thread, NULL, run, writer) != 0) {
