@@ -25,7 +25,7 @@ enum {
 	INPUT_MAX = PACKET_MAX + READ_SIZE,
 	OUTPUT_MAX = 4 * 1024 * 1024,
 	TEXT_MAX = 1024,   /* of names that the client gives */
-	LINGER_MS = 20,	   /* content comes at once or not at all */
+	LINGER_MS = 20,	   /* an MTA's next packet comes at once, or late */
 	KEPT_INPUT = 4096, /* memory of a waiting session */
 };
 
@@ -425,11 +425,6 @@ static int read_more(struct milter_session *session)
 	return -1;
 }
 
-static bool may_linger(const struct milter_session *session)
-{
-	return session->progress == IN_CONTENT || session->input.len;
-}
-
 static bool is_late(struct milter_session *session)
 {
 	struct err err;
@@ -477,7 +472,7 @@ static enum milter_session_result run(struct milter_session *session)
 		struct deadline linger = deadline_in(LINGER_MS);
 		int result = read_more(session);
 
-		if (result == 0 && may_linger(session) &&
+		if (result == 0 &&
 		    io_wait(session->settings.fd, POLLIN, linger, NULL))
 			continue;
 		if (result > 0) {

@@ -3,7 +3,8 @@
  *
  * Each index of a trace is another page in the log of nearly every commit.
  * Moving some hundred rows at once writes each page once, and no session waits
- * for it.  A row is in one of the tables at any moment that a reader sees.
+ * for it.  The facts of a trace stay where they are.  A row is in one of the
+ * tables at any moment that a reader sees.
  */
 #include "store/sqlite_private.h"
 

@@ -7,12 +7,12 @@
 
 #include "store/store_private.h"
 
-/* All of a trace; part of migration 2, so it never changes. */
+/* A trace but for its facts; part of migration 2, so it never changes. */
 #define SQLITE_TRACE_COLUMNS                                                   \
 	"row, id, time_ms, message_id, listener, client_ip, client_name,"      \
 	" helo, sender, sender_key, sender_domain, header_from, subject,"      \
 	" size, verdict, policy, reply, delivery, own_domain_result,"          \
-	" own_domain, spf_result, dkim_result, dmarc_result, connector, facts"
+	" own_domain, spf_result, dkim_result, dmarc_result, connector"
 #define SQLITE_RECIPIENT_COLUMNS "parent, place, address, address_key, domain"
 
 /* The statements that the writer keeps prepared: rows in sqlite_write.c. */
@@ -23,6 +23,7 @@ enum sqlite_statement {
 	SQL_SAVEPOINT_RELEASE,
 	SQL_SAVEPOINT_ROLLBACK,
 	SQL_PUT_TRACE,
+	SQL_PUT_TRACE_FACTS,
 	SQL_PUT_TRACE_RECIPIENT,
 	SQL_PUT_QUARANTINE,
 	SQL_PUT_QUARANTINE_RECIPIENT,
@@ -38,7 +39,9 @@ enum sqlite_statement {
 	SQL_DISCARD_ID,
 	SQL_DISCARD_OLD,
 	SQL_DELETE_DISCARDED,
+	SQL_DELETE_FACTS,
 	SQL_DELETE_TRACES,
+	SQL_DELETE_RECENT_FACTS,
 	SQL_DELETE_RECENT_RECIPIENTS,
 	SQL_DELETE_RECENT,
 	SQL_DELETE_PIECES,

@@ -154,7 +154,8 @@ static bool read_recipients(struct store_connection *connection,
 	"row, id, message_id, listener, client_ip, client_name, helo, sender," \
 	" header_from, subject, verdict, policy, reply, delivery,"             \
 	" own_domain_result, own_domain, spf_result, dkim_result,"             \
-	" dmarc_result, connector, facts, time_ms, size"
+	" dmarc_result, connector, ifnull((SELECT facts FROM trace_facts f"    \
+	" WHERE f.row = all_trace.row), facts), time_ms, size"
 
 static bool read_trace(struct store_connection *connection, struct arena *arena,
     sqlite3_stmt *statement, struct store_trace *ret, struct err *err)

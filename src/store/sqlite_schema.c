@@ -110,7 +110,8 @@ static const char version_1[] =
 
 /* Fresh rows stand in tables with no more indexes than a commit can afford;
  * the writer files them by the hundred (sqlite_file.c).  `row` is unique in
- * both tables together. */
+ * both tables together.  The facts, which are most of a row, are written once
+ * and stay where they are; the column of version 1 keeps those from before. */
 static const char version_2[] =
     "CREATE TABLE recent_trace ("
     " row INTEGER PRIMARY KEY,"
@@ -136,7 +137,10 @@ static const char version_2[] =
     " spf_result TEXT NOT NULL,"
     " dkim_result TEXT NOT NULL,"
     " dmarc_result TEXT NOT NULL,"
-    " connector TEXT NOT NULL,"
+    " connector TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE trace_facts ("
+    " row INTEGER PRIMARY KEY,"
     " facts TEXT NOT NULL"
     ") STRICT;"
     "CREATE TABLE recent_recipient ("
@@ -148,8 +152,8 @@ static const char version_2[] =
     " PRIMARY KEY (parent, place)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE VIEW all_trace AS"
-    " SELECT " SQLITE_TRACE_COLUMNS " FROM trace UNION ALL"
-    " SELECT " SQLITE_TRACE_COLUMNS " FROM recent_trace;"
+    " SELECT " SQLITE_TRACE_COLUMNS ", facts FROM trace UNION ALL"
+    " SELECT " SQLITE_TRACE_COLUMNS ", '' FROM recent_trace;"
     "CREATE VIEW all_recipient AS"
     " SELECT " SQLITE_RECIPIENT_COLUMNS " FROM trace_recipient UNION ALL"
     " SELECT " SQLITE_RECIPIENT_COLUMNS " FROM recent_recipient;";

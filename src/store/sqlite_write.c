@@ -29,13 +29,15 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
 	"client_name,"
 	" helo, sender, sender_key, sender_domain, header_from, subject,"
 	" verdict, policy, reply, delivery, own_domain_result, own_domain,"
-	" spf_result, dkim_result, dmarc_result, connector, facts, time_ms,"
+	" spf_result, dkim_result, dmarc_result, connector, time_ms,"
 	" size) SELECT 1 + max("
 	"  ifnull((SELECT max(row) FROM recent_trace), 0),"
 	"  ifnull((SELECT max(row) FROM trace), 0)),"
 	" ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-	" ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24"
+	" ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23"
 	" WHERE NOT EXISTS (SELECT 1 FROM trace WHERE id = ?1)",
+    [SQL_PUT_TRACE_FACTS] =
+	"INSERT INTO trace_facts (row, facts) VALUES (?1, ?2)",
     [SQL_PUT_TRACE_RECIPIENT] =
 	"INSERT INTO recent_recipient (parent, place, address, address_key,"
 	" domain) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -72,9 +74,15 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_DELETE_DISCARDED] =
 	"DELETE FROM quarantine"
 	" WHERE row IN (SELECT parent FROM quarantine_garbage)",
+    [SQL_DELETE_FACTS] = "DELETE FROM trace_facts WHERE row IN (SELECT row"
+			 " FROM trace WHERE time_ms < ?1"
+			 " ORDER BY time_ms LIMIT ?2)",
     [SQL_DELETE_TRACES] =
 	"DELETE FROM trace WHERE row IN (SELECT row FROM trace"
 	" WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2)",
+    [SQL_DELETE_RECENT_FACTS] =
+	"DELETE FROM trace_facts WHERE row IN (SELECT row"
+	" FROM recent_trace WHERE time_ms < ?1 ORDER BY row LIMIT ?2)",
     [SQL_DELETE_RECENT_RECIPIENTS] =
 	"DELETE FROM recent_recipient WHERE parent IN (SELECT row"
 	" FROM recent_trace WHERE time_ms < ?1 ORDER BY row LIMIT ?2)",
@@ -120,6 +128,19 @@ static bool put_recipients(struct store_connection *connection,
 	return true;
 }
 
+static bool put_facts(struct store_connection *connection, int64_t row,
+    struct slice facts, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(
+	    connection, SQL_PUT_TRACE_FACTS, err);
+
+	if (!statement)
+		return false;
+	sqlite3_bind_int64(statement, 1, row);
+	sqlite_bind_slice(statement, 2, facts);
+	return sqlite_execute(connection, statement, NULL, err);
+}
+
 static bool put_trace(struct store_connection *connection,
     const struct store_row *row, struct err *err)
 {
@@ -130,11 +151,12 @@ static bool put_trace(struct store_connection *connection,
 	    trace->header_from, trace->subject, trace->verdict, trace->policy,
 	    trace->reply, trace->delivery, trace->own_domain_result,
 	    trace->own_domain, trace->spf_result, trace->dkim_result,
-	    trace->dmarc_result, trace->connector, trace->facts};
+	    trace->dmarc_result, trace->connector};
 	enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
 	sqlite3_stmt *statement = sqlite_prepared(
 	    connection, SQL_PUT_TRACE, err);
 	uint64_t changes;
+	int64_t parent;
 
 	if (!statement)
 		return false;
@@ -148,8 +170,10 @@ static bool put_trace(struct store_connection *connection,
 		return err_set(err, E_SYNTAX,
 		    "store: a trace has the id %.*s already",
 		    SLICE_ARGS(slice_sub(trace->id, 0, 64)));
-	return put_recipients(connection, SQL_PUT_TRACE_RECIPIENT,
-	    sqlite3_last_insert_rowid(connection->db), row, err);
+	parent = sqlite3_last_insert_rowid(connection->db);
+	return put_facts(connection, parent, trace->facts, err) &&
+	       put_recipients(
+		   connection, SQL_PUT_TRACE_RECIPIENT, parent, row, err);
 }
 
 /* The bytes stay where they are: a row at a time is copied by SQLite. */
@@ -321,15 +345,18 @@ static bool clear_garbage(
 static bool remove_traces(struct store_connection *connection,
     int64_t before_ms, uint64_t *ret_removed, bool *ret_more, struct err *err)
 {
-	uint64_t filed = 0, recent = 0, ignored;
+	static const enum sqlite_statement steps[] = {SQL_DELETE_FACTS,
+	    SQL_DELETE_TRACES, SQL_DELETE_RECENT_FACTS,
+	    SQL_DELETE_RECENT_RECIPIENTS, SQL_DELETE_RECENT};
+	enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+	uint64_t removed[STEPS], filed, recent;
 
-	if (!remove_before(
-		connection, SQL_DELETE_TRACES, before_ms, &filed, err) ||
-	    !remove_before(connection, SQL_DELETE_RECENT_RECIPIENTS, before_ms,
-		&ignored, err) ||
-	    !remove_before(
-		connection, SQL_DELETE_RECENT, before_ms, &recent, err))
-		return false;
+	for (size_t i = 0; i < STEPS; i++)
+		if (!remove_before(
+			connection, steps[i], before_ms, &removed[i], err))
+			return false;
+	filed = removed[1];
+	recent = removed[STEPS - 1];
 	*ret_removed = filed + recent;
 	*ret_more = filed == STORE_EXPIRE_ROWS || recent == STORE_EXPIRE_ROWS;
 	return true;
