@@ -151,15 +151,6 @@ static bool is_full(struct milter_server *server)
 	return full;
 }
 
-/* A mail server that is gone for good is found out in the end. */
-static void keep_alive(int fd)
-{
-	int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 static void welcome(
     struct milter_server *server, const struct listener *listener, int fd)
 {
@@ -183,7 +174,6 @@ static void welcome(
 		close(fd);
 		return;
 	}
-	keep_alive(fd);
 	connection = MEMORY_NEW(struct connection);
 	connection->session = milter_session_new(&settings);
 	atomic_fetch_add(&server->accepted, 1);
@@ -360,6 +350,17 @@ static void *run_server(void *argument)
 
 /* Starting and ending. */
 
+/* Accepted sockets inherit both.  A mail server that is gone for good is found
+ * out in the end. */
+static void set_options(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	io_set_nonblocking(fd, NULL);
+}
+
 static void copy_listeners(
     struct milter_server *server, const struct milter_server_settings *settings)
 {
@@ -372,7 +373,7 @@ static void copy_listeners(
 		server->listeners[i].fd = settings->sockets[i].fd;
 		server->listeners[i].name = slice_of(
 		    memory_copy_text(name.ptr, name.len), name.len);
-		io_set_nonblocking(settings->sockets[i].fd, NULL);
+		set_options(settings->sockets[i].fd);
 	}
 }
 

@@ -25,7 +25,8 @@ enum {
 	INPUT_MAX = PACKET_MAX + READ_SIZE,
 	OUTPUT_MAX = 4 * 1024 * 1024,
 	TEXT_MAX = 1024,   /* of names that the client gives */
-	LINGER_MS = 20,	   /* an MTA's next packet comes at once, or late */
+	LINGER_MS = 20,	   /* content comes at once or not at all */
+	BRIEF_MS = 2,	   /* the next command of an MTA that is near */
 	KEPT_INPUT = 4096, /* memory of a waiting session */
 };
 
@@ -425,6 +426,12 @@ static int read_more(struct milter_session *session)
 	return -1;
 }
 
+static int64_t linger_ms(const struct milter_session *session)
+{
+	return session->progress == IN_CONTENT || session->input.len ? LINGER_MS
+								     : BRIEF_MS;
+}
+
 static bool is_late(struct milter_session *session)
 {
 	struct err err;
@@ -469,7 +476,7 @@ static bool should_end(const struct milter_session *session)
 static enum milter_session_result run(struct milter_session *session)
 {
 	while (!session->reason) {
-		struct deadline linger = deadline_in(LINGER_MS);
+		struct deadline linger = deadline_in(linger_ms(session));
 		int result = read_more(session);
 
 		if (result == 0 &&

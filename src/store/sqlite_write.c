@@ -54,8 +54,8 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_NOTE] = "UPDATE trace" NOTE,
     [SQL_FILE_BORDER] = "SELECT max(row) FROM (SELECT row FROM recent_trace"
 			" ORDER BY row LIMIT ?1)",
-    [SQL_FILE_TRACES] = "INSERT INTO trace (" SQLITE_TRACE_COLUMNS ")"
-			" SELECT " SQLITE_TRACE_COLUMNS
+    [SQL_FILE_TRACES] = "INSERT INTO trace (" SQLITE_TRACE_COLUMNS ", facts)"
+			" SELECT " SQLITE_TRACE_COLUMNS ", ''"
 			" FROM recent_trace WHERE row <= ?1",
     [SQL_FILE_RECIPIENTS] =
 	"INSERT INTO trace_recipient (" SQLITE_RECIPIENT_COLUMNS ")"

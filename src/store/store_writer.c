@@ -368,10 +368,12 @@ static void file_recent(struct store_writer *writer)
 	pthread_mutex_unlock(&writer->lock);
 	ok = writer->backend->file_recent(
 	    writer->connection, STORE_FILE_ROWS, &moved, &err);
-	if (!ok)
+	pthread_mutex_lock(&writer->lock);
+	if (!ok) {
 		log_trace(LOG_TOPIC_STORE, "store.not_filed",
 		    LOG_T("error", err.text));
-	pthread_mutex_lock(&writer->lock);
+		count_failure(writer, err.kind);
+	}
 	if (ok && moved < STORE_FILE_ROWS)
 		writer->unfiled = 0;
 	else if (ok)

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fresh rows are filed: tables of SQLite, seen from outside. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <time.h>
+
+#include "store/sqlite_private.h"
+#include "store/store_test.h"
+
+static sqlite3 *open_raw(const struct place *place)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+	return db;
+}
+
+/* One number of the database, seen from outside. */
+static int64_t count(struct place *place, const char *sql)
+{
+	struct store_connection connection = {
+	    .path = place->path, .db = open_raw(place)};
+	struct err err = {.kind = E_NONE};
+	int64_t value = -1;
+
+	sqlite_get_int(&connection, sql, -1, &value, &err);
+	sqlite3_close(connection.db);
+	return value;
+}
+
+static void put_rows(struct store *store, size_t first, size_t end)
+{
+	struct err err = {.kind = E_NONE};
+	char id[32];
+
+	for (size_t i = first; i < end; i++) {
+		snprintf(id, sizeof(id), "F%04zu", i);
+		struct store_trace trace = trace_new(id, 1000 + (int64_t)i);
+
+		if (!store_put(store, &trace, NULL, deadline_in(20000), &err))
+			fail_msg("%s", err.text);
+	}
+}
+
+/* Each row once, newest first, with all that belongs to it. */
+static void check_rows(struct store *store, size_t total)
+{
+	const struct store_query queries[] = {
+	    {.limit = 10000},
+	    {.sender = SLICE("carl@sender.example"), .limit = 10000},
+	    {.recipient = SLICE("@other.example"), .limit = 10000},
+	    {.message_id = SLICE("<m1@sender.example>"), .limit = 10000},
+	};
+
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct err err = {.kind = E_NONE};
+		struct store_trace *found;
+		size_t count;
+
+		if (!store_find_traces(
+			store, arena, &queries[i], &count, &found, &err))
+			fail_msg("%s", err.text);
+		assert_int_equal(count, total);
+		for (size_t row = 0; row < count; row++) {
+			assert_int_equal(
+			    found[row].time_ms, 1000 + total - 1 - row);
+			assert_int_equal(found[row].recipient_count, 2);
+			assert_true(slice_eq(found[row].facts,
+			    SLICE("{\"verdict\":\"accept\"}")));
+		}
+		arena_free(arena);
+	}
+}
+
+/* Fresh rows are found, filed, and found again. */
+static void test_filing(void **state)
+{
+	struct place place = place_new("");
+	struct store *store;
+	struct err err = {.kind = E_NONE};
+	const struct timespec moment = {.tv_nsec = 50000000};
+
+	(void)state;
+	assert_true(store_open(slice_from(place.url), &store, &err));
+	put_rows(store, 0, 3);
+	assert_int_equal(count(&place, "SELECT count(*) FROM recent_trace"), 3);
+	check_rows(store, 3);
+	put_rows(store, 3, 700);
+	check_rows(store, 700);
+	/* Many are filed at once, the rest when it is quiet. */
+	assert_in_range(count(&place, "SELECT count(*) FROM trace"), 500, 700);
+	for (int i = 0; i < 200 && count(&place, "SELECT count(*) FROM"
+						 " recent_trace") > 0;
+	     i++)
+		nanosleep(&moment, NULL);
+	assert_int_equal(count(&place, "SELECT count(*) FROM trace"), 700);
+	assert_int_equal(
+	    count(&place, "SELECT count(*) FROM recent_recipient"), 0);
+	check_rows(store, 700);
+	/* An id is unique wherever it stands; a note finds a filed row. */
+	struct store_trace again = trace_new("F0001", 1);
+	assert_false(store_put(store, &again, NULL, deadline_in(20000), &err));
+	assert_int_equal(err.kind, E_SYNTAX);
+	store_note_delivery(store, SLICE("F0001"), SLICE("accept"), SLICE("x"));
+	store_close(store);
+	assert_int_equal(count(&place, "SELECT count(*) FROM trace WHERE"
+				       " id = 'F0001' AND delivery = 'x'"),
+	    1);
+	place_remove(&place);
+}
+
+/* Rows of the first version keep what they say. */
+static void test_old_rows(void **state)
+{
+	struct place place = place_new("");
+	struct store_connection connection = {.path = place.path};
+	struct store *store;
+	struct err err = {.kind = E_NONE};
+
+	(void)state;
+	connection.db = open_raw(&place);
+	assert_true(
+	    sqlite_schema_migrate(&connection, sqlite_migrations, 1, &err));
+	assert_true(sqlite_run(&connection,
+	    "INSERT INTO trace SELECT 5, 'F0000', 1000,"
+	    " '<m1@sender.example>', '', '', '', '', 'Carl@Sender.example',"
+	    " 'carl@sender.example', 'sender.example', '', '', 0, 'accept',"
+	    " '', '', '', '', '', '', '', '', '', '{\"verdict\":\"accept\"}';"
+	    "INSERT INTO trace_recipient VALUES"
+	    " (5, 0, 'a@b', 'a@b', 'b'),"
+	    " (5, 1, 'x@other.example', 'x@other.example', 'other.example')",
+	    &err));
+	sqlite3_close(connection.db);
+	if (!store_open(slice_from(place.url), &store, &err))
+		fail_msg("%s", err.text);
+	check_rows(store, 1);
+	put_rows(store, 1, 3);
+	check_rows(store, 3);
+	store_close(store);
+	place_remove(&place);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_filing),
+	    cmocka_unit_test(test_old_rows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
