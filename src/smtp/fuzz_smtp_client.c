@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/fuzz_smtp_client.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -161,6 +163,12 @@ void fuzz_client_end(struct fuzz_client *client)
 	client->fd = -1;
 }
 
+/* FUZZ_SHOW=1: for whoever looks at one input. */
+static void show(const char *what, const struct buf *text)
+{
+	fprintf(stderr, "--- %s\n%.*s\n", what, (int)text->len, text->ptr);
+}
+
 void fuzz_client_judge(const struct fuzz_client *client,
     const struct limits *limits, bool proxied, const struct fuzz_hop *hop)
 {
@@ -173,6 +181,10 @@ void fuzz_client_judge(const struct fuzz_client *client,
 	};
 	struct judge *judge = judge_new(client->arena, &given);
 
+	if (getenv("FUZZ_SHOW")) {
+		show("sent", client->sent);
+		show("heard", client->heard);
+	}
 	judge_replies(judge);
 	judge_dialogue(judge);
 	judge_messages(judge, hop);

@@ -98,7 +98,7 @@ const struct verb verbs[] = {
 	    cmd_rcpt),
 	VERB("DATA", DATA_FLAGS, "DATA", NULL, cmd_data),
 	/* BDAT checks for itself: its octets follow in any case. */
-	VERB("BDAT", VERB_ARGUMENT, "BDAT size [LAST]", NULL, cmd_bdat),
+	VERB("BDAT", 0, "BDAT size [LAST]", NULL, cmd_bdat),
 	VERB("RSET", VERB_NO_ARGUMENT | VERB_IDLE, "RSET", NULL, cmd_rset),
 	VERB("NOOP", VERB_IDLE, "NOOP [anything]", NULL, cmd_noop),
 	VERB("VRFY", VERB_ARGUMENT | VERB_IDLE, "VRFY address", NULL, cmd_vrfy),
