@@ -8,10 +8,14 @@
 
 The script's keys are verbs, 'connect' (the greeting) and '.' (the end of
 data).  A value is a reply, a list of replies for one after the other (the
-last one stays), or a function of the line.  '' closes the connection.
+last one stays), or a function of the line.  '' closes the connection; an Act
+does something else with it than to say a line.  An Act at 'content' is done
+when the first kilobyte of a message is there.
 """
 import collections
+import contextlib
 import os
+import socket
 import socketserver
 import threading
 
@@ -32,6 +36,15 @@ DEFAULTS = {
 }
 
 
+class Act(str):
+    """does(handler) instead of a reply; text is what it counts as."""
+
+    def __new__(cls, does, text=''):
+        self = super().__new__(cls, text)
+        self.does = does
+        return self
+
+
 def address_of(line):
     return line[line.index('<') + 1:line.index('>')]
 
@@ -40,21 +53,30 @@ class Handler(socketserver.StreamRequestHandler):
     timeout = 60
 
     def say(self, text):
+        if isinstance(text, Act):
+            text.does(self)
+            return
         if not text:
             raise ConnectionError
         self.wfile.write(text.encode().replace(b'\n', b'\r\n') + b'\r\n')
 
     def content(self):
         octets = bytearray()
+        act = self.server.hop.script.get('content')
         while (line := self.rfile.readline()) != b'.\r\n':
             if not line:
                 raise ConnectionError
             octets += line[1:] if line.startswith(b'.') else line
+            if act is not None and len(octets) >= 1024:
+                act.does(self)
+                act = None
         return bytes(octets)
 
     def handle(self):
         hop = self.server.hop
         sender, recipients = '', []
+        with hop._lock:
+            hop.handlers.add(self)
         try:
             hop.note(self, 'connect')
             self.say(hop.answer('connect', ''))
@@ -74,6 +96,9 @@ class Handler(socketserver.StreamRequestHandler):
                     return
         except (OSError, ValueError):
             pass
+        finally:
+            with hop._lock:
+                hop.handlers.discard(self)
 
     def finish_data(self, sender, recipients):
         hop = self.server.hop
@@ -102,10 +127,15 @@ class Hop:
             'LHLO' if lmtp else 'EHLO',
             '\n'.join(['250-hop.example'] +
                       [f'250-{word}' for word in extensions] + ['250 HELP']))
+        self.usual = dict(DEFAULTS)
+        for verb in ('EHLO', 'LHLO'):
+            if verb in self.script:
+                self.usual[verb] = self.script[verb]
         self.lmtp = lmtp
         self.messages = []
         self.lines = []
         self.connections = 0
+        self.handlers = set()
         self._lock = threading.Lock()
         if path:
             self.server = UnixServer(str(path), Handler)
@@ -134,6 +164,14 @@ class Hop:
     def take(self, taken):
         with self._lock:
             self.messages.append(taken)
+
+    def play(self, script):
+        """Another script, on new connections alone."""
+        with self._lock:
+            self.script = dict(self.usual, **script)
+            for handler in self.handlers:
+                with contextlib.suppress(OSError):
+                    handler.connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, args=(0.02,),
