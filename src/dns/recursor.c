@@ -223,6 +223,17 @@ static struct reply *records_reply(const struct ub_result *result)
 	return reply;
 }
 
+/* RFC 2308, section 5: "nothing" without an SOA, as a lame server says it, is
+ * not kept: libunbound gives it a TTL of nobody's.  It says so in a message
+ * whose authority section is empty (the count at octet 8). */
+static bool is_unfounded(const struct ub_result *result)
+{
+	const char *packet = result->answer_packet;
+
+	return !result->havedata && packet && result->answer_len >= 12 &&
+	       packet[8] == 0 && packet[9] == 0;
+}
+
 /* A bogus result has rcode 0 and the forged records: look at that first. */
 static struct reply *reply_of(const struct ub_result *result)
 {
@@ -242,7 +253,8 @@ static struct reply *reply_of(const struct ub_result *result)
 		reply->answer.rcode = "NXDOMAIN";
 	}
 	reply->answer.security = result->secure ? DNS_SECURE : DNS_INSECURE;
-	reply->answer.ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
+	if (result->ttl > 0 && !is_unfounded(result))
+		reply->answer.ttl = (uint32_t)result->ttl;
 	return reply;
 }
 
