@@ -101,6 +101,13 @@ class Places:
             assert out.returncode == 0, out
             yield out.stdout
 
+    def held_ids(self):
+        return {message_id(octets) for octets in self.held()}
+
+    def acknowledged(self):
+        return {one for one, replies in self.replies.items()
+                if any(reply[:3] == '250' for reply in replies)}
+
     def traced(self):
         """The message ids of which there is a trace."""
         path = self.gate.folder / 'state' / 'gatehouse.db'

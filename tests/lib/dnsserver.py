@@ -140,6 +140,8 @@ def answer(zone, query):
 class DnsServer:
     def __init__(self, zone, address='127.0.0.1'):
         self.zone = zone
+        # (query, answer's octets, transport) -> list of what is sent instead
+        self.distort = None
         self.queries = []   # (transport, name, type) in the order they came
         self._lock = threading.Lock()
         self._open(address)
@@ -151,8 +153,7 @@ class DnsServer:
         class Datagram(socketserver.BaseRequestHandler):
             def handle(self):
                 octets, sock = self.request
-                reply = server._reply(octets, 'udp')
-                if reply:
+                for reply in server._replies(octets, 'udp'):
                     sock.sendto(reply, self.client_address)
 
         class Stream(socketserver.StreamRequestHandler):
@@ -163,11 +164,12 @@ class DnsServer:
                     while head := self.rfile.read(2):
                         octets = self.rfile.read(
                             struct.unpack('!H', head)[0])
-                        reply = server._reply(octets, 'tcp')
-                        if not reply:
+                        replies = server._replies(octets, 'tcp')
+                        if not replies:
                             return
-                        self.wfile.write(
-                            struct.pack('!H', len(reply)) + reply)
+                        for reply in replies:
+                            self.wfile.write(
+                                struct.pack('!H', len(reply)) + reply)
                 except OSError:
                     pass
 
@@ -189,6 +191,13 @@ class DnsServer:
         else:
             raise OSError('no port is free for both UDP and TCP')
         self.address = f'{address}@{self.port}'
+
+    def _replies(self, octets, transport):
+        reply = self._reply(octets, transport)
+        if reply and self.distort:
+            return self.distort(
+                dns.message.from_wire(octets), reply, transport)
+        return [reply] if reply else []
 
     def _reply(self, octets, transport):
         try:
