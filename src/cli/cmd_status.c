@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatehouse status - is it well, and what does it do? */
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "cli/commands.h"
+#include "cli/dns_probe.h"
 #include "cli/http_get.h"
 #include "cli/samples.h"
 #include "cli/store_options.h"
+#include "cli/trace_rules.h"
 #include "smtp/tls_certificate.h"
 
 /* The answer of /readyz comes late when the store is locked. */
 enum { WARN_DAYS = 14, DAY = 86400, WAIT_MS = 20000, LINES_MAX = 200 };
-enum { ADMIN_PORT = 8025 };
+enum { ADMIN_PORT = 8025, SECONDS_MAX = 60 };
+
+static const struct option_spec options_status[] = {
+    {"seconds", 0, OPTION_TEXT, "N",
+	"look so long for the rates (default 1; 0: tell none)"},
+    {0},
+};
 
 struct lines {
 	size_t count;
@@ -27,7 +37,11 @@ struct status {
 	const struct config *config;
 	int64_t now;
 	bool reached;
-	struct slice metrics;  /* the page's text */
+	struct slice metrics; /* the page's text */
+	uint64_t seconds;     /* between it and an earlier one; or 0 */
+	struct slice earlier;
+	int64_t dns_ms; /* that an answer took; -1: there was none */
+	struct trace_rules traces;
 	struct lines problems; /* each makes it unhealthy */
 	struct lines warnings; /* to look after */
 	size_t certificate_count;
@@ -112,6 +126,46 @@ static void look_at_connectors(struct status *status)
 	}
 }
 
+/* Two pages, so that there is something to compare. */
+static bool ask_metrics(struct status *status, const struct ip *ip,
+    uint16_t port, struct http_answer *ret, struct err *err)
+{
+	if (status->seconds) {
+		if (!http_get(status->arena, ip, port, "/metrics",
+			deadline_in(WAIT_MS), ret, err))
+			return false;
+		status->earlier = ret->body;
+		sleep((unsigned int)status->seconds);
+	}
+	return http_get(status->arena, ip, port, "/metrics",
+	    deadline_in(WAIT_MS), ret, err);
+}
+
+static void look_at_dns(struct status *status)
+{
+	struct err err = {0};
+
+	status->dns_ms = -1;
+	if (!dns_probe(status->config, &status->dns_ms, &err))
+		add_line(&status->problems,
+		    arena_format_slice(status->arena, "dns: %s", err.text));
+}
+
+/* A trace is not forgotten. */
+static void look_at_traces(struct status *status)
+{
+	if (!trace_rules_read(status->config, &status->traces, NULL))
+		return;
+	for (size_t i = 0; i < status->traces.count; i++)
+		add_line(&status->warnings,
+		    arena_format_slice(status->arena,
+			"clients %.*s are traced until %.*s",
+			SLICE_ARGS(trace_network_text(
+			    status->arena, &status->traces.items[i].network)),
+			SLICE_ARGS(clock_format_rfc3339(status->arena,
+			    status->traces.items[i].until_ms / 1000))));
+}
+
 static bool ask(struct status *status, struct err *err)
 {
 	struct deadline deadline = deadline_in(WAIT_MS);
@@ -125,8 +179,7 @@ static bool ask(struct status *status, struct err *err)
 		return false;
 	if (!http_get(
 		status->arena, &ip, port, "/readyz", deadline, &ready, err) ||
-	    !http_get(
-		status->arena, &ip, port, "/metrics", deadline, &metrics, err))
+	    !ask_metrics(status, &ip, port, &metrics, err))
 		return false;
 	if (metrics.status != 200 ||
 	    (ready.status != 200 && ready.status != 503))
@@ -164,7 +217,57 @@ static bool number(
 	return samples_find(status->metrics, slice_from(series), ret);
 }
 
+/* What is shown to clients and what stands in the files: not the same, if a
+ * renewed file could not be used. */
+static void compare_certificates(struct status *status)
+{
+	uint64_t in_use;
+	int64_t earliest = 0;
+
+	for (size_t i = 0; i < status->certificate_count; i++) {
+		int64_t at = status->certificates[i].expires;
+
+		if (at == 0)
+			return;
+		if (!earliest || at < earliest)
+			earliest = at;
+	}
+	if (!number(status, metric_specs[METRIC_CERTIFICATE_NOT_AFTER].name,
+		&in_use) ||
+	    in_use == 0 || earliest == 0 || (int64_t)in_use == earliest)
+		return;
+	if ((int64_t)in_use <= status->now)
+		add_line(&status->problems,
+		    SLICE(
+			"a certificate in use has expired; its file is newer"));
+	add_line(&status->warnings,
+	    SLICE("the certificates in use are not those of the files: "
+		  "smtp.certificates in the log says why"));
+}
+
 /* JSON. */
+
+/* What happened between the two pages. */
+static const struct {
+	enum metric metric;
+	const char *key, *words;
+} rates[] = {
+    {METRIC_CONNECTIONS_ACCEPTED, "connections_per_second", "connections"},
+    {METRIC_MESSAGES, "messages_per_second", "messages"},
+    {METRIC_DNS_QUERIES, "dns_queries_per_second", "DNS queries"},
+};
+enum { RATES = sizeof(rates) / sizeof(rates[0]) };
+
+static double rate_of(const struct status *status, size_t i)
+{
+	uint64_t before = samples_sum(status->earlier, rates[i].metric);
+	uint64_t after = samples_sum(status->metrics, rates[i].metric);
+
+	/* Started anew in between. */
+	if (after < before)
+		before = 0;
+	return (double)(after - before) / (double)status->seconds;
+}
 
 static json_t *json_number(const struct status *status, const char *series)
 {
@@ -224,6 +327,23 @@ static json_t *json_connectors(const struct status *status)
 	return all;
 }
 
+static json_t *json_rates(const struct status *status)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < RATES; i++)
+		json_object_set_new(
+		    all, rates[i].key, json_real(rate_of(status, i)));
+	return all;
+}
+
+static json_t *json_dns(const struct status *status)
+{
+	return json_pack("{s:b, s:I, s:I}", "answers", status->dns_ms >= 0,
+	    "ms", (json_int_t)status->dns_ms, "queries",
+	    (json_int_t)samples_sum(status->metrics, METRIC_DNS_QUERIES));
+}
+
 static void add_json_numbers(const struct status *status, json_t *json)
 {
 	uint64_t started;
@@ -242,6 +362,12 @@ static void add_json_numbers(const struct status *status, json_t *json)
 	    json, "dns_failures", json_by_label(status, METRIC_DNS_FAILURES));
 	json_object_set_new(json, "child_restarts",
 	    json_by_label(status, METRIC_CHILD_RESTARTS));
+	json_object_set_new(json, "version", json_string(GATEHOUSE_VERSION));
+	if (status->seconds)
+		json_object_set_new(json, "rates", json_rates(status));
+	json_object_set_new(json, "dns", json_dns(status));
+	json_object_set_new(json, "store_waiting",
+	    json_number(status, metric_specs[METRIC_STORE_WAITING].name));
 	json_object_set_new(json, "store_size_bytes",
 	    json_number(status, "gatehouse_store_size_bytes"));
 }
@@ -296,6 +422,28 @@ static void add_counts(const struct status *status, const char *title,
 	buf_add_text(out, *separator ? "\n" : "none\n");
 }
 
+static void add_rates(const struct status *status, struct buf *out)
+{
+	buf_add_format(out, "  %-14s", "rates");
+	for (size_t i = 0; i < RATES; i++)
+		buf_add_format(out, "%s%.1f %s/s", i ? ", " : "",
+		    rate_of(status, i), rates[i].words);
+	buf_add_byte(out, '\n');
+}
+
+static void add_dns(const struct status *status, struct buf *out)
+{
+	buf_add_format(out, "  %-14s", "DNS");
+	if (status->dns_ms < 0)
+		buf_add_text(out, "does not answer");
+	else
+		buf_add_format(
+		    out, "answers (%lld ms)", (long long)status->dns_ms);
+	buf_add_format(out, "; %llu queries of messages\n",
+	    (unsigned long long)samples_sum(
+		status->metrics, METRIC_DNS_QUERIES));
+}
+
 /* The processes that have ever shown life. */
 static void add_processes(const struct status *status, struct buf *out)
 {
@@ -330,11 +478,16 @@ static void add_numbers(const struct status *status, struct buf *out)
 	    "connections",
 	    (unsigned long long)samples_sum(text, METRIC_CONNECTIONS),
 	    (unsigned long long)samples_sum(text, METRIC_MILTER_CONNECTIONS));
+	if (status->seconds)
+		add_rates(status, out);
 	add_counts(status, "messages", METRIC_MESSAGES, out);
+	add_dns(status, out);
 	add_counts(status, "DNS failures", METRIC_DNS_FAILURES, out);
 	if (number(status, "gatehouse_store_size_bytes", &value))
-		buf_add_format(out, "  %-14s%llu bytes\n", "store",
-		    (unsigned long long)value);
+		buf_add_format(out, "  %-14s%llu bytes, %llu changes wait\n",
+		    "store", (unsigned long long)value,
+		    (unsigned long long)samples_sum(
+			text, METRIC_STORE_WAITING));
 }
 
 static int print_text(const struct status *status)
@@ -387,12 +540,23 @@ static int run(struct arena *arena, const struct command_line *line)
 	status->arena = arena;
 	status->config = config;
 	status->now = clock_now(NULL);
+	status->seconds = 1;
+	if (command_has(line, "seconds") &&
+	    !slice_to_u64(
+		command_text(line, "seconds"), SECONDS_MAX, &status->seconds)) {
+		err_set(&err, E_USAGE, "--seconds is a number up to %d",
+		    SECONDS_MAX);
+		return command_fail(&err);
+	}
 	if (!ask(status, &err))
 		add_line(&status->problems,
 		    arena_format_slice(arena, "no answer from %.*s: %s",
 			SLICE_ARGS(config->admin_address), err.text));
 	look_at_certificates(status);
+	compare_certificates(status);
 	look_at_connectors(status);
+	look_at_dns(status);
+	look_at_traces(status);
 	code = command_has(line, "json") ? print_json(status)
 					 : print_text(status);
 	return code == EXIT_DONE ? exit_of(status) : code;
@@ -404,17 +568,22 @@ const struct command command_status = {
     .summary = "tell whether the running service is well",
     .description =
 	"Asks the running service through its admin address, and tells what "
-	"runs and since when, connections, messages by verdict, DNS failures "
-	"and the size of the store; from the configuration's files, when "
-	"certificates and connectors expire.\n"
+	"runs and since when, connections and their rate, messages by "
+	"verdict, DNS queries that failed, the size of the store and how many "
+	"changes wait for it; from the configuration's files, when "
+	"certificates and connectors expire. It also asks DNS for the MX of "
+	"the first accepted domain, as the configuration says.\n"
 	"\n"
-	"The exit code is 0 when it is healthy; 1 when it is not ready, or a "
-	"listener's certificate has expired or cannot be used (each problem "
-	"is told); 75 when nothing answers. A certificate or connector that "
+	"The exit code is 0 when it is healthy; 1 when it is not ready, DNS "
+	"does not answer, or a listener's certificate has expired or cannot "
+	"be used (each problem is told); 75 when nothing answers. A "
+	"certificate or connector that "
 	"expires within 14 days, and a connector that has expired, is a "
 	"warning. Numbers count since the start of the service.",
-    .options = {options_config, options_json},
+    .options = {options_status, options_config, options_json},
     .examples = "gatehouse status\n"
+		"# rates of the next ten seconds\n"
+		"gatehouse status --seconds 10\n"
 		"# for a script\n"
 		"gatehouse status -c gatehouse.yaml --json",
     .run = run,

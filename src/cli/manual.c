@@ -173,7 +173,9 @@ static void roff_command(const struct command *command, FILE *out)
 	manual_roff_text(command->name, out);
 	fputs("\n.B gatehouse ", out);
 	manual_roff_text(command->name, out);
-	fputs("\n[\\fIOPTIONS\\fR] ", out);
+	fputs("\n[\\fIOPTIONS\\fR]", out);
+	if (command->arguments[0])
+		fputc(' ', out);
 	manual_roff_text(command->arguments, out);
 	fputs("\n.PP\n", out);
 	manual_roff_text(command->summary, out);
@@ -215,7 +217,8 @@ static void roff_page(
 			roff_command(*commands, out);
 	fputs(".SH EXIT STATUS\n", out);
 	manual_roff_text(exit_codes, out);
-	fputs("\n.SH SEE ALSO\n.BR gatehouse (1),\n.BR gatehouse.yaml (5)\n",
+	fputs("\n.SH SEE ALSO\n.BR gatehouse (1),\n.BR gatehouse.yaml (5),\n"
+	      ".BR gatehouse\\-log (5)\n",
 	    out);
 }
 

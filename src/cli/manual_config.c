@@ -27,6 +27,7 @@ static const char head[] =
 static const char foot[] = ".SH SEE ALSO\n"
 			   ".BR gatehouse (1),\n"
 			   ".BR gatehouse\\-config (1),\n"
+			   ".BR gatehouse\\-log (5),\n"
 			   ".BR gatehouse\\-serve (1)\n";
 
 static bool is_fact(struct slice line)

@@ -2,6 +2,7 @@
 """Reload, drain, crash: what an operator does and what must not get lost."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import ssl
@@ -369,6 +370,17 @@ def test_admin_pages(make_gate):
     assert grown('gatehouse_dmarc_results_total{result="fail"}') == 1
     assert grown('gatehouse_connections_accepted_total') == 2
     assert gate.http('/nothing')[0] == 404
+
+
+def test_what_contrib_names_is_there(make_gate):
+    gate = make_gate(zone=ZONE, listeners=[
+        listener(), listener('milter', 'milter')])
+    gate.mail(message())
+    there = {name.split('{')[0] for name in gate.metrics()}
+    contrib = pathlib.Path(__file__).parents[2] / 'contrib'
+    named = {name for path in contrib.glob('*[lj]*')
+             for name in re.findall(r'gatehouse_\w+', path.read_text())}
+    assert len(named) > 12 and named <= there, named - there
 
 
 def test_not_ready_while_the_store_is_locked(make_gate):

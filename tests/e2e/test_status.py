@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """gatehouse status: healthy, unhealthy with its reason, not reachable."""
 import json
+import pathlib
 import subprocess
+import threading
+import time
 
 from certificates import Authority
 from gatehouse import listener
 from mail import message
+from net import free_port
 from store_lock import lock
 from world import SHOP, STRANGER, ZONE
 
@@ -87,3 +91,52 @@ def test_without_an_admin_address(make_gate):
     done = gate.command('status', '-c', str(gate.path))
     assert done.returncode == 78
     assert b'admin.address' in done.stderr
+
+
+def test_dns_and_rates(make_gate, folder):
+    gate = make_gate(zone=ZONE)
+    told = status(gate)
+    assert told['dns']['answers'] and told['dns']['ms'] >= 0
+    assert told['rates'] == {'connections_per_second': 0,
+                             'messages_per_second': 0,
+                             'dns_queries_per_second': 0}
+    assert told['store_waiting'] == 0 and told['version']
+    sender = threading.Thread(
+        target=lambda: [gate.mail(message(), ip=SHOP) for _ in range(20)])
+    sender.start()
+    told = status(gate)
+    sender.join()
+    assert told['rates']['messages_per_second'] > 0
+    told = json.loads(gate.run('status', '-c', str(gate.path), '--json',
+                               '--seconds', '0'))
+    assert 'rates' not in told
+    assert 'DNS           answers' in gate.run('status', '-c', str(gate.path))
+    # Nobody listens there.
+    gate.write(dns={'zone': '', 'servers': [f'127.0.0.1:{free_port()}']})
+    told = status(gate, code=1)
+    assert not told['dns']['answers']
+    assert any(line.startswith('dns: ') for line in told['problems'])
+
+
+def test_certificates_in_use_are_not_those_of_the_files(make_gate, folder):
+    authority = Authority(folder / 'ca')
+    pair = authority.issue('mx1.agency.example')
+    gate = make_gate(zone=ZONE, listeners=[
+        listener(tls={'certificate': pair[0], 'key': pair[1]})])
+    assert not any('in use' in line for line in status(gate)['warnings'])
+    # A renewal whose key is still missing.
+    key = pathlib.Path(pair[1]).read_text()
+    time.sleep(1.1)  # another second to expire in
+    authority.issue('mx1.agency.example')
+    pathlib.Path(pair[1]).write_text(key)
+    gate.wait_for_log('smtp.certificates result=kept')
+    told = status(gate)
+    assert any('not those of the files' in line for line in told['warnings'])
+
+
+def test_traces_are_not_forgotten(make_gate):
+    gate = make_gate(zone=ZONE)
+    gate.run('trace', '-c', str(gate.path), '--client', '192.0.2.0/24')
+    told = status(gate)
+    assert any(line.startswith('clients 192.0.2.0/24 are traced')
+               for line in told['warnings'])

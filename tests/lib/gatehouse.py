@@ -22,6 +22,7 @@ import urllib.request
 
 import yaml
 
+import logline
 from net import DIES_WITH_US, Smtp, free_port, wait_until
 
 
@@ -170,6 +171,18 @@ class Gatehouse:
             signs.append(' error supervisor.ended')
         for sign in signs:
             assert sign not in log, f'{sign} in the log:\n{log}'
+        self._check_lines(log)
+
+    def _check_lines(self, log):
+        """As gatehouse-log(5) says; the last may have been cut by a kill."""
+        if self.config.get('log', {}).get('format') == 'json':
+            return
+        known = logline.events()
+        for line in log.split('\n')[:-1]:
+            if line.startswith(('gatehouse: ', '==', 'Try: ')):
+                continue
+            wrong = logline.problem(line, known)
+            assert not wrong, f'{wrong}: {line}'
 
     def kill(self):
         if self.process and self.process.poll() is None:
