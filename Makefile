@@ -9,7 +9,7 @@ MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
 .PHONY: all setup run test check check-all sanitize clang tidy fuzz coverage \
 	bench bench-peers install \
-	uninstall deb format clean
+	uninstall deb check-deb format clean
 
 all: setup
 	@ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
@@ -72,6 +72,10 @@ uninstall:
 # A Debian package in build-deb/; packaging/packages-deb.txt.
 deb:
 	@tools/make-deb build-deb
+
+# The same, and its life on a system with systemd in a folder (root; minutes).
+check-deb:
+	@tools/check-deb build-deb
 
 format:
 	clang-format-14 -i src/*/*.[ch]
