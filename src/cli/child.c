@@ -93,6 +93,8 @@ bool child_begin(struct arena *arena, const struct config *config,
 	/* Changing ids cleared it; the supervisor may be gone already. */
 	if (child->control >= 0)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* Executed as /proc/self/exe, it would be called "exe". */
+	prctl(PR_SET_NAME, "gatehouse");
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0);
 	umask(077);

@@ -112,7 +112,7 @@ def test_dns_and_rates(make_gate, folder):
     assert 'rates' not in told
     assert 'DNS           answers' in gate.run('status', '-c', str(gate.path))
     # Nobody listens there.
-    gate.write(dns={'zone': '', 'servers': [f'127.0.0.1:{free_port()}']})
+    gate.write(dns={'zone': '', 'servers': [f'127.0.0.1@{free_port()}']})
     told = status(gate, code=1)
     assert not told['dns']['answers']
     assert any(line.startswith('dns: ') for line in told['problems'])

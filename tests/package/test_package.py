@@ -152,7 +152,7 @@ def processes(machine):
                           if ':\t' in line)
         except OSError:
             continue
-        if status['Name'] == 'gatehouse' and \
+        if status['Name'] in ('exe', 'gatehouse') and \
                 int(status['Uid'].split()[0]) == uid and \
                 status['NSpid'].split()[-1] in inside:
             found.append((int(path.name), status))
