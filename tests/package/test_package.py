@@ -179,7 +179,7 @@ def test_sandbox(machine):
                               text=True)
 
     for path in ('/etc/x', '/usr/bin/x', '/var/lib/x', '/var/log/x', '/x',
-                 '/etc/gatehouse/x', '/run/x'):
+                 '/etc/gatehouse/x'):
         done = as_root('touch', path)
         assert 'Read-only file system' in done.stderr, (path, done)
     for path in ('/root/x', '/home/x'):
@@ -245,7 +245,7 @@ def under_load(machine, action, times=3):
         machine.run('sleep', '2')
         action()
     told = json.loads(seen.communicate(timeout=120)[0])
-    print(told)
+    print({**told, 'names': len(told['names'])})
     assert told['refused'] == 0, told
     assert told['problems'] == [], told
     assert told['accepted'] > 50, told
@@ -289,7 +289,8 @@ def test_remove_and_purge(machine):
     assert machine.path(CONFIG).exists()
     assert kept and len(delivered(machine)) == kept
     left = machine.run('find', '/etc', '/usr', '/lib', '/var', '-name',
-                       '*gatehouse*', '-not', '-path', '/var/lib/gatehouse*')
+                       '*gatehouse*', '-not', '-path', '/var/lib/gatehouse*',
+                       '-not', '-path', '/var/cache/man/*')
     assert sorted(left.stdout.split()) == [
         '/etc/gatehouse', '/etc/gatehouse/gatehouse.yaml',
         '/etc/systemd/system/gatehouse.service.d',
