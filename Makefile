@@ -9,7 +9,7 @@ MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
 .PHONY: all setup run test check check-all sanitize clang tidy fuzz coverage \
 	bench bench-peers install \
-	uninstall deb check-deb format clean
+	uninstall deb check-deb check-image format clean
 
 all: setup
 	@ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
@@ -76,6 +76,10 @@ deb:
 # The same, and its life on a system with systemd in a folder (root; minutes).
 check-deb:
 	@tools/check-deb build-deb
+
+# Builds and runs packaging/Containerfile without an engine (root; minutes).
+check-image:
+	@tools/check-image build-image
 
 format:
 	clang-format-14 -i src/*/*.[ch]
