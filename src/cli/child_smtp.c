@@ -63,7 +63,8 @@ static bool start_server(struct smtp_child *child, struct err *err)
 		    child->config->listener_count)
 			continue;
 		wanted[settings.socket_count++] = (struct smtp_server_socket){
-		    sockets.sockets[i].fd, sockets.sockets[i].name};
+		    sockets.sockets[i].fd, sockets.sockets[i].name,
+		    sockets.sockets[i].is_kept};
 	}
 	return smtp_server_start(&settings, &child->server, err);
 }

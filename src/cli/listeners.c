@@ -180,11 +180,14 @@ static int find_activated(
 }
 
 static bool open_one(const struct config *config,
-    const struct conf_listener *listener, char **names, int activated, int *ret,
-    struct err *err)
+    const struct conf_listener *listener, char **names, int activated,
+    struct listener_socket *socket, struct err *err)
 {
+	int *ret = &socket->fd;
+
 	*ret = find_activated(names, activated, listener);
-	if (*ret >= 0)
+	socket->is_kept = *ret >= 0;
+	if (socket->is_kept)
 		return io_set_nonblocking(*ret, err);
 	if (slice_starts(listener->address, unix_prefix))
 		return bind_unix(config,
@@ -218,8 +221,8 @@ bool listeners_open(
 			    LISTENERS_MAX);
 			break;
 		}
-		ok = open_one(config, listener, names, activated, &socket->fd,
-			 err) ||
+		ok = open_one(
+			 config, listener, names, activated, socket, err) ||
 		     err_prefix(
 			 err, "listener %.*s", SLICE_ARGS(listener->name));
 		socket->name = listener->name;
@@ -250,8 +253,9 @@ struct slice listeners_to_text(
 
 	for (size_t i = 0; i < sockets->count; i++)
 		if (sockets->sockets[i].is_milter == milter)
-			text = arena_format_slice(arena, "%.*s%d=%.*s\n",
+			text = arena_format_slice(arena, "%.*s%d%s=%.*s\n",
 			    SLICE_ARGS(text), sockets->sockets[i].fd,
+			    sockets->sockets[i].is_kept ? "+" : "",
 			    SLICE_ARGS(sockets->sockets[i].name));
 	return text;
 }
@@ -262,16 +266,20 @@ bool listeners_from_text(struct arena *arena, struct slice text,
 	struct listener_sockets sockets = {0};
 
 	while (text.len) {
-		struct slice line, number, name;
+		struct slice line, number, name, nothing;
+		bool has_name, is_kept;
 		uint64_t fd;
 
 		slice_split(text, '\n', &line, &text);
-		if (!slice_split(line, '=', &number, &name) ||
-		    !slice_to_u64(number, 65535, &fd) ||
+		has_name = slice_split(line, '=', &number, &name);
+		is_kept = slice_split(number, '+', &number, &nothing);
+		if (!has_name || !slice_to_u64(number, 65535, &fd) ||
 		    sockets.count == LISTENERS_MAX)
 			return err_set(err, E_USAGE, "bad list of listeners");
 		sockets.sockets[sockets.count++] = (struct listener_socket){
-		    .name = arena_slice(arena, name), .fd = (int)fd};
+		    .name = arena_slice(arena, name),
+		    .is_kept = is_kept,
+		    .fd = (int)fd};
 	}
 	*ret = sockets;
 	return true;

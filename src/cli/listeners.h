@@ -17,6 +17,7 @@ enum { LISTENERS_MAX = 64 };
 struct listener_socket {
 	struct slice name; /* of the configuration */
 	bool is_milter;	   /* which child it is for */
+	bool is_kept;	   /* systemd holds it, too: it outlives us */
 	int fd;
 };
 
@@ -32,8 +33,8 @@ bool listeners_open(
 
 void listeners_close(struct listener_sockets *sockets);
 
-/* "mx=5 relay=6": handed to the milter's or to the other child in its
- * environment. */
+/* "5=mx\n6+=relay\n" (+: is_kept): handed to the milter's or to the other child
+ * in its environment. */
 struct slice listeners_to_text(
     struct arena *arena, const struct listener_sockets *sockets, bool milter);
 

@@ -45,6 +45,7 @@ struct connection {
 struct listener {
 	int fd;
 	struct slice name;
+	bool is_kept;
 };
 
 struct smtp_server {
@@ -379,13 +380,24 @@ static void handle_event(struct smtp_server *server, void *object)
 		wake_connection(server, object);
 }
 
+/* Who comes now is answered by the process that comes next. */
+static void leave_kept_listeners(struct smtp_server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		if (server->listeners[i].is_kept)
+			epoll_ctl(server->epoll, EPOLL_CTL_DEL,
+			    server->listeners[i].fd, NULL);
+}
+
 /* True: the last session has ended. */
 static bool go_on_draining(struct smtp_server *server)
 {
 	if (!atomic_load(&server->shared.draining))
 		return false;
-	if (!server->drained)
+	if (!server->drained) {
+		leave_kept_listeners(server);
 		wake_due(server, true);
+	}
 	server->drained = true;
 	if (!atomic_load(&server->open))
 		return true;
@@ -446,6 +458,7 @@ static void copy_listeners(
 		struct slice name = settings->sockets[i].name;
 
 		server->listeners[i].fd = settings->sockets[i].fd;
+		server->listeners[i].is_kept = settings->sockets[i].is_kept;
 		server->listeners[i].name = slice_of(
 		    memory_copy_text(name.ptr, name.len), name.len);
 		io_set_nonblocking(settings->sockets[i].fd, NULL);

@@ -22,6 +22,8 @@ struct smtp_server_socket {
 	int fd;		   /* listening; stays the caller's, open until
 			    * smtp_server_wait has returned */
 	struct slice name; /* of the listener in the configuration */
+	bool is_kept;	   /* it outlives this process (systemd): when it
+			    * drains, new clients wait for the next one */
 };
 
 struct smtp_server_settings {
@@ -40,7 +42,8 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 bool smtp_server_reload(struct smtp_server *server,
     const struct gate_context *gate, struct err *err);
 
-/* Returns at once.  New connections and parked sessions get 421; those at work
+/* Returns at once.  New connections (but see is_kept) and parked sessions get
+ * 421; those at work
  * finish, within limits.drain_timeout. */
 void smtp_server_drain(struct smtp_server *server);
 

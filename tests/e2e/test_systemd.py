@@ -5,11 +5,13 @@ import pathlib
 import signal
 import socket
 import sys
+import threading
+import time
 
 import pytest
 
-from mail import message
-from net import free_port, wait_until
+from mail import message, message_id
+from net import free_port, stuff, wait_until
 from world import SHOP, ZONE
 
 
@@ -119,3 +121,97 @@ def test_socket_activation(make_gate, name):
         gate.ports['mx'] = gate.port
         with pytest.raises(ConnectionRefusedError):
             gate.client()
+
+
+class Clients:
+    """Each sends one message after the other, in connections of their own."""
+
+    def __init__(self, gate, count):
+        self.gate, self.lock = gate, threading.Lock()
+        self.acknowledged, self.put_off, self.problems = [], 0, []
+        self.going = True
+        self.threads = [threading.Thread(target=self._work)
+                        for _ in range(count)]
+
+    def _send(self):
+        octets = message()
+        with self.gate.client(seconds=30) as client:
+            if client.greeting[:3] != '220':
+                return message_id(octets), client.greeting
+            return message_id(octets), client.mail(
+                'news@shop.example', 'user@agency.example', octets)
+
+    def _work(self):
+        while self.going:
+            try:
+                name, reply = self._send()
+            except OSError as error:
+                name, reply = None, f'{type(error).__name__}: {error}'
+            with self.lock:
+                if reply[:3] == '250':
+                    self.acknowledged.append(name)
+                elif reply[:3] == '421':
+                    self.put_off += 1
+                else:
+                    self.problems.append(reply)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.going = False
+        for thread in self.threads:
+            thread.join()
+
+
+def test_restart_keeps_the_port_open(make_gate, folder):
+    """Stopped and started as `systemctl restart` does it, with a socket that
+    systemd holds: nobody is refused, and who comes in between waits."""
+    gate = make_gate(zone=ZONE, start=False)
+    listening = socket.create_server(('127.0.0.1', gate.port), backlog=1024)
+    descriptor = listening.fileno()
+
+    def start():
+        gate.launch(command=[sys.executable, str(ACTIVATE),
+                             f'fd:{descriptor}', 'mx'],
+                    pass_fds=[descriptor])
+        wait_until(gate._is_up, 20)
+
+    start()
+    slow = gate.client()
+    slow.command('MAIL FROM:<news@shop.example>')
+    slow.command('RCPT TO:<user@agency.example>')
+    assert slow.command('DATA')[:3] == '354'
+    last = message()
+    slow.send(last[:40])
+    with Clients(gate, 8) as clients:
+        for number in range(3):
+            time.sleep(0.5)
+            gate.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            if number == 0:
+                # It drains, and waits for this one; a newcomer is not
+                # turned away, but has no greeting yet.
+                early = socket.create_connection(('127.0.0.1', gate.port), 30)
+                early.settimeout(0.3)
+                with pytest.raises(TimeoutError):
+                    early.recv(100)
+                slow.send(stuff(last)[40:])
+                assert slow.reply()[:3] == '250'
+            assert gate.process.wait(20) == 0
+            start()
+            if number == 0:
+                early.settimeout(10)
+                assert early.recv(100)[:3] == b'220'
+                early.close()
+        time.sleep(0.5)
+    listening.close()
+    assert clients.problems == []
+    # Those whose session had begun and waited for a command.
+    assert clients.put_off <= 3 * 8
+    assert len(clients.acknowledged) > 50
+    arrived = [message_id(octets) for octets in gate.delivered()]
+    assert len(arrived) == len(set(arrived))
+    assert set(arrived) == {*clients.acknowledged, message_id(last)}
