@@ -126,7 +126,7 @@ class Postfix:
             ['/usr/lib/postfix/sbin/master', '-c', self.config, '-d', '-s'],
             env=environment, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        for _ in range(200):
+        for _ in range(600):
             try:
                 with socket.create_connection(('127.0.0.1', self.port), 1):
                     return self
