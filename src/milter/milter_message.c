@@ -278,23 +278,41 @@ bool milter_message_recipient(
 	return true;
 }
 
-/* As a session of ours would: over a limit is refused, not cut. */
+/* What stands behind the last line end of a short piece. */
+static void count_rest(struct milter_message *message, struct slice piece)
+{
+	const char *end = NULL;
+
+	if (piece.len)
+		end = memrchr(piece.ptr, '\n', piece.len);
+	if (end)
+		message->line_length = (uint64_t)(piece.ptr + piece.len - end) -
+				       1;
+	else
+		message->line_length += piece.len;
+}
+
+/* As a session of ours would: over a limit is refused, not cut.  Only whether
+ * each stretch of that length has a line end matters, so lines are not looked
+ * at one by one. */
 static void check_lines(struct milter_message *message, struct slice piece)
 {
-	const uint64_t max = message->limits->line_length;
+	const uint64_t max = message->limits->line_length + 1;
 
-	while (piece.len) {
-		size_t end = slice_find(piece, '\n');
+	while (message->line_length + piece.len > max) {
+		size_t room = (size_t)(max - message->line_length) + 1;
+		const char *end = memrchr(
+		    piece.ptr, '\n', room < piece.len ? room : piece.len);
 
-		message->line_length += end;
-		if (message->line_length > max + 1)
+		if (!end) {
 			fail_over(message, 554, SLICE("5.6.0"),
-			    "a line is too long", "line_length", max);
-		if (end == piece.len)
+			    "a line is too long", "line_length", max - 1);
 			return;
+		}
 		message->line_length = 0;
-		piece = slice_from_pos(piece, end + 1);
+		piece = slice_from_pos(piece, (size_t)(end - piece.ptr) + 1);
 	}
+	count_rest(message, piece);
 }
 
 static void fail_header_size(struct milter_message *message)

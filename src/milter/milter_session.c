@@ -21,8 +21,9 @@ enum {
 	/* An SMTP client may keep its MTA, and the MTA us, waiting for long;
 	 * MTAs end what they no longer need. */
 	IDLE_MS = 7200 * 1000,
-	READ_SIZE = 16 * 1024,
-	INPUT_MAX = PACKET_MAX + READ_SIZE,
+	READ_SIZE = 16 * 1024, /* at first; a body comes in larger pieces */
+	READ_SIZE_MAX = 256 * 1024,
+	INPUT_MAX = PACKET_MAX + READ_SIZE_MAX,
 	OUTPUT_MAX = 4 * 1024 * 1024,
 	TEXT_MAX = 1024,   /* of names that the client gives */
 	LINGER_MS = 20,	   /* content comes at once or not at all */
@@ -39,6 +40,7 @@ struct milter_session {
 	enum progress progress;
 	struct milter_options options;
 	struct buf input, output;
+	size_t read_size;
 	struct deadline input_by; /* of what is owed; see owes_more */
 	struct deadline idle_until;
 	struct macros macros;
@@ -404,15 +406,18 @@ static void take_packets(struct milter_session *session)
 /* 1: something came; 0: nothing is there; -1: the end. */
 static int read_more(struct milter_session *session)
 {
-	char *room = buf_reserve(&session->input, READ_SIZE);
+	const size_t size = session->read_size;
+	char *room = buf_reserve(&session->input, size);
 	struct err err;
 	ssize_t count;
 
 	do
-		count = recv(session->settings.fd, room, READ_SIZE, 0);
+		count = recv(session->settings.fd, room, size, 0);
 	while (count < 0 && errno == EINTR);
 	if (count > 0) {
 		buf_grown(&session->input, (size_t)count);
+		if ((size_t)count == size && size < READ_SIZE_MAX)
+			session->read_size *= 2;
 		return 1;
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -457,8 +462,10 @@ static void begin_wait(struct milter_session *session)
 
 	session->idle_until = deadline_in(IDLE_MS);
 	if (session->input.len == 0 && session->progress < IN_ENVELOPE &&
-	    session->input.size > KEPT_INPUT)
+	    session->input.size > KEPT_INPUT) {
 		buf_release(&session->input);
+		session->read_size = READ_SIZE;
+	}
 	if (owes_more(session) && session->input_by.at_ms == INT64_MAX) {
 		snapshot = session->settings.snapshot(
 		    session->settings.context);
@@ -529,6 +536,7 @@ struct milter_session *milter_session_new(
 	session->input_by = session->idle_until = DEADLINE_NEVER;
 	session->started_ms = clock_monotonic_ms();
 	buf_init(&session->input, INPUT_MAX);
+	session->read_size = READ_SIZE;
 	buf_init(&session->output, OUTPUT_MAX);
 	buf_init(&session->name, TEXT_MAX);
 	buf_init(&session->helo, TEXT_MAX);
