@@ -43,3 +43,15 @@ def test_it_is_the_debian_package():
     assert 'apt-get build-dep' in image and 'dpkg-buildpackage' in image
     assert '/tmp/gatehouse_*.deb' in image
     assert not re.search(r'\blib[a-z]+-?\d', image)
+
+
+def test_the_package_names_what_it_is_built_with():
+    """On a machine where everything is installed nobody would notice."""
+    libraries = (SOURCE / 'packages.txt').read_text() \
+        .split('# libraries\n')[1].split('# tests\n')[0].split()
+    wanted = {name for name in libraries if name.endswith('-dev')}
+    control = (SOURCE / 'packaging/debian/control').read_text()
+    assert len(wanted) > 8
+    missing = {name for name in wanted
+               if not re.search(rf'\b{re.escape(name)}\b', control)}
+    assert not missing
