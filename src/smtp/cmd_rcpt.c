@@ -5,6 +5,9 @@
 #include "smtp/session_private.h"
 #include "smtp/transaction.h"
 
+/* So many times limits.recipients are refused one by one, then all. */
+enum { EXCESS_TIMES = 10 };
+
 /* RFC 3461, 4.1: NEVER alone, or a list of the others. */
 static bool notify_is_proper(struct slice value)
 {
@@ -130,6 +133,25 @@ static void count_refused(struct session *session)
 		    "too many refused recipients (limits.refused_recipients)");
 }
 
+/* An honest list sends the others in its next transaction (RFC 5321, section
+ * 4.5.3.1.10), and is not held back for it; but not for ever. */
+static void refuse_excess(struct session *session)
+{
+	uint64_t max = session->limits->recipients;
+
+	session->transaction->excess_recipients++;
+	if (session->transaction->excess_recipients > EXCESS_TIMES * max) {
+		session_reply(session, 421, "4.5.3",
+		    "far too many recipients (limits.recipients: %llu)",
+		    (unsigned long long)max);
+		return;
+	}
+	session_reply(session, 452, "4.5.3",
+	    "too many recipients (limits.recipients: %llu)",
+	    (unsigned long long)max);
+	session->sleeps_until.at_ms = 0;
+}
+
 void cmd_rcpt(struct session *session, struct slice argument)
 {
 	struct transaction *transaction = session->transaction;
@@ -145,9 +167,7 @@ void cmd_rcpt(struct session *session, struct slice argument)
 	}
 	if (transaction->envelope.recipient_count >=
 	    session->limits->recipients) {
-		session_reply(session, 452, "4.5.3",
-		    "too many recipients (limits.recipients: %llu)",
-		    (unsigned long long)session->limits->recipients);
+		refuse_excess(session);
 		return;
 	}
 	if (!take_address(session, path.path, &recipient.address) ||

@@ -476,7 +476,11 @@ static enum wait step(struct session *session)
 
 static enum session_next run(struct session *session)
 {
+	bool slept = session->sleeps_until.at_ms != 0;
+
 	session->sleeps_until.at_ms = 0;
+	if (slept) /* the reply that was held back */
+		session_flush(session);
 	log_client_begin(&session->client.ip, session->client.port);
 	if (!session->started)
 		start(session);
