@@ -8,7 +8,7 @@ T ?= 10
 MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
 .PHONY: all setup run test check check-all sanitize clang tidy fuzz coverage \
-	bench bench-peers install \
+	bench bench-peers load install \
 	uninstall deb check-deb check-image format clean
 
 all: setup
@@ -61,6 +61,11 @@ bench: setup
 # The same with OpenDKIM, OpenDMARC, rspamd and Postfix beside it.
 bench-peers: setup
 	@bench/run --peers $(B)
+
+# Hostile clients by the ten thousand; fails when a bound is broken.
+# make load A=idle runs the rows that begin so; docs/LOAD.md.
+load: all
+	@GATEHOUSE_BINARY=$(BUILD)/src/cli/gatehouse tests/load/run $(A)
 
 install: all
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
