@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the load generator against a subject, with CPU time and memory."""
 import json
+import os
 import shutil
 import signal
 import statistics
@@ -58,14 +59,13 @@ class Bench:
         self.build = options.build.resolve()
         self.corpus = self.build / 'corpus'
         self.zone = (self.corpus / 'zone').read_text()
-        self.state = self.build / 'bench-state'
+        self.state = self.build / f'bench-state-{os.getpid()}'
         self.rows, self.memory = [], {}
         self.methods = set()
         self.ed25519 = ''
         self.nsd = self.packages = None
 
     def __enter__(self):
-        shutil.rmtree(self.state, ignore_errors=True)
         self.state.mkdir(parents=True)
         if self.options.peers:
             self.packages = peers.fetch(self.build / 'peers')
@@ -74,9 +74,11 @@ class Bench:
                                  self.options.peers)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         if self.nsd:
             self.nsd.stop()
+        if not kind:
+            shutil.rmtree(self.state)   # else its logs may say why
 
     def load(self, subject, scenario, connections, messages, kind='',
              corpus=None):
