@@ -230,6 +230,22 @@ static bool check_exists(const char *path, struct err *err)
 	    path);
 }
 
+/* Two processes that make the same database: SQLite does not wait here,
+ * because the one that waits may hold what the other needs. */
+static bool step_while_busy(sqlite3_stmt *statement)
+{
+	enum { STEP_MS = 10 };
+	int code = sqlite3_step(statement);
+
+	for (int ms = 0; ms < OPEN_WAIT_MS && (code & 0xff) == SQLITE_BUSY;
+	     ms += STEP_MS) {
+		sqlite3_reset(statement);
+		sqlite3_sleep(STEP_MS);
+		code = sqlite3_step(statement);
+	}
+	return code == SQLITE_ROW;
+}
+
 static bool use_wal(struct store_connection *connection, struct err *err)
 {
 	sqlite3_stmt *statement = NULL;
@@ -238,7 +254,7 @@ static bool use_wal(struct store_connection *connection, struct err *err)
 
 	if (sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1,
 		&statement, NULL) != SQLITE_OK ||
-	    sqlite3_step(statement) != SQLITE_ROW) {
+	    !step_while_busy(statement)) {
 		sqlite_fail(connection, err);
 		sqlite3_finalize(statement);
 		return false;

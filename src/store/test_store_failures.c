@@ -586,10 +586,48 @@ static void test_killed(void **state)
 	print_message("%zu acknowledged rows found\n", checked);
 }
 
+/* The processes of a gateway that starts for the first time. */
+static void test_made_by_several(void **state)
+{
+	enum { ROUNDS = 40, PROCESSES = 6 };
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct place place = place_new("");
+		pid_t pids[PROCESSES];
+		int gate[2], status;
+		char go;
+
+		assert_int_equal(pipe(gate), 0);
+		for (int i = 0; i < PROCESSES; i++) {
+			pids[i] = fork();
+			if (pids[i] == 0) {
+				struct store *store;
+				struct err err;
+
+				close(gate[1]);
+				_exit(read(gate[0], &go, 1) == 0 &&
+					      store_open(slice_from(place.url),
+						  &store, &err)
+					  ? 0
+					  : 1);
+			}
+		}
+		close(gate[0]);
+		close(gate[1]);
+		for (int i = 0; i < PROCESSES; i++) {
+			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+			assert_int_equal(status, 0);
+		}
+		place_remove(&place);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_killed),
+	    cmocka_unit_test(test_made_by_several),
 	    cmocka_unit_test(test_urls),
 	    cmocka_unit_test(test_file_mode),
 	    cmocka_unit_test(test_locked),
