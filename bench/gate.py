@@ -2,7 +2,7 @@
 """The gateway under load, started for a scenario."""
 import os
 
-from subject import Server, Subject
+from subject import Failure, Server, Subject
 
 from gatehouse import Gatehouse, listener
 
@@ -45,6 +45,9 @@ class Gate(Subject):
         self.measure('gatehouse', self.gate.process)
 
     def end(self):
-        self.gate.stop()
+        try:
+            self.gate.stop()
+        except AssertionError as error:
+            raise Failure(str(error)[:4000]) from None
         if not self.sink:
             self._sink.stop()
