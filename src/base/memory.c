@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,4 +42,14 @@ char *memory_copy_text(const char *text, size_t len)
 void memory_free(void *memory)
 {
 	free(memory);
+}
+
+void memory_tune(void)
+{
+	enum { MIB = 1024 * 1024, ARENAS = 4 };
+
+	mallopt(M_ARENA_MAX, ARENAS);
+	mallopt(M_TOP_PAD, MIB / 4);
+	mallopt(M_TRIM_THRESHOLD, 4 * MIB);
+	mallopt(M_MMAP_THRESHOLD, 8 * MIB);
 }

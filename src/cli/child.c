@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 #include "cli/identity.h"
 #include "cli/supervisor.h"
@@ -88,6 +89,7 @@ bool child_begin(struct arena *arena, const struct config *config,
 	if (child->signals < 0)
 		return err_set_errno(err, "signalfd");
 	raise_descriptor_limit();
+	memory_tune();
 	if (!drop_privileges(arena, config, err))
 		return false;
 	/* Changing ids cleared it; the supervisor may be gone already. */

@@ -93,7 +93,7 @@ static void test_filing(void **state)
 	put_rows(store, 3, 700);
 	check_rows(store, 700);
 	/* Many are filed at once, the rest when it is quiet. */
-	assert_in_range(count(&place, "SELECT count(*) FROM trace"), 500, 700);
+	assert_in_range(count(&place, "SELECT count(*) FROM trace"), 250, 700);
 	for (int i = 0; i < 200 && count(&place, "SELECT count(*) FROM"
 						 " recent_trace") > 0;
 	     i++)
