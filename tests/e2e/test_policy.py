@@ -318,6 +318,13 @@ AUTHORS = {
     'no field': None,
     'empty': '',
     'no domain': 'director',
+    'quoted local part': '"director@agency.example"@plain.example',
+    'encoded': '=?utf-8?q?director=40agency.example?=',
+    'source route': '<@agency.example:x@plain.example>',
+    'control octet': 'director@agency.example\v<x@plain.example>',
+    'full-width dot': 'x@plain.example, director@agency\uff0eexample',
+    'zero-width space': 'director@agency.example\u200b',
+    'comment inside': 'director@agency.example(.plain.example)',
 }
 
 
@@ -326,8 +333,27 @@ def test_unclear_authors_are_refused(gate, name):
     reply = gate.mail(message(AUTHORS[name]), 'x@plain.example', ip=STRANGER)
     assert reply.startswith('550 5.7.1'), reply
     trace = gate.explain_reply(reply)
-    assert trace['policy'] in ('malformed', 'several-authors', 'dmarc')
+    assert trace['policy'] in ('malformed', 'several-authors', 'dmarc',
+                               'own-domain')
     assert gate.delivered() == []
+
+
+@pytest.mark.parametrize('sender', ['x@open.agency.example', ''])
+def test_a_record_that_lets_everybody_pass_is_not_us(gate, sender):
+    reply = gate.mail(message('director@agency.example'), sender, ip=STRANGER,
+                      helo='open.agency.example')
+    assert reply.startswith('550 5.7.1'), reply
+    assert gate.explain_reply(reply)['policy'] == 'own-domain'
+    assert gate.delivered() == []
+
+
+def test_a_look_alike_is_another_domain(gate):
+    """Accepted for what it is, and named so that one sees it."""
+    sent = message('director@\u0430gency.example')
+    assert gate.mail(sent, 'x@plain.example', ip=STRANGER).startswith('250')
+    trace = gate.explain(message_id(sent))
+    assert trace['own_domain']['result'] == 'none'
+    assert 'xn--' in str(trace['dmarc'])
 
 
 def test_two_authors_of_a_domain_pass(gate):

@@ -20,6 +20,7 @@ SOFT = Signer('soft.example')
 
 ZONE = f'''
 agency.example.              TXT "v=spf1 ip4:198.51.100.1 -all"
+open.agency.example.         TXT "v=spf1 +all"
 shop.example.                TXT "v=spf1 ip4:127.0.0.1 ip4:{SHOP} -all"
 _dmarc.shop.example.         TXT "v=DMARC1; p=reject"
 bank.example.                TXT "v=spf1 ip4:198.51.100.25 -all"
