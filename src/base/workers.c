@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/workers.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <time.h>
 
+#include "base/handover.h"
 #include "base/log.h"
 #include "base/memory.h"
 
 enum {
 	/* Deepest measured use of a library below a session is 39 KiB. */
 	STACK_SIZE = 256 * 1024,
-	IDLE_SECONDS = 10,
+	IDLE_MS = 10 * 1000,
 };
 
 /* A thread that waits: work is handed to it before it is woken. */
@@ -61,20 +60,6 @@ static struct work *take_first(struct workers *workers)
 	return work;
 }
 
-/* False: nothing was handed over in time. */
-static bool wait_handed(struct idler *idler)
-{
-	struct timespec until;
-	int result;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_SECONDS;
-	do
-		result = sem_clockwait(&idler->handed, CLOCK_MONOTONIC, &until);
-	while (result != 0 && errno == EINTR);
-	return result == 0;
-}
-
 /* One that woke by itself is still on the list, unless it was found there at
  * that very moment. */
 static void leave(struct workers *workers, struct idler *idler)
@@ -104,7 +89,7 @@ static struct work *take(struct workers *workers)
 	idler.older = workers->idle;
 	workers->idle = &idler;
 	pthread_mutex_unlock(&workers->lock);
-	if (!wait_handed(&idler))
+	if (!handover_wait(&idler.handed, deadline_in(IDLE_MS)))
 		leave(workers, &idler);
 	sem_destroy(&idler.handed);
 	return idler.work;

@@ -11,7 +11,6 @@
  * The lock of the store is taken before jobs leave the queue.  So a store that
  * another process holds locked costs each session its own deadline, no more.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -19,6 +18,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/handover.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
@@ -516,36 +516,19 @@ static bool give_up(
 	return true;
 }
 
-/* False: the deadline has passed. */
-static bool wait_done(struct job *job, struct deadline deadline)
-{
-	struct timespec at = {
-	    .tv_sec = (time_t)(deadline.at_ms / 1000),
-	    .tv_nsec = (long)(deadline.at_ms % 1000) * 1000000,
-	};
-	bool for_ever = deadline.at_ms == DEADLINE_NEVER.at_ms;
-
-	while (
-	    (for_ever ? sem_wait(&job->done)
-		      : sem_clockwait(&job->done, CLOCK_MONOTONIC, &at)) != 0)
-		if (errno == ETIMEDOUT)
-			return false;
-	return true;
-}
-
 static bool wait_for_result(struct store_writer *writer, struct job *job,
     struct deadline deadline, struct err *err)
 {
 	bool gave_up;
 
-	if (!wait_done(job, deadline)) {
+	if (!handover_wait(&job->done, deadline)) {
 		pthread_mutex_lock(&writer->lock);
 		gave_up = give_up(writer, job, err);
 		pthread_mutex_unlock(&writer->lock);
 		if (gave_up)
 			return false;
 		/* Its group is being written: see the top of this file. */
-		wait_done(job, DEADLINE_NEVER);
+		handover_wait(&job->done, DEADLINE_NEVER);
 	}
 	if (!job->ok && err)
 		*err = job->err;
