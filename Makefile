@@ -7,8 +7,8 @@ DESTDIR ?=
 T ?= 10
 MESON_OPTIONS = -Dtestdata=$(TESTDATA)
 
-.PHONY: all setup run test check check-all sanitize clang tidy fuzz coverage \
-	bench bench-peers load install \
+.PHONY: all setup run test check check-all sanitize clang tidy fuzz faults \
+	coverage bench bench-peers load install \
 	uninstall deb check-deb check-image format clean
 
 all: setup
@@ -53,6 +53,12 @@ fuzz: setup
 # How much of each parser the inputs found so far reach; docs/FUZZING.md.
 coverage: setup
 	@tools/run-coverage
+
+# The long versions of tests/faults: every call fails once, 200 processes are
+# killed under load.  About 15 minutes.
+faults: all
+	@FAULTS_LONG=1 meson test -C $(BUILD) --no-rebuild --suite faults \
+		--num-processes 1 --verbose
 
 # What a message costs; bench/README.md.  make bench B=--quick for a look.
 bench: setup

@@ -65,6 +65,7 @@ class Places:
                      'next_hop': f'maildir:{folder}/gate/Maildir'}], **changes)
         self.sent = {}      # message id -> kind, octets
         self.replies = {}   # message id -> all replies
+        self.last_error = None   # why a reply was lost
         self._lock = threading.Lock()
 
     @property
@@ -87,8 +88,10 @@ class Places:
         reply = ''
         with self._lock:
             self.sent[identity] = kind, octets
-        with contextlib.suppress(OSError, AssertionError):
+        try:
             reply = self._say(way, octets)
+        except (OSError, AssertionError) as error:
+            self.last_error = error
         with self._lock:
             self.replies.setdefault(identity, []).append(reply)
         return reply
@@ -113,7 +116,8 @@ class Places:
         path = self.gate.folder / 'state' / 'gatehouse.db'
         with contextlib.closing(sqlite3.connect(path)) as store:
             return {row[0].strip('<>') for row in
-                    store.execute('SELECT message_id FROM trace')}
+                    store.execute('SELECT message_id FROM recent_trace'
+                                  ' UNION SELECT message_id FROM trace')}
 
     def find(self):
         """How often each message is there; each complete, at its place."""

@@ -193,7 +193,7 @@ def test_refusals(gate, hop, step, how):
 ])
 def test_a_yes_at_the_wrong_time(gate, hop, step, does, text):
     hop.play({step: Act(does, text), '.': Act(hang)})
-    reply, _, took = deliver(gate, message(body=('y' * 70 + '\n') * 20000))
+    reply, _, took = deliver(gate, message(body=LARGE))
     assert reply.startswith('451 4.4.2'), reply
     assert took < 5
     is_well_again(gate, hop)

@@ -91,7 +91,8 @@ def test_slow_disk():
             for client in clients:
                 client.join()
             assert faults.hits
-        assert [reply[:3] for reply in replies] == ['250'] * 20, replies
+        assert [reply[:3] for reply in replies] == ['250'] * 20, \
+            (replies, places.last_error)
         places.check('slow disk')
 
 

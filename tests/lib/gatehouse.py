@@ -135,7 +135,10 @@ class Gatehouse:
 
     def start(self):
         self.launch()
-        wait_until(self._is_up, 20, 'Gatehouse')
+        try:
+            wait_until(self._is_up, 20, 'Gatehouse')
+        except AssertionError as error:
+            raise AssertionError(f'{error}\n{self.log()}') from None
         return self
 
     def reload(self):
