@@ -112,6 +112,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 class TcpServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
+    request_queue_size = 128
     allow_reuse_address = True
 
 
