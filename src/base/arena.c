@@ -147,19 +147,35 @@ struct slice arena_slice(struct arena *arena, struct slice text)
 	return slice_of(arena_text(arena, text), text.len);
 }
 
+static size_t whole_units(size_t size)
+{
+	return size - size % alignof(max_align_t);
+}
+
+/* Into what is left of the newest block, where it nearly always fits: most of
+ * the cost is the formatting, so it is not done first for the length alone.
+ * What did not fit is cleared away: blocks are zero where they are not used. */
 __attribute__((format(printf, 2, 0))) static struct slice format_slice(
     struct arena *arena, const char *format, va_list args)
 {
+	struct block *block = arena->newest;
+	size_t room = block ? whole_units(block->size - block->used) : 0;
+	char *text = block ? block->bytes + block->used : NULL;
 	va_list again;
-	char *text;
 	int len;
 
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, again);
-	va_end(again);
+	len = vsnprintf(text, room, format, args);
 	require(len >= 0);
-	text = arena_alloc(arena, (size_t)len + 1);
-	vsnprintf(text, (size_t)len + 1, format, args);
+	if ((size_t)len >= room) {
+		if (room)
+			memset(text, 0, room);
+		text = arena_alloc(arena, (size_t)len + 1);
+		vsnprintf(text, (size_t)len + 1, format, again);
+	} else {
+		text = arena_alloc(arena, (size_t)len + 1);
+	}
+	va_end(again);
 	return slice_of(text, (size_t)len);
 }
 

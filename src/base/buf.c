@@ -93,20 +93,23 @@ bool buf_add_byte(struct buf *buf, char byte)
 
 bool buf_add_format(struct buf *buf, const char *format, ...)
 {
+	size_t room = buf->size - buf->len;
 	va_list args;
-	char *room;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(room ? buf->ptr + buf->len : NULL, room, format, args);
 	va_end(args);
 	require(len >= 0);
-	room = buf_reserve(buf, (size_t)len);
-	if (!room)
-		return false;
-	va_start(args, format);
-	vsnprintf(room, (size_t)len + 1, format, args);
-	va_end(args);
+	if ((size_t)len >= room) {
+		if (room)
+			buf->ptr[buf->len] = '\0';
+		if (!buf_reserve(buf, (size_t)len))
+			return false;
+		va_start(args, format);
+		vsnprintf(buf->ptr + buf->len, (size_t)len + 1, format, args);
+		va_end(args);
+	}
 	buf_grown(buf, (size_t)len);
 	return true;
 }

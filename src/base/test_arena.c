@@ -113,6 +113,34 @@ static void test_texts(void **state)
 	arena_free(arena);
 }
 
+/* Every length at every place of a block: nothing is cut, and what was tried
+ * in vain leaves no trace in memory that is handed out later. */
+static void test_format_at_block_ends(void **state)
+{
+	enum { LONGEST = 80 };
+	char long_text[LONGEST + 1];
+
+	(void)state;
+	memset(long_text, 'x', LONGEST);
+	long_text[LONGEST] = '\0';
+	for (int used = 0; used < LONGEST; used++)
+		for (int len = 0; len <= LONGEST; len++) {
+			struct arena *arena = arena_new(64);
+			const char *after;
+			char *text;
+
+			arena_alloc(arena, (size_t)used);
+			text = arena_format(arena, "%.*s", len, long_text);
+			assert_int_equal(strlen(text), len);
+			assert_memory_equal(text, long_text, len);
+			after = arena_alloc(arena, 48);
+			for (int i = 0; i < 48; i++)
+				assert_int_equal(after[i], 0);
+			assert_int_equal(strlen(text), len);
+			arena_free(arena);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +149,7 @@ int main(void)
 	    cmocka_unit_test(test_releases_in_reverse),
 	    cmocka_unit_test(test_closes),
 	    cmocka_unit_test(test_texts),
+	    cmocka_unit_test(test_format_at_block_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,12 +75,37 @@ static void test_in_arena(void **state)
 	arena_free(arena); /* LeakSanitizer would tell */
 }
 
+static void test_format_up_to_the_maximum(void **state)
+{
+	enum { MAX = 100 };
+	char text[MAX + 2];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (int before = 0; before <= MAX; before++)
+		for (int len = 0; len <= MAX + 1 - before; len++) {
+			bool fits = before + len <= MAX;
+			struct buf buf;
+
+			buf_init(&buf, MAX);
+			buf_add(&buf, slice_of(text, (size_t)before));
+			assert_int_equal(
+			    buf_add_format(&buf, "%.*s", len, text), fits);
+			assert_int_equal(buf.len, fits ? before + len : before);
+			assert_int_equal(buf_overflowed(&buf), !fits);
+			if (buf.ptr)
+				assert_int_equal(strlen(buf.ptr), buf.len);
+			buf_release(&buf);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_grows_to_its_maximum),
 	    cmocka_unit_test(test_reserve_and_consume),
 	    cmocka_unit_test(test_in_arena),
+	    cmocka_unit_test(test_format_up_to_the_maximum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
