@@ -111,7 +111,7 @@ static bool fails(enum function function, int fd, const char *path, size_t *len)
 
 	if (!is_hit(function, fd, path))
 		return false;
-	switch (control->effect) {
+	switch (atomic_load(&control->effect)) {
 	case SHORT:
 		if (len && *len > 1)
 			*len /= 2;
