@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "store/sqlite_private.h"
 
-enum { CONDITIONS_MAX = 8, SQL_MAX = 4096, REPORT_ROWS_MAX = 10000 };
+enum { CONDITIONS_MAX = 16, SQL_MAX = 4096, REPORT_ROWS_MAX = 10000 };
 
 /* What is bound to the '?'s, in order. */
 struct parameters {
@@ -155,7 +155,7 @@ static bool read_recipients(struct store_connection *connection,
 	" header_from, subject, verdict, policy, reply, delivery,"             \
 	" own_domain_result, own_domain, spf_result, dkim_result,"             \
 	" dmarc_result, connector, ifnull((SELECT facts FROM trace_facts f"    \
-	" WHERE f.row = all_trace.row), facts), time_ms, size"
+	" WHERE f.row = t.row), facts), time_ms, size"
 
 static bool read_trace(struct store_connection *connection, struct arena *arena,
     sqlite3_stmt *statement, struct store_trace *ret, struct err *err)
@@ -192,27 +192,64 @@ static int64_t row_limit(const struct store_query *query)
 	return query->limit > INT64_MAX ? INT64_MAX : (int64_t)query->limit;
 }
 
+/* Where traces stand: each table is asked by its own indexes, the newest of
+ * each are merged. */
+static const struct trace_table {
+	const char *columns; /* and the table */
+	const char *exact_recipient, *domain_recipient;
+} trace_tables[] = {
+    {SQLITE_TRACE_COLUMNS ", facts FROM trace",
+	" AND row IN (SELECT parent FROM trace_recipient"
+	" WHERE address_key = ?)",
+	" AND row IN (SELECT parent FROM trace_recipient WHERE domain = ?)"},
+    {SQLITE_TRACE_COLUMNS ", '' FROM recent_trace",
+	" AND row IN (SELECT parent FROM recent_recipient"
+	" WHERE address_key = ?)",
+	" AND row IN (SELECT parent FROM recent_recipient WHERE domain = ?)"},
+};
+
+enum { TRACE_TABLES = sizeof(trace_tables) / sizeof(trace_tables[0]) };
+
+static void add_newest(struct buf *sql, const struct store_query *query)
+{
+	buf_add_format(sql, " ORDER BY time_ms DESC, row DESC LIMIT %lld",
+	    (long long)row_limit(query));
+}
+
+static struct slice trace_query(struct arena *arena,
+    const struct store_query *query, struct parameters *parameters)
+{
+	struct buf *sql = buf_in_arena(arena, SQL_MAX);
+
+	buf_add_text(sql, "SELECT " TRACE_COLUMNS " FROM (");
+	for (size_t i = 0; i < TRACE_TABLES; i++) {
+		const struct trace_table *table = &trace_tables[i];
+
+		buf_add_format(sql, "%s SELECT * FROM (SELECT %s WHERE 1",
+		    i ? " UNION ALL" : "", table->columns);
+		add_conditions(arena, sql, parameters, query,
+		    table->exact_recipient, table->domain_recipient);
+		add_text(sql, parameters, " AND verdict = ?", query->verdict);
+		add_newest(sql, query);
+		buf_add_text(sql, ")");
+	}
+	buf_add_text(sql, ") t");
+	add_newest(sql, query);
+	return buf_slice(sql);
+}
+
 static bool find_traces(struct store_connection *connection,
     struct arena *arena, const struct store_query *query, size_t *ret_count,
     struct store_trace **ret, struct err *err)
 {
 	struct parameters parameters = {.count = 0};
-	struct buf *sql = buf_in_arena(arena, SQL_MAX);
 	struct store_trace *list = NULL;
 	sqlite3_stmt *statement;
 	size_t count = 0;
 	int code;
 
-	buf_add_text(sql, "SELECT " TRACE_COLUMNS " FROM all_trace WHERE 1");
-	add_conditions(arena, sql, &parameters, query,
-	    " AND row IN (SELECT parent FROM all_recipient"
-	    " WHERE address_key = ?)",
-	    " AND row IN (SELECT parent FROM all_recipient"
-	    " WHERE domain = ?)");
-	add_text(sql, &parameters, " AND verdict = ?", query->verdict);
-	buf_add_format(sql, " ORDER BY time_ms DESC, row DESC LIMIT %lld",
-	    (long long)row_limit(query));
-	statement = prepare(connection, buf_slice(sql), &parameters, err);
+	statement = prepare(connection, trace_query(arena, query, &parameters),
+	    &parameters, err);
 	if (!statement)
 		return false;
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
