@@ -7,10 +7,12 @@
 #include "base/require.h"
 
 /* The linker's names: --wrap=poll, --wrap=clock_gettime. */
+/* NOLINTBEGIN(cert-dcl37-c,cert-dcl51-cpp) */
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __real_clock_gettime(clockid_t id, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+/* NOLINTEND(cert-dcl37-c,cert-dcl51-cpp) */
 
 static struct {
 	fuzz_time_peer peer; /* NULL: stopped */
