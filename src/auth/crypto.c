@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 #include <sodium.h>
 
 #include "auth/rsa_der.h"
@@ -39,12 +40,28 @@ static const unsigned char *octets(struct slice s)
 	return (const unsigned char *)s.ptr;
 }
 
+/* Found once: EVP_sha256() is looked up by its name at each use. */
+static EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void find_sha256(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	require(sha256);
+}
+
+static const EVP_MD *get_sha256(void)
+{
+	pthread_once(&sha256_once, find_sha256);
+	return sha256;
+}
+
 struct crypto_digest crypto_sha256(struct slice bytes)
 {
 	struct crypto_digest digest;
 
 	require(EVP_Digest(
-	    bytes.ptr, bytes.len, digest.bytes, NULL, EVP_sha256(), NULL));
+	    bytes.ptr, bytes.len, digest.bytes, NULL, get_sha256(), NULL));
 	return digest;
 }
 
@@ -67,7 +84,7 @@ struct crypto_hash *crypto_hash_new(struct arena *arena)
 	hash->context = EVP_MD_CTX_new();
 	require(hash->context);
 	arena_defer(arena, release_hash, hash);
-	require(EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL));
+	require(EVP_DigestInit_ex(hash->context, get_sha256(), NULL));
 	return hash;
 }
 
@@ -211,7 +228,7 @@ static bool verify_rsa(
 	require(context);
 	good = EVP_PKEY_verify_init(context) == 1 &&
 	       EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
-	       EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
+	       EVP_PKEY_CTX_set_signature_md(context, get_sha256()) == 1 &&
 	       EVP_PKEY_verify(context, octets(signature), signature.len,
 		   digest->bytes, sizeof(digest->bytes)) == 1;
 	EVP_PKEY_CTX_free(context);

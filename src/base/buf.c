@@ -8,6 +8,9 @@
 #include "base/memory.h"
 #include "base/require.h"
 
+/* A log line or a header field fits, or nearly. */
+enum { FIRST_SIZE = 256 };
+
 void buf_init(struct buf *buf, size_t max)
 {
 	*buf = (struct buf){.max = max};
@@ -51,7 +54,7 @@ char *buf_reserve(struct buf *buf, size_t count)
 	}
 	needed = buf->len + count + 1;
 	if (needed > buf->size) {
-		size = buf->size ? buf->size : 64;
+		size = buf->size ? buf->size : FIRST_SIZE;
 		while (size < needed)
 			size *= 2;
 		if (size > buf->max + 1)

@@ -14,6 +14,8 @@
 #include "milter/packet.h"
 #include "milter/protocol.h"
 
+enum { USUAL_HEADER = 4000 };
+
 struct milter_message {
 	struct arena *arena;
 	struct milter_snapshot *snapshot;
@@ -168,6 +170,7 @@ static struct milter_message *allocate(struct milter_snapshot *snapshot)
 	message->limits = &config->limits;
 	message->started_us = now_us();
 	buf_init(&message->header, message->limits->header_size);
+	buf_reserve(&message->header, USUAL_HEADER);
 	arena_defer(arena, release_header, &message->header);
 	message->spool = spool_new(
 	    arena, arena_text(arena, config->spool_directory), message->limits);
