@@ -170,7 +170,8 @@ static struct milter_message *allocate(struct milter_snapshot *snapshot)
 	message->limits = &config->limits;
 	message->started_us = now_us();
 	buf_init(&message->header, message->limits->header_size);
-	buf_reserve(&message->header, USUAL_HEADER);
+	if (message->limits->header_size > USUAL_HEADER)
+		buf_reserve(&message->header, USUAL_HEADER);
 	arena_defer(arena, release_header, &message->header);
 	message->spool = spool_new(
 	    arena, arena_text(arena, config->spool_directory), message->limits);

@@ -21,7 +21,9 @@ enum {
 	/* An SMTP client may keep its MTA, and the MTA us, waiting for long;
 	 * MTAs end what they no longer need. */
 	IDLE_MS = 7200 * 1000,
-	READ_SIZE = 16 * 1024, /* at first; a body comes in larger pieces */
+	/* At first; a body comes in larger pieces.  The buffer has room for a
+	 * NUL, too. */
+	READ_SIZE = 16 * 1024 - 1,
 	READ_SIZE_MAX = 256 * 1024,
 	INPUT_MAX = PACKET_MAX + READ_SIZE_MAX,
 	OUTPUT_MAX = 4 * 1024 * 1024,
@@ -461,7 +463,7 @@ static void begin_wait(struct milter_session *session)
 	struct milter_snapshot *snapshot;
 
 	session->idle_until = deadline_in(IDLE_MS);
-	if (session->input.len == 0 && session->progress < IN_ENVELOPE &&
+	if (session->input.len == 0 && session->progress < IN_CONTENT &&
 	    session->input.size > KEPT_INPUT) {
 		buf_release(&session->input);
 		session->read_size = READ_SIZE;
