@@ -1,26 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ports, processes, and an SMTP client that sends exactly what it is told."""
+import fcntl
+import pathlib
+import random
 import socket
 import ssl
 import struct
+import tempfile
 import time
 
 # In front of a command: the process does not outlive the tests.
 DIES_WITH_US = ['setpriv', '--pdeathsig', 'TERM']
 
 
+# Below the ports that the kernel gives to clients (ip_local_port_range): one of
+# those may be taken between now and its use by any connection.
+PORTS = range(11000, 32000)
+_claims = []  # open and locked as long as this process lives
+
+
+def _claim(port):
+    """False: another process of the tests, or we, have it."""
+    folder = pathlib.Path(tempfile.gettempdir()) / 'gatehouse-ports'
+    folder.mkdir(exist_ok=True)
+    claim = open(folder / str(port), 'w')
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
+
+
+def _is_free(port):
+    with socket.socket() as tcp, \
+            socket.socket(type=socket.SOCK_DGRAM) as udp:
+        # Connections of its last user that linger do not count.
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tcp.bind(('127.0.0.1', port))
+            udp.bind(('127.0.0.1', port))
+        except OSError:
+            return False
+    return True
+
+
 def free_port():
-    """A port that is free now, for TCP and UDP."""
-    while True:
-        with socket.socket() as tcp:
-            tcp.bind(('127.0.0.1', 0))
-            port = tcp.getsockname()[1]
-            with socket.socket(type=socket.SOCK_DGRAM) as udp:
-                try:
-                    udp.bind(('127.0.0.1', port))
-                    return port
-                except OSError:
-                    continue
+    """A port that is free now, for TCP and UDP, and given to nobody else."""
+    for port in random.sample(PORTS, len(PORTS)):
+        if _claim(port) and _is_free(port):
+            return port
+    raise AssertionError('no port is free')
 
 
 def wait_until(condition, seconds=10, what='it'):
