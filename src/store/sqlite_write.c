@@ -37,7 +37,7 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
 	" ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23"
 	" WHERE NOT EXISTS (SELECT 1 FROM trace WHERE id = ?1)",
     [SQL_PUT_TRACE_FACTS] =
-	"INSERT INTO trace_facts (row, facts) VALUES (?1, ?2)",
+	"INSERT OR REPLACE INTO trace_facts (row, facts) VALUES (?1, ?2)",
     [SQL_PUT_TRACE_RECIPIENT] =
 	"INSERT INTO recent_recipient (parent, place, address, address_key,"
 	" domain) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -171,9 +171,14 @@ static bool put_trace(struct store_connection *connection,
 		    "store: a trace has the id %.*s already",
 		    SLICE_ARGS(slice_sub(trace->id, 0, 64)));
 	parent = sqlite3_last_insert_rowid(connection->db);
-	return put_facts(connection, parent, trace->facts, err) &&
-	       put_recipients(
-		   connection, SQL_PUT_TRACE_RECIPIENT, parent, row, err);
+	if (put_facts(connection, parent, trace->facts, err) &&
+	    put_recipients(
+		connection, SQL_PUT_TRACE_RECIPIENT, parent, row, err))
+		return true;
+	/* Without a savepoint half a trace would stay: see is_single. */
+	if (store_is_member_failure(err->kind))
+		err->kind = E_IO;
+	return false;
 }
 
 /* The bytes stay where they are: a row at a time is copied by SQLite. */
