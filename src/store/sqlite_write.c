@@ -89,9 +89,11 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_DELETE_RECENT] =
 	"DELETE FROM recent_trace WHERE row IN (SELECT row"
 	" FROM recent_trace WHERE time_ms < ?1 ORDER BY row LIMIT ?2)",
+    /* CROSS: in the order of its own choice SQLite would read all pieces (18 ms
+     * of 500,000) for the few that go (0.03 ms). */
     [SQL_DELETE_PIECES] =
 	"DELETE FROM quarantine_piece WHERE row IN (SELECT p.row"
-	" FROM quarantine_garbage g JOIN quarantine_piece p"
+	" FROM quarantine_garbage g CROSS JOIN quarantine_piece p"
 	" ON p.parent = g.parent LIMIT ?1)",
     [SQL_DELETE_GARBAGE] =
 	"DELETE FROM quarantine_garbage WHERE NOT EXISTS (SELECT 1"
