@@ -47,6 +47,8 @@ static const struct {
     {"xn--bcher-kva.example", 0, "xn--bcher-kva.example"},
     {"xn--\x7f.example", 0, NULL},
     {"xn--a.example", 0, NULL},
+    {"xn--agency-.example", 0, NULL},
+    {"xn--agency-eja.example", 0, NULL},
     {LABEL63 ".example", 0, LABEL63 ".example"},
     {LABEL63 "a.example", 0, NULL},
     {LABEL63 "." LABEL63 "." LABEL63 "." LABEL63, 0, NULL},

@@ -8,7 +8,7 @@
 #include "base/text.h"
 
 /* A label of 63 octets stands for fewer than 63 characters of at most 4. */
-enum { U_LABEL_MAX = 4 * 63 };
+enum { A_LABEL_MAX = 63, U_LABEL_MAX = 4 * A_LABEL_MAX };
 
 bool idna_is_needed(struct slice label)
 {
@@ -38,4 +38,42 @@ bool idna_add_label(struct buf *buf, struct slice label, struct err *err)
 	added = buf_add_text(buf, ascii);
 	idn2_free(ascii);
 	return added || err_set(err, E_SYNTAX, "domain name too long");
+}
+
+bool idna_is_a_label(struct slice label)
+{
+	return slice_starts_nocase(label, SLICE("xn--"));
+}
+
+/* Whether the A-label of the text, decoded from label, is label. */
+static bool becomes(const char *text, struct slice label)
+{
+	struct buf again;
+	bool same;
+
+	buf_init(&again, U_LABEL_MAX);
+	same = idna_add_label(&again, slice_from(text), NULL) &&
+	       slice_eq_nocase(buf_slice(&again), label);
+	buf_release(&again);
+	return same;
+}
+
+bool idna_check_a_label(struct slice label, struct err *err)
+{
+	char text[A_LABEL_MAX + 1] = {0};
+	char *decoded = NULL;
+	bool same;
+
+	if (label.len > A_LABEL_MAX)
+		return err_set(err, E_SYNTAX, "label too long");
+	/* Decoding leaves upper case alone, which encoding does not. */
+	for (size_t i = 0; i < label.len; i++)
+		text[i] = ascii_lower(label.ptr[i]);
+	same = idn2_to_unicode_8z8z(text, &decoded, 0) == IDN2_OK &&
+	       becomes(decoded, label);
+	idn2_free(decoded);
+	return same || err_set(err, E_SYNTAX,
+			   "%.*s is no A-label: no internationalized label is "
+			   "written so",
+			   SLICE_ARGS(label));
 }

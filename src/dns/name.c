@@ -26,7 +26,7 @@ static bool check_label(struct slice label, struct err *err)
 	if (!slice_all(label, is_name_byte))
 		return err_set(
 		    err, E_SYNTAX, "a byte that cannot stand in a domain name");
-	return true;
+	return !idna_is_a_label(label) || idna_check_a_label(label, err);
 }
 
 static bool check_name(struct slice name, struct err *err)

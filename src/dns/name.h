@@ -11,7 +11,8 @@
 /* Lower case, A-labels (IDNA 2008 by libidn2; US-ASCII labels, underscores
  * included, pass untouched), no final dot.  False: E_SYNTAX: empty, an empty
  * label, over 63 octets in a label or 253 in all, a byte that cannot stand in
- * a host or service name, bad IDNA. */
+ * a host or service name, bad IDNA (also "xn--" before what no U-label
+ * becomes). */
 bool name_normalize(
     struct arena *arena, struct slice text, struct slice *ret, struct err *err);
 

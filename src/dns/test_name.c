@@ -28,7 +28,8 @@ static void test_normalize(void **state)
 	static const struct {
 		const char *text, *want; /* NULL: not a name */
 	} cases[] = {
-	    {"Example.COM", "example.com"}, {"example.com.", "example.com"},
+	    {"Example.COM", "example.com"},
+	    {"example.com.", "example.com"},
 	    {"_DMARC.example.com", "_dmarc.example.com"},
 	    {"sel._domainkey.b\xc3\xbc"
 	     "cher.example",
@@ -50,13 +51,44 @@ static void test_normalize(void **state)
 	    {LABEL_63 "." LABEL_63 "." LABEL_63 "." TEN TEN TEN TEN TEN TEN
 		      "01",
 		NULL},
-	    {"", NULL}, {".", NULL}, {"a..b", NULL}, {".a", NULL},
-	    {"a..", NULL}, {"a b.example", NULL}, {"a/b.example", NULL},
-	    {"[192.0.2.1]", NULL}, {"*.example", NULL}, {"a\\b.example", NULL},
+	    {"", NULL},
+	    {".", NULL},
+	    {"a..b", NULL},
+	    {".a", NULL},
+	    {"a..", NULL},
+	    {"a b.example", NULL},
+	    {"a/b.example", NULL},
+	    {"[192.0.2.1]", NULL},
+	    {"*.example", NULL},
+	    {"a\\b.example", NULL},
 	    {"b\xfc"
 	     "cher.example",
 		NULL},
 	    {"\xe2\x84\x80.example", NULL}, /* maps to "a/c" */
+	    /* A-labels that no U-label stands for */
+	    {"XN--BCHER-KVA.example", "xn--bcher-kva.example"},
+	    {"xn--gency-7ve.example", "xn--gency-7ve.example"},
+	    {"xn--strae-oqa.example", "xn--strae-oqa.example"},
+	    {"xn--a_-yka.example", "xn--a_-yka.example"},
+	    {"xn--5dbqzzl.example", "xn--5dbqzzl.example"},
+	    {"axn--b-.example", "axn--b-.example"},
+	    {"xn--agency-.example", NULL},   /* "agency" */
+	    {"a.XN--AGENCY-.example", NULL}, /* the same */
+	    {"xn--agency-\xe3\x80\x82"
+	     "example",
+		NULL},
+	    {"\xef\xbd\x98n--agency-.example", NULL}, /* full-width x */
+	    {"xn--agency-eja.example", NULL},	      /* with a soft hyphen */
+	    {"xn--agency-ef0c.example", NULL}, /* with a zero-width space */
+	    {"xn--gency-cp33a.example", NULL}, /* with a full-width a */
+	    {"xn--bucher-xyd.example", NULL},  /* decomposed */
+	    {"xn--a-dha8227a.example", NULL},  /* with a full stop */
+	    {"xn--ab-g4t.example", NULL},      /* right to left */
+	    {"xn--ls8h.example", NULL},	       /* a symbol */
+	    {"xn--99999999.example", NULL},
+	    {"xn--a.example", NULL},
+	    {"xn--.example", NULL},
+	    {"xn---.example", NULL},
 	};
 	struct arena *arena = arena_new(0);
 
@@ -143,6 +175,7 @@ static void test_question_names(void **state)
 	    {SLICE_INIT("a\\046b.example"), "a\\046b.example"},
 	    {SLICE_INIT("a\\b.example"), "a\\092b.example"},
 	    {SLICE_INIT("a\\999.example"), "a\\092999.example"},
+	    {SLICE_INIT("xn--agency-.example"), "xn--agency-.example"},
 	    {SLICE_INIT("b\xc3\xbc"
 			"cher.example"),
 		"xn--bcher-kva.example"},

@@ -116,6 +116,10 @@ static const struct judge_case authors[] = {
     /* domains that look like ours are other domains */
     {"Cyrillic a", "From: ceo@\xd0\xb0gency.example\r\n", ACCEPT, .own_domain = "none", .dmarc = "none"},
     {"Cyrillic a, A-label", "From: ceo@xn--gency-7ve.example\r\n", ACCEPT, .own_domain = "none", .dmarc = "none"},
+    {"A-label of ASCII", "From: ceo@xn--agency-.example\r\n", MALFORMED},
+    {"A-label with a soft hyphen", "From: ceo@xn--agency-eja.example\r\n", MALFORMED},
+    {"A-label in full width", "From: ceo@xn--gency-cp33a.example\r\n", MALFORMED},
+    {"A-label, right to left", "From: ceo@xn--elpmaxe-z76c.xn--ycnega-1l0c\r\n", MALFORMED},
     {"dotless i", "From: ceo@b\xc3\xbc" "cher.ex\xc4\xb1mple\r\n", ACCEPT, .own_domain = "none"},
     {"another accent", "From: ceo@b\xc3\xba" "cher.example\r\n", ACCEPT, .own_domain = "none"},
     {"no accent", "From: ceo@bucher.example\r\n", ACCEPT, .own_domain = "none"},
@@ -189,6 +193,7 @@ static const struct judge_case envelopes[] = {
     {"null sender, HELO with NUL-like end", BANK, REJECT, .mail_from = "", .helo = "stranger.example\\000.bank.example", .dmarc = "fail"},
     {"null sender, no HELO", BANK, REJECT, .mail_from = "", .helo = "", .dmarc = "fail"},
     {"ours as local part", STRANGER, ACCEPT, .mail_from = "agency.example@stranger.example", .own_domain = "none", .dmarc = "pass"},
+    {"A-label of ASCII", "From: x@xn--bank-.example\r\n", MALFORMED, .mail_from = "x@xn--bank-.example"},
     {"look-alike of ours", STRANGER, ACCEPT, .mail_from = "ceo@\xd0\xb0gency.example", .own_domain = "none"},
     {"a name that ends alike", "From: x@notagency.example\r\n", ACCEPT, .own_domain = "none"},
     {"a name that ends alike, bank", BANK, REJECT, .mail_from = "x@notbank.example", .dmarc = "fail"},
