@@ -14,7 +14,8 @@ static void add_property(
 	if (value.len == 0 || value.len > IDENTITY_MAX)
 		return;
 	authres_text_begin(text);
-	buf_add_format(text->word, "%s=", name);
+	buf_add_text(text->word, name);
+	buf_add_byte(text->word, '=');
 	authres_text_pvalue(text, value);
 	authres_text_end(text);
 }
@@ -24,7 +25,9 @@ static void add_result(
 {
 	authres_text_statement(text);
 	authres_text_begin(text);
-	buf_add_format(text->word, "%s=%s", method, result);
+	buf_add_text(text->word, method);
+	buf_add_byte(text->word, '=');
+	buf_add_text(text->word, result);
 	authres_text_end(text);
 }
 
@@ -53,8 +56,9 @@ static void add_spf(struct arena *arena, struct authres_text *text,
 
 	add_result(text, "spf", spf_result_name(spf->result));
 	if (input->client_ip.family != IP_NONE)
-		add_comment(text, arena_format_slice(arena, "sender IP is %s",
-				      ip_format(&input->client_ip, address)));
+		add_comment(text,
+		    ARENA_JOIN(arena, SLICE("sender IP is "),
+			slice_from(ip_format(&input->client_ip, address))));
 	add_reason(text, spf->problem);
 	if (!is_helo && input->mail_from.len)
 		add_property(text, "smtp.mailfrom", input->mail_from);

@@ -116,8 +116,8 @@ struct dkim_check dkim_check_additions(struct arena *arena,
 static struct slice key_name(
     struct arena *arena, const struct dkim_signature *signature)
 {
-	return arena_format_slice(arena, "%.*s._domainkey.%.*s",
-	    SLICE_ARGS(signature->selector), SLICE_ARGS(signature->domain));
+	return ARENA_JOIN(arena, signature->selector, SLICE("._domainkey."),
+	    signature->domain);
 }
 
 void dkim_check_prefetch(struct arena *arena, struct dns_session *dns,

@@ -175,8 +175,7 @@ void dmarc_prefetch(struct dns_session *dns, struct slice author_domain)
 		count = dmarc_walk_names(domain, names);
 		for (size_t i = 0; i < count; i++)
 			dns_prefetch(dns,
-			    arena_format_slice(
-				arena, "_dmarc.%.*s", SLICE_ARGS(names[i])),
+			    ARENA_JOIN(arena, SLICE("_dmarc."), names[i]),
 			    DNS_TXT);
 	}
 	arena_free(arena);

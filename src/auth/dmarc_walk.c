@@ -24,8 +24,7 @@ size_t dmarc_walk_names(
 static void take_step(struct arena *arena, struct dns_session *dns,
     struct slice domain, struct dmarc_walk_step *ret, const char **ret_problem)
 {
-	struct slice name = arena_format_slice(
-	    arena, "_dmarc.%.*s", SLICE_ARGS(domain));
+	struct slice name = ARENA_JOIN(arena, SLICE("_dmarc."), domain);
 	const struct dns_answer *answer = dns_ask(dns, name, DNS_TXT);
 	struct slice text = {NULL, 0};
 	size_t records = 0;

@@ -147,6 +147,23 @@ struct slice arena_slice(struct arena *arena, struct slice text)
 	return slice_of(arena_text(arena, text), text.len);
 }
 
+struct slice arena_join(
+    struct arena *arena, const struct slice *texts, size_t count)
+{
+	size_t size = 0, used = 0;
+	char *joined;
+
+	for (size_t i = 0; i < count; i++)
+		size += texts[i].len;
+	joined = arena_alloc(arena, size + 1);
+	for (size_t i = 0; i < count; i++) {
+		if (texts[i].len)
+			memcpy(joined + used, texts[i].ptr, texts[i].len);
+		used += texts[i].len;
+	}
+	return slice_of(joined, size);
+}
+
 static size_t whole_units(size_t size)
 {
 	return size - size % alignof(max_align_t);

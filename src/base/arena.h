@@ -49,6 +49,15 @@ char *arena_format(struct arena *arena, const char *format, ...)
 struct slice arena_format_slice(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The texts one behind the other: ARENA_JOIN(arena, SLICE("_dmarc."), domain).
+ * Where printf would only copy, a fifth of its time. */
+struct slice arena_join(
+    struct arena *arena, const struct slice *texts, size_t count);
+#define ARENA_JOIN(arena, ...)                                                 \
+	arena_join((arena), (const struct slice[]){__VA_ARGS__},               \
+	    sizeof((const struct slice[]){__VA_ARGS__}) /                      \
+		sizeof(struct slice))
+
 /* A lower-case (US-ASCII) copy. */
 struct slice arena_lower(struct arena *arena, struct slice text);
 

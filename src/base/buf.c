@@ -72,26 +72,29 @@ void buf_grown(struct buf *buf, size_t count)
 	buf->ptr[buf->len] = '\0';
 }
 
-bool buf_add(struct buf *buf, struct slice text)
+static bool add_digits(struct buf *buf, uint64_t number, bool negative)
 {
-	char *room = buf_reserve(buf, text.len);
+	char text[21];
+	size_t at = sizeof(text);
 
-	if (!room)
-		return false;
-	if (text.len)
-		memcpy(room, text.ptr, text.len);
-	buf_grown(buf, text.len);
-	return true;
+	do
+		text[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	if (negative)
+		text[--at] = '-';
+	return buf_add(buf, slice_of(text + at, sizeof(text) - at));
 }
 
-bool buf_add_text(struct buf *buf, const char *text)
+bool buf_add_number(struct buf *buf, int64_t number)
 {
-	return buf_add(buf, slice_from(text));
+	uint64_t size = (uint64_t)number;
+
+	return add_digits(buf, number < 0 ? -size : size, number < 0);
 }
 
-bool buf_add_byte(struct buf *buf, char byte)
+bool buf_add_unsigned(struct buf *buf, uint64_t number)
 {
-	return buf_add(buf, slice_of(&byte, 1));
+	return add_digits(buf, number, false);
 }
 
 bool buf_add_format(struct buf *buf, const char *format, ...)

@@ -45,14 +45,27 @@ bool ip_parse(struct slice text, struct ip *ret)
 	return true;
 }
 
+/* inet_ntop takes ten times as long. */
+static void format_v4(const unsigned char octets[static 4], char *text)
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (octets[i] >= 100)
+			*text++ = (char)('0' + octets[i] / 100);
+		if (octets[i] >= 10)
+			*text++ = (char)('0' + octets[i] / 10 % 10);
+		*text++ = (char)('0' + octets[i] % 10);
+		*text++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *ip_format(const struct ip *ip, char text[static IP_TEXT_MAX])
 {
-	int family = ip->family == IP_V4 ? AF_INET : AF_INET6;
-
 	if (ip->family == IP_NONE)
 		memcpy(text, "unknown", sizeof("unknown"));
+	else if (ip->family == IP_V4)
+		format_v4(ip->bytes, text);
 	else
-		require(inet_ntop(family, ip->bytes, text, IP_TEXT_MAX));
+		require(inet_ntop(AF_INET6, ip->bytes, text, IP_TEXT_MAX));
 	return text;
 }
 

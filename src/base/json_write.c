@@ -56,14 +56,8 @@ void json_write_word(struct json_write *json, const char *key, const char *word)
 void json_write_number(
     struct json_write *json, const char *key, uint64_t number)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-
 	begin_value(json, key);
-	do
-		digits[--at] = (char)('0' + number % 10);
-	while (number /= 10);
-	buf_add(json->buf, slice_of(digits + at, sizeof(digits) - at));
+	buf_add_unsigned(json->buf, number);
 }
 
 void json_write_flag(struct json_write *json, const char *key, bool flag)

@@ -15,7 +15,7 @@
 #include "base/text.h"
 
 /* Fields that do not fit are left out: journald splits at 48 KiB. */
-enum { LINE_MAX_SIZE = 16384, TAIL = 16 };
+enum { LINE_MAX_SIZE = 16384, USUAL_SIZE = 1000, TAIL = 16 };
 
 static const struct {
 	const char *name;
@@ -77,14 +77,28 @@ unsigned int log_topic_from_name(struct slice name)
 
 static void add_time(struct buf *line)
 {
+	/* Many lines are of the same second. */
+	static _Thread_local struct {
+		time_t seconds;
+		char text[32];
+	} last;
 	struct timespec now;
 	struct tm tm;
-	char text[32];
+	long ms;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_add_format(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
+	if (now.tv_sec != last.seconds) {
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(
+		    last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S.", &tm);
+		last.seconds = now.tv_sec;
+	}
+	ms = now.tv_nsec / 1000000;
+	buf_add_text(line, last.text);
+	buf_add_byte(line, (char)('0' + ms / 100));
+	buf_add_byte(line, (char)('0' + ms / 10 % 10));
+	buf_add_byte(line, (char)('0' + ms % 10));
+	buf_add_byte(line, 'Z');
 }
 
 static bool is_plain(char c)
@@ -144,18 +158,22 @@ static void add_text_value(struct buf *line, struct slice value)
 
 static void add_text_field(struct buf *line, const struct log_field *field)
 {
-	buf_add_format(line, " %s=", field->key);
+	buf_add_byte(line, ' ');
+	buf_add_text(line, field->key);
+	buf_add_byte(line, '=');
 	if (field->kind == LOG_VALUE_INT)
-		buf_add_format(line, "%lld", (long long)field->number);
+		buf_add_number(line, field->number);
 	else
 		add_text_value(line, field->slice);
 }
 
 static void add_json_field(struct buf *line, const struct log_field *field)
 {
-	buf_add_format(line, ",\"%s\":", field->key);
+	buf_add_text(line, ",\"");
+	buf_add_text(line, field->key);
+	buf_add_text(line, "\":");
 	if (field->kind == LOG_VALUE_INT)
-		buf_add_format(line, "%lld", (long long)field->number);
+		buf_add_number(line, field->number);
 	else
 		text_add_json_string(line, field->slice);
 }
@@ -199,7 +217,10 @@ static void add_text_line(struct buf *line, enum log_level level,
     const char *event, const struct log_field *fields)
 {
 	add_time(line);
-	buf_add_format(line, " %s %s", levels[level].name, event);
+	buf_add_byte(line, ' ');
+	buf_add_text(line, levels[level].name);
+	buf_add_byte(line, ' ');
+	buf_add_text(line, event);
 	if (!add_all(line, level, fields, add_text_field))
 		buf_add_text(line, " cut=1");
 }
@@ -239,6 +260,7 @@ void log_write(
 	if (level > sink.level && level != LOG_DEBUG)
 		return;
 	buf_init(&line, LINE_MAX_SIZE);
+	buf_reserve(&line, USUAL_SIZE);
 	if (sink.journal)
 		buf_add_format(&line, "<%d>", levels[level].priority);
 	if (sink.format == LOG_FORMAT_JSON)

@@ -5,11 +5,6 @@
 
 #include "base/ascii.h"
 
-struct slice slice_from(const char *text)
-{
-	return (struct slice){text, text ? strlen(text) : 0};
-}
-
 bool slice_eq(struct slice a, struct slice b)
 {
 	return a.len == b.len && (a.len == 0 || !memcmp(a.ptr, b.ptr, a.len));
@@ -84,14 +79,6 @@ bool slice_split(struct slice s, char separator, struct slice *ret_head,
 	*ret_head = slice_of(s.ptr, at);
 	*ret_rest = slice_from_pos(s, at + 1);
 	return at < s.len;
-}
-
-bool slice_all(struct slice s, bool (*passes)(char byte))
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!passes(s.ptr[i]))
-			return false;
-	return true;
 }
 
 bool slice_to_u64(struct slice s, uint64_t max, uint64_t *ret)

@@ -36,7 +36,10 @@ static inline struct slice slice_of(const char *ptr, size_t len)
 }
 
 /* text up to its terminator; NULL gives the empty slice. */
-struct slice slice_from(const char *text);
+static inline struct slice slice_from(const char *text)
+{
+	return (struct slice){text, text ? strlen(text) : 0};
+}
 
 static inline bool slice_empty(struct slice s)
 {
@@ -90,7 +93,13 @@ bool slice_split(struct slice s, char separator, struct slice *ret_head,
     struct slice *ret_rest);
 
 /* True if every byte passes; true for the empty slice. */
-bool slice_all(struct slice s, bool (*passes)(char byte));
+static inline bool slice_all(struct slice s, bool (*passes)(char byte))
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!passes(s.ptr[i]))
+			return false;
+	return true;
+}
 
 /* Decimal digits only, no sign, no more than max.  False: not a number, or
  * over max; *ret is then untouched. */

@@ -111,19 +111,24 @@ static bool add_json_byte(struct buf *buf, char c)
 	const char *at = c ? strchr(named, c) : NULL;
 
 	if (at)
-		return buf_add_format(buf, "\\%c", letters[at - named]);
+		return buf_add(
+		    buf, slice_of((char[]){'\\', letters[at - named]}, 2));
 	if (ascii_is_control(c))
 		return buf_add_format(buf, "\\u%04x", (unsigned char)c);
 	return buf_add_byte(buf, c);
 }
 
 /* Printable US-ASCII that stands for itself. */
+static bool is_plain(char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 static size_t plain_run(struct slice text)
 {
 	size_t at = 0;
 
-	while (at < text.len && text.ptr[at] >= ' ' && text.ptr[at] < 0x7f &&
-	       text.ptr[at] != '"' && text.ptr[at] != '\\')
+	while (at < text.len && is_plain(text.ptr[at]))
 		at++;
 	return at;
 }

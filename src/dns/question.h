@@ -7,8 +7,8 @@
 #include "dns/resolver.h"
 
 struct question {
-	struct slice key;  /* "16/example.com": unique; terminated */
-	struct slice name; /* the part of key behind the stroke */
+	struct slice key;  /* type (two octets) and name: unique; terminated */
+	struct slice name; /* the part of key behind the type */
 	enum dns_type type;
 	unsigned int hash; /* of key */
 };

@@ -99,6 +99,7 @@ static void count(_Atomic uint64_t *counter)
 bool resolver_question(const struct dns_resolver *resolver, struct arena *arena,
     struct slice name, enum dns_type type, struct question *ret)
 {
+	const char digits[2] = {(char)(type >> 8), (char)type};
 	struct wire_name wire;
 	struct slice text;
 
@@ -106,8 +107,7 @@ bool resolver_question(const struct dns_resolver *resolver, struct arena *arena,
 		return false;
 	text = wire_text(arena, &wire);
 	ret->type = type;
-	ret->key = arena_format_slice(
-	    arena, "%u/%.*s", (unsigned int)type, SLICE_ARGS(text));
+	ret->key = ARENA_JOIN(arena, slice_of(digits, sizeof(digits)), text);
 	ret->name = slice_from_pos(ret->key, ret->key.len - text.len);
 	ret->hash = hash_bytes(&resolver->secret, ret->key);
 	return true;

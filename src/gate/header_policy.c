@@ -88,8 +88,7 @@ static void add(
     struct gate_message *message, const char *name, struct slice value)
 {
 	edit_add_on_top(message->arena, &message->decision.edits,
-	    arena_format_slice(
-		message->arena, "%s: %.*s", name, SLICE_ARGS(value)));
+	    ARENA_JOIN(message->arena, slice_from(name), SLICE(": "), value));
 }
 
 static struct slice disposition(const struct gate_message *message)

@@ -10,8 +10,8 @@ void edit_add_on_top(
 {
 	edits->added = arena_grow(arena, edits->added, edits->added_count,
 	    &edits->added_room, sizeof(*edits->added));
-	edits->added[edits->added_count++] = arena_format_slice(
-	    arena, "%.*s\r\n", SLICE_ARGS(field));
+	edits->added[edits->added_count++] = ARENA_JOIN(
+	    arena, field, SLICE("\r\n"));
 }
 
 void edit_remove(

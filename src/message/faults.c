@@ -132,29 +132,35 @@ static const struct {
 	FAULT_CONTENT_TRANSFER_ENCODING_REPEATED, FAULT_COUNT},
 };
 
-static bool is_forbidden_control(char c)
-{
-	return ascii_is_control(c) && !ascii_is_fws(c) && c != '\0';
-}
+/* What may be wrong with an octet of a header field; 0: nothing. */
+enum { IS_NUL = 1, IS_CONTROL = 2, IS_8BIT = 4 };
+
+static const unsigned char oddities[256] = {
+    /* clang-format off */
+    [0] = IS_NUL,
+    [1 ... 8] = IS_CONTROL, /* then HTAB, LF */
+    [11 ... 12] = IS_CONTROL, /* then CR */
+    [14 ... 31] = IS_CONTROL,
+    [127] = IS_CONTROL,
+    [128 ... 255] = IS_8BIT,
+    /* clang-format on */
+};
 
 static void check_field(const struct header_field *field, struct faults *faults)
 {
-	bool has_8bit = false;
+	unsigned int odd = 0;
 
 	if (field->name.ptr == NULL)
 		faults_add(faults, FAULT_HEADER_WITHOUT_COLON);
 	else if (!field->valid)
 		faults_add(faults, FAULT_HEADER_NAME_INVALID);
-	for (size_t i = 0; i < field->raw.len; i++) {
-		char c = field->raw.ptr[i];
-
-		if (c == '\0')
-			faults_add(faults, FAULT_NUL_IN_HEADER);
-		else if (is_forbidden_control(c))
-			faults_add(faults, FAULT_HEADER_CONTROL_BYTES);
-		has_8bit = has_8bit || ascii_is_8bit(c);
-	}
-	if (has_8bit && !text_is_utf8(field->raw))
+	for (size_t i = 0; i < field->raw.len; i++)
+		odd |= oddities[(unsigned char)field->raw.ptr[i]];
+	if (odd & IS_NUL)
+		faults_add(faults, FAULT_NUL_IN_HEADER);
+	if (odd & IS_CONTROL)
+		faults_add(faults, FAULT_HEADER_CONTROL_BYTES);
+	if ((odd & IS_8BIT) && !text_is_utf8(field->raw))
 		faults_add(faults, FAULT_HEADER_8BIT);
 }
 

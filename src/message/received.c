@@ -60,9 +60,9 @@ static struct slice client_text(
 		helo = SLICE("unknown");
 	if (slice_empty(name))
 		name = SLICE("unknown");
-	ip_format(&client->ip, ip);
-	return arena_format_slice(arena, "%.*s (%.*s [%s%s])", SLICE_ARGS(helo),
-	    SLICE_ARGS(name), client->ip.family == IP_V6 ? "IPv6:" : "", ip);
+	return ARENA_JOIN(arena, helo, SLICE(" ("), name, SLICE(" ["),
+	    client->ip.family == IP_V6 ? SLICE("IPv6:") : SLICE(""),
+	    slice_from(ip_format(&client->ip, ip)), SLICE("])"));
 }
 
 static struct slice tls_text(
@@ -74,8 +74,8 @@ static struct slice tls_text(
 		return SLICE("");
 	version = tamed(arena, client->tls_version, is_token_byte);
 	cipher = tamed(arena, client->tls_cipher, is_token_byte);
-	return arena_format_slice(arena, "\r\n\t(using %.*s with cipher %.*s)",
-	    SLICE_ARGS(version), SLICE_ARGS(cipher));
+	return ARENA_JOIN(arena, SLICE("\r\n\t(using "), version,
+	    SLICE(" with cipher "), cipher, SLICE(")"));
 }
 
 /* Only a single recipient is named: more would show blind copies. */
@@ -89,8 +89,7 @@ static struct slice for_text(
 	address = envelope->recipients[0].address;
 	if (!slice_all(address, is_address_byte))
 		return SLICE("");
-	return arena_format_slice(
-	    arena, "\r\n\tfor <%.*s>", SLICE_ARGS(address));
+	return ARENA_JOIN(arena, SLICE("\r\n\tfor <"), address, SLICE(">"));
 }
 
 struct slice received_field(
@@ -101,11 +100,8 @@ struct slice received_field(
 	struct slice recipient = for_text(arena, envelope);
 	struct slice date = clock_format_rfc5322(arena, envelope->received_at);
 
-	return arena_format_slice(arena,
-	    "Received: from %.*s%.*s\r\n"
-	    "\tby %.*s with %s id %.*s%.*s;\r\n"
-	    "\t%.*s\r\n",
-	    SLICE_ARGS(client), SLICE_ARGS(tls), SLICE_ARGS(hostname),
-	    protocol(envelope), SLICE_ARGS(envelope->id), SLICE_ARGS(recipient),
-	    SLICE_ARGS(date));
+	return ARENA_JOIN(arena, SLICE("Received: from "), client, tls,
+	    SLICE("\r\n\tby "), hostname, SLICE(" with "),
+	    slice_from(protocol(envelope)), SLICE(" id "), envelope->id,
+	    recipient, SLICE(";\r\n\t"), date, SLICE("\r\n"));
 }
