@@ -327,10 +327,17 @@ static void set_up(struct mta *mta)
 static void serve(struct milter_session *session)
 {
 	int fd = milter_session_fd(session), runs = 0;
+	enum milter_session_result result = milter_session_glance(session);
 
-	while (milter_session_run(session) != MILTER_SESSION_OVER) {
+	while (result != MILTER_SESSION_OVER) {
 		require(++runs < RUNS_MAX);
-		io_wait(fd, POLLIN, milter_session_wakes_at(session), NULL);
+		if (result == MILTER_SESSION_WORKS)
+			result = milter_session_run(session);
+		else if (io_wait(fd, POLLIN, milter_session_wakes_at(session),
+			     NULL))
+			result = milter_session_glance(session);
+		else
+			result = milter_session_run(session);
 	}
 }
 

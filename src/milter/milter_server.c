@@ -91,7 +91,7 @@ static void unwatch(struct milter_server *server, struct connection *connection)
 	connection->watched = false;
 }
 
-/* From a worker.  One that waits when the others have been woken to end still
+/* One that waits when the others have been woken to end still
  * has a message under way. */
 static void park(struct milter_server *server, struct connection *connection)
 {
@@ -117,15 +117,23 @@ static void end_connection(
 		poke(server);
 }
 
-static void run_connection(void *context, struct work *work)
+static void go_on(struct milter_server *server, struct connection *connection,
+    enum milter_session_result result)
 {
-	struct milter_server *server = context;
-	struct connection *connection = (struct connection *)work;
-
-	switch (milter_session_run(connection->session)) {
+	switch (result) {
 	case MILTER_SESSION_WAITS: park(server, connection); break;
+	case MILTER_SESSION_WORKS:
+		workers_post(server->workers, &connection->work);
+		break;
 	case MILTER_SESSION_OVER: end_connection(server, connection); break;
 	}
+}
+
+static void run_connection(void *context, struct work *work)
+{
+	struct connection *connection = (struct connection *)work;
+
+	go_on(context, connection, milter_session_run(connection->session));
 }
 
 /* Accepting. */
@@ -186,7 +194,7 @@ static void welcome(
 		connection->next->back = &connection->next;
 	server->connections = connection;
 	pthread_mutex_unlock(&server->lock);
-	workers_post(server->workers, &connection->work);
+	go_on(server, connection, milter_session_glance(connection->session));
 }
 
 static void watch_listeners(struct milter_server *server, int operation)
@@ -257,7 +265,8 @@ static void wake_connection(
 	wheel_remove(&server->wheel, &connection->entry);
 	pthread_mutex_unlock(&server->lock);
 	if (parked)
-		workers_post(server->workers, &connection->work);
+		go_on(server, connection,
+		    milter_session_glance(connection->session));
 }
 
 /* Those whose time has come, or all of them. */

@@ -29,7 +29,6 @@ enum {
 	OUTPUT_MAX = 4 * 1024 * 1024,
 	TEXT_MAX = 1024,   /* of names that the client gives */
 	LINGER_MS = 20,	   /* content comes at once or not at all */
-	BRIEF_MS = 2,	   /* the next command of an MTA that is near */
 	KEPT_INPUT = 4096, /* memory of a waiting session */
 };
 
@@ -273,6 +272,11 @@ static bool take_nothing(
  * answering "continue"; 0: such a command is always answered. */
 enum { NEVER_ANSWERED = 1 };
 
+enum trait {
+	LIGHT = 1, /* for a glance */
+	NAMED = 2, /* names the client or the envelope: may be traced */
+};
+
 static const struct command {
 	char code;
 	const char *name;
@@ -280,16 +284,23 @@ static const struct command {
 	uint32_t silent;
 	bool (*take)(
 	    struct milter_session *session, struct slice data, struct err *err);
-	bool names_client; /* or the envelope: may be traced */
+	unsigned int traits;
 } commands[] = {
     /* clang-format off */
-    {SMFIC_OPTNEG, "options", AT_START, AT_START, NEVER_ANSWERED, take_options},
-    {SMFIC_MACRO, "macros", AGREED, IN_CONTENT, NEVER_ANSWERED, take_macros},
-    {SMFIC_CONNECT, "connect", AGREED, AGREED, SMFIP_NR_CONN, take_connect, true},
-    {SMFIC_HELO, "helo", CONNECTED, IN_CONTENT, SMFIP_NR_HELO, take_helo, true},
-    {SMFIC_MAIL, "mail", CONNECTED, IN_CONTENT, SMFIP_NR_MAIL, take_mail, true},
-    {SMFIC_RCPT, "rcpt", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_RCPT, take_rcpt, true},
-    {SMFIC_DATA, "data", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_DATA, take_nothing},
+    {SMFIC_OPTNEG, "options", AT_START, AT_START, NEVER_ANSWERED, take_options,
+	LIGHT},
+    {SMFIC_MACRO, "macros", AGREED, IN_CONTENT, NEVER_ANSWERED, take_macros,
+	LIGHT},
+    {SMFIC_CONNECT, "connect", AGREED, AGREED, SMFIP_NR_CONN, take_connect,
+	LIGHT | NAMED},
+    {SMFIC_HELO, "helo", CONNECTED, IN_CONTENT, SMFIP_NR_HELO, take_helo,
+	LIGHT | NAMED},
+    {SMFIC_MAIL, "mail", CONNECTED, IN_CONTENT, SMFIP_NR_MAIL, take_mail,
+	LIGHT | NAMED},
+    {SMFIC_RCPT, "rcpt", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_RCPT, take_rcpt,
+	LIGHT | NAMED},
+    {SMFIC_DATA, "data", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_DATA, take_nothing,
+	LIGHT},
     {SMFIC_HEADER, "header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_HDR,
 	take_header},
     {SMFIC_EOH, "end of header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_EOH,
@@ -298,11 +309,13 @@ static const struct command {
     {SMFIC_BODYEOB, "end of message", IN_ENVELOPE, IN_CONTENT, NEVER_ANSWERED,
 	take_end},
     {SMFIC_UNKNOWN, "unknown command", AGREED, IN_CONTENT, SMFIP_NR_UNKN,
-	take_nothing},
-    {SMFIC_ABORT, "abort", AGREED, IN_CONTENT, NEVER_ANSWERED, take_abort},
-    {SMFIC_QUIT, "quit", AT_START, IN_CONTENT, NEVER_ANSWERED, take_quit},
+	take_nothing, LIGHT},
+    {SMFIC_ABORT, "abort", AGREED, IN_CONTENT, NEVER_ANSWERED, take_abort,
+	LIGHT},
+    {SMFIC_QUIT, "quit", AT_START, IN_CONTENT, NEVER_ANSWERED, take_quit,
+	LIGHT},
     {SMFIC_QUIT_NC, "quit, next client", AGREED, IN_CONTENT, NEVER_ANSWERED,
-	take_quit_nc},
+	take_quit_nc, LIGHT},
     /* clang-format on */
 };
 
@@ -346,7 +359,8 @@ static bool take_packet(struct milter_session *session,
 	/* Header and body are content, macros may be anything. */
 	log_trace(LOG_TOPIC_SMTP, "milter.command",
 	    LOG_T("command", command->name),
-	    LOG_S("text", command->names_client ? packet->data : SLICE("")));
+	    LOG_S(
+		"text", (command->traits & NAMED) ? packet->data : SLICE("")));
 	answer(session, command);
 	return !buf_overflowed(&session->output) ||
 	       err_set(err, E_LIMIT, "%s: too much to say", command->name);
@@ -366,6 +380,26 @@ static bool fail(struct milter_session *session, const struct err *err)
 	return end(session, reason);
 }
 
+/* As much as can be sent at once. */
+static bool flush_some(struct milter_session *session, struct err *err)
+{
+	size_t sent = 0;
+
+	while (sent < session->output.len) {
+		ssize_t count = send(session->settings.fd,
+		    session->output.ptr + sent, session->output.len - sent,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (count < 0 && errno != EINTR)
+			return err_set_errno(err, "write");
+		sent += count > 0 ? (size_t)count : 0;
+	}
+	buf_consume(&session->output, sent);
+	return true;
+}
+
 static bool flush(struct milter_session *session, struct err *err)
 {
 	const int64_t timeout = 60 * 1000;
@@ -378,23 +412,35 @@ static bool flush(struct milter_session *session, struct err *err)
 	return ok;
 }
 
-/* Every whole packet that is there. */
-static void take_packets(struct milter_session *session)
+static bool is_light(const struct packet *packet)
+{
+	const struct command *command = find_command(packet->command);
+
+	return !command || (command->traits & LIGHT);
+}
+
+/* Every whole packet that is there; only_light: up to one that is not, and as
+ * long as the answers can be sent at once.  False: there is more to do. */
+static bool take_packets(struct milter_session *session, bool only_light)
 {
 	struct slice input = buf_slice(&session->input);
 	enum packet_status status = PACKET_PART;
 	struct packet packet = {0};
 	struct err err = {0};
 	size_t used = 0;
-	bool ok = true;
+	bool ok = true, more = false;
 
-	while (ok && !session->reason) {
+	while (ok && !more && !session->reason) {
 		status = packet_read(
 		    slice_from_pos(input, used), &packet, &err);
 		if (status != PACKET_WHOLE)
 			break;
+		more = only_light &&
+		       (session->output.len || !is_light(&packet));
+		if (more)
+			break;
 		ok = take_packet(session, &packet, &err) &&
-		     flush(session, &err);
+		     (only_light ? flush_some : flush)(session, &err);
 		used += packet.size;
 	}
 	if (used) {
@@ -403,6 +449,7 @@ static void take_packets(struct milter_session *session)
 	}
 	if (!ok || status == PACKET_BAD)
 		fail(session, &err);
+	return !more;
 }
 
 /* 1: something came; 0: nothing is there; -1: the end. */
@@ -431,12 +478,6 @@ static int read_more(struct milter_session *session)
 		end(session, "closed");
 	}
 	return -1;
-}
-
-static int64_t linger_ms(const struct milter_session *session)
-{
-	return session->progress == IN_CONTENT || session->input.len ? LINGER_MS
-								     : BRIEF_MS;
 }
 
 static bool is_late(struct milter_session *session)
@@ -482,31 +523,63 @@ static bool should_end(const struct milter_session *session)
 	return atomic_load(session->settings.draining) && !session->message;
 }
 
+/* Nothing more is there. */
+static enum milter_session_result rest(struct milter_session *session)
+{
+	if (!session->reason && should_end(session))
+		end(session, "draining");
+	if (session->reason || is_late(session))
+		return MILTER_SESSION_OVER;
+	begin_wait(session);
+	return MILTER_SESSION_WAITS;
+}
+
+static enum milter_session_result glance(struct milter_session *session)
+{
+	if (session->progress == IN_CONTENT)
+		return MILTER_SESSION_WORKS;
+	if (read_more(session) > 0 && !take_packets(session, true))
+		return MILTER_SESSION_WORKS;
+	/* The rest of a packet that was cut, or an answer, is on its way. */
+	if (session->output.len || session->progress == IN_CONTENT)
+		return MILTER_SESSION_WORKS;
+	return rest(session);
+}
+
+static bool lingers(const struct milter_session *session)
+{
+	return (session->progress == IN_CONTENT || session->input.len) &&
+	       io_wait(
+		   session->settings.fd, POLLIN, deadline_in(LINGER_MS), NULL);
+}
+
 static enum milter_session_result run(struct milter_session *session)
 {
+	struct err err;
+
+	if (!flush(session, &err))
+		fail(session, &err);
+	/* What a glance has left. */
+	take_packets(session, false);
 	while (!session->reason) {
-		struct deadline linger = deadline_in(linger_ms(session));
 		int result = read_more(session);
 
-		if (result == 0 &&
-		    io_wait(session->settings.fd, POLLIN, linger, NULL))
-			continue;
-		if (result > 0) {
-			take_packets(session);
-			continue;
-		}
-		if (result < 0)
+		if (result > 0)
+			take_packets(session, false);
+		else if (result < 0 || !lingers(session))
 			break;
-		if (should_end(session)) {
-			end(session, "draining");
-			break;
-		}
-		if (is_late(session))
-			break;
-		begin_wait(session);
-		return MILTER_SESSION_WAITS;
 	}
-	return MILTER_SESSION_OVER;
+	return rest(session);
+}
+
+enum milter_session_result milter_session_glance(struct milter_session *session)
+{
+	enum milter_session_result result;
+
+	log_client_begin(&session->ip, session->port);
+	result = glance(session);
+	log_client_end();
+	return result;
 }
 
 enum milter_session_result milter_session_run(struct milter_session *session)

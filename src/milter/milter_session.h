@@ -31,13 +31,23 @@ struct milter_session_settings {
 	struct progress_list *progress; /* or NULL */
 };
 
-enum milter_session_result { MILTER_SESSION_WAITS, MILTER_SESSION_OVER };
+enum milter_session_result {
+	MILTER_SESSION_WAITS,
+	MILTER_SESSION_WORKS, /* from a glance: it is to be run */
+	MILTER_SESSION_OVER,
+};
 
 struct milter_session *milter_session_new(
     const struct milter_session_settings *settings);
 
 /* Closes and logs; a message under way is forgotten. */
 void milter_session_free(struct milter_session *session);
+
+/* Takes what came as far as that costs next to nothing and waits for nobody:
+ * negotiation, the client, the envelope, the end.  Half of the events of a
+ * connection need no other thread. */
+enum milter_session_result milter_session_glance(
+    struct milter_session *session);
 
 /* Until more must come, or the end. */
 enum milter_session_result milter_session_run(struct milter_session *session);

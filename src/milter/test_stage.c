@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "milter/test_stage.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "milter/packet.h"
 
 static struct milter_snapshot *snapshot_of(void *context)
@@ -59,11 +61,21 @@ void stage_close(struct stage *stage)
 	close(stage->mta);
 }
 
+/* The server's part, until nothing more is there. */
 void stage_run(struct stage *stage)
 {
-	if (!stage->over)
-		stage->over = milter_session_run(stage->session) ==
-			      MILTER_SESSION_OVER;
+	int fd = milter_session_fd(stage->session);
+
+	while (!stage->over) {
+		enum milter_session_result result = milter_session_glance(
+		    stage->session);
+
+		if (result == MILTER_SESSION_WORKS)
+			result = milter_session_run(stage->session);
+		stage->over = result == MILTER_SESSION_OVER;
+		if (!io_wait(fd, POLLIN, deadline_in(0), NULL))
+			break;
+	}
 }
 
 void stage_hear(struct stage *stage)
