@@ -33,8 +33,9 @@ static const struct field dns_fields[] = {
 	.type = TYPE_DNS_SERVER,
 	.list = true,
 	.offset = offsetof(struct conf_dns, servers),
-	.help = "Forward queries to these servers. Without any, names are "
-		"resolved from the root servers down.",
+	.help = "Forward queries to these servers, which must be "
+		"resolvers. Without any, names are resolved from the root "
+		"servers down.",
 	.example = "[192.0.2.53, \"192.0.2.54@5353\"]"},
     {.name = "zone",
 	.type = TYPE_PATH,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two octets of type, then rdata; and the rest once more as a name in text. */
+/* Two octets of type, then rdata; and the rest once more as a name in text, and
+ * as a message. */
 #include "base/require.h"
 #include "dns/name.h"
+#include "dns/negative.h"
 #include "dns/rdata.h"
 #include "dns/wire.h"
 
@@ -76,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_normal(normal);
 		check_master(rest);
 		check_reverse(arena, rest);
+		negative_read(rest);
 	}
 	arena_free(arena);
 	return 0;

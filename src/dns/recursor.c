@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/require.h"
+#include "dns/negative.h"
 #include "dns/rdata.h"
 
 enum {
@@ -26,6 +27,7 @@ struct recursor {
 	struct ub_ctx *ctx;
 	struct recursor_call first; /* nobody's */
 	size_t capacity;
+	bool forwards; /* to servers of the settings */
 	int stop_fd;
 	pthread_t thread;
 };
@@ -223,20 +225,20 @@ static struct reply *records_reply(const struct ub_result *result)
 	return reply;
 }
 
-/* RFC 2308, section 5: "nothing" without an SOA, as a lame server says it, is
- * not kept: libunbound gives it a TTL of nobody's.  It says so in a message
- * whose authority section is empty (the count at octet 8). */
-static bool is_unfounded(const struct ub_result *result)
+/* Without a message: libunbound's own. */
+static enum negative negative_of(const struct ub_result *result)
 {
-	const char *packet = result->answer_packet;
-
-	return !result->havedata && packet && result->answer_len >= 12 &&
-	       packet[8] == 0 && packet[9] == 0;
+	if (result->havedata || !result->answer_packet ||
+	    result->answer_len <= 0)
+		return NEGATIVE_SOA;
+	return negative_read(
+	    slice_of(result->answer_packet, (size_t)result->answer_len));
 }
 
 /* A bogus result has rcode 0 and the forged records: look at that first. */
-static struct reply *reply_of(const struct ub_result *result)
+static struct reply *reply_of(const struct ub_result *result, bool forwarded)
 {
+	enum negative negative = negative_of(result);
 	struct reply *reply;
 
 	if (result->bogus)
@@ -245,6 +247,13 @@ static struct reply *reply_of(const struct ub_result *result)
 	if (result->rcode != 0 && result->rcode != RCODE_NXDOMAIN)
 		return reply_failure(DNS_INSECURE, "SERVFAIL",
 		    "server failure, refusal, or no server answers");
+	/* libunbound follows referrals of its own; those of a server that was
+	 * to do so it takes for NODATA. */
+	if (forwarded && negative == NEGATIVE_REFERRAL && !result->nxdomain &&
+	    !result->secure)
+		return reply_failure(DNS_INSECURE, "SERVFAIL",
+		    "the server of dns.servers refers to others: it is no "
+		    "resolver");
 	reply = result->havedata ? records_reply(result) : reply_new();
 	if (reply->answer.status == DNS_TEMPORARY_FAILURE)
 		return reply;
@@ -253,7 +262,9 @@ static struct reply *reply_of(const struct ub_result *result)
 		reply->answer.rcode = "NXDOMAIN";
 	}
 	reply->answer.security = result->secure ? DNS_SECURE : DNS_INSECURE;
-	if (result->ttl > 0 && !is_unfounded(result))
+	/* RFC 2308, section 5: without an SOA it is not kept; the TTL is one of
+	 * libunbound's own. */
+	if (result->ttl > 0 && negative != NEGATIVE_BARE)
 		reply->answer.ttl = (uint32_t)result->ttl;
 	return reply;
 }
@@ -264,7 +275,7 @@ static void on_result(void *object, int code, struct ub_result *result)
 	struct reply *reply;
 
 	if (code == 0 && result)
-		reply = reply_of(result);
+		reply = reply_of(result, call->forwarded);
 	else
 		reply = reply_failure(DNS_INSECURE, "SERVFAIL", "resolver: %s",
 		    ub_strerror(code));
@@ -275,7 +286,10 @@ static void on_result(void *object, int code, struct ub_result *result)
 static bool post(struct recursor *recursor, const char *name, int type,
     struct recursor_call *call, struct err *err)
 {
-	int code = ub_resolve_async(
+	int code;
+
+	call->forwarded = recursor->forwards;
+	code = ub_resolve_async(
 	    recursor->ctx, name, type, CLASS_IN, call, on_result, NULL);
 
 	return code == 0 ||
@@ -348,6 +362,7 @@ bool recursor_open(
 
 	recursor->first.deliver = discard;
 	recursor->capacity = capacity_of_process();
+	recursor->forwards = settings->server_count > 0;
 	recursor->stop_fd = eventfd(0, EFD_CLOEXEC);
 	recursor->ctx = ub_ctx_create();
 	if (recursor->stop_fd < 0 || !recursor->ctx)

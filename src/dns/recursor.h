@@ -18,6 +18,7 @@ struct recursor;
 struct recursor_call {
 	/* On the recursor's thread, once.  Takes the reply over. */
 	void (*deliver)(struct recursor_call *call, struct reply *reply);
+	bool forwarded; /* set by recursor_post */
 };
 
 /* False: E_CONFIG, E_IO or E_TEMP. */

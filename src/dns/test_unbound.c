@@ -34,6 +34,8 @@ static const struct test_zone zones[] = {
 		"null MX 0 .\n"
 		"a.b TXT here\n"
 		"*.many A 192.0.2.7\n"
+		"delegated NS ns.elsewhere.example.\n"
+		"toreferral CNAME x.delegated\n"
 		"joe\\032blow A 192.0.2.8\n"
 		"longlived 1000000 A 192.0.2.9\n"
 		"shortlived 0 A 192.0.2.10\n"
@@ -167,6 +169,13 @@ static const struct {
     {"loop.agency.example", DNS_A, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
 	"SERVFAIL", 0, 0},
     {"refused.example.net", DNS_A, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
+	"SERVFAIL", 0, 0},
+    /* nsd does not resolve what it delegates */
+    {"x.delegated.agency.example", DNS_TXT, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
+	"SERVFAIL", 0, 0},
+    {"delegated.agency.example", DNS_MX, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
+	"SERVFAIL", 0, 0},
+    {"toreferral.agency.example", DNS_TXT, DNS_TEMPORARY_FAILURE, DNS_INSECURE,
 	"SERVFAIL", 0, 0},
     {"mail.test", DNS_TXT, DNS_FOUND, DNS_INSECURE, "NOERROR", 1, 300},
     {"5.0.0.10.in-addr.arpa", DNS_PTR, DNS_FOUND, DNS_INSECURE, "NOERROR", 1,

@@ -87,12 +87,14 @@ def other_question(query, octets, transport):
     return [parsed(octets, change)]
 
 
-def referral(name):
-    """A lame server: it knows nothing and names others."""
+def referral(name=None):
+    """A lame server: it knows nothing and names others, for a zone or for the
+    name that it is asked for."""
     def distort(query, octets, transport):
         answer = dns.message.make_response(query)
         answer.authority = [dns.rrset.from_text(
-            name, 1, 'IN', 'NS', 'ns.elsewhere.example.')]
+            name or query.question[0].name.to_text(), 1, 'IN', 'NS',
+            'ns.elsewhere.example.')]
         answer.flags &= ~(dns.flags.RA | dns.flags.AA)
         return [answer.to_wire()]
     return distort
@@ -146,6 +148,8 @@ FAULTS = {
     'other question': other_question, 'the question again': question_back,
     'SERVFAIL': rcode('SERVFAIL'), 'REFUSED': rcode('REFUSED'),
     'FORMERR': rcode('FORMERR'), 'NOTIMP': rcode('NOTIMP'),
+    'lame: refers to others': referral('example.'),
+    'lame: refers to others for each name': referral(),
     'truncated, TCP closed': truncated('closes'),
     'truncated, TCP hangs': truncated('hangs'), 'alias loop': alias_loop,
 }
@@ -213,7 +217,8 @@ def test_forged_answers_beside_the_true_one(served):
 
 def test_nothing_without_an_soa_is_not_kept(served):
     """A server that we forward to is believed when it says "nothing"; but no
-    longer than it says so (RFC 2308, section 5)."""
+    longer than it says so (RFC 2308, section 5).  A referral to the root is
+    such a "nothing": libunbound drops what it says."""
     gate, server = served
     server.distort = referral('.')
     assert ask(gate, 'bank')[:3] == '250'
