@@ -225,7 +225,7 @@ static struct reply *records_reply(const struct ub_result *result)
 	return reply;
 }
 
-/* Without a message: libunbound's own. */
+/* Without a message it is libunbound's own. */
 static enum negative negative_of(const struct ub_result *result)
 {
 	if (result->havedata || !result->answer_packet ||
@@ -235,12 +235,11 @@ static enum negative negative_of(const struct ub_result *result)
 	    slice_of(result->answer_packet, (size_t)result->answer_len));
 }
 
-/* A bogus result has rcode 0 and the forged records: look at that first. */
-static struct reply *reply_of(const struct ub_result *result, bool forwarded)
+/* Why a result is no answer; NULL: it is one.  A bogus result has rcode 0 and
+ * the forged records: look at that first. */
+static struct reply *failure_of(
+    const struct ub_result *result, enum negative negative, bool forwarded)
 {
-	enum negative negative = negative_of(result);
-	struct reply *reply;
-
 	if (result->bogus)
 		return reply_failure(DNS_BOGUS, "SERVFAIL", "DNSSEC: %s",
 		    result->why_bogus ? result->why_bogus : "bogus");
@@ -254,6 +253,16 @@ static struct reply *reply_of(const struct ub_result *result, bool forwarded)
 		return reply_failure(DNS_INSECURE, "SERVFAIL",
 		    "the server of dns.servers refers to others: it is no "
 		    "resolver");
+	return NULL;
+}
+
+static struct reply *reply_of(const struct ub_result *result, bool forwarded)
+{
+	enum negative negative = negative_of(result);
+	struct reply *reply = failure_of(result, negative, forwarded);
+
+	if (reply)
+		return reply;
 	reply = result->havedata ? records_reply(result) : reply_new();
 	if (reply->answer.status == DNS_TEMPORARY_FAILURE)
 		return reply;
