@@ -11,6 +11,9 @@ static const char *const refusals[] = {"connections", "connections_per_network",
 static const char *const milter_failures[] = {
     "protocol", "timeout", "io", "connections", "descriptors", "other", NULL};
 
+static const char *const change_refusers[] = {
+    "mail-server", "next-hop", "other", NULL};
+
 static const char *const verdicts[] = {"accept", "redirect", "hold",
     "quarantine", "discard", "defer", "reject", "other", NULL};
 
@@ -119,6 +122,10 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"Messages whose verdict came from this policy."),
     [METRIC_POLICY_REPORTS] = LABELLED("policy_reports", "policy", policies,
 	"Messages that a policy matched without being enforced."),
+    [METRIC_CHANGES_REFUSED] = LABELLED("changes_refused", "by",
+	change_refusers,
+	"Messages answered 451: a change that policy decided was refused, by "
+	"the mail server whose milter we are or by a next hop."),
     [METRIC_MESSAGE_SIZE] = HISTOGRAM(
 	"message_size_bytes", sizes, 1, "Size of messages as received."),
     [METRIC_MESSAGE_DURATION] = HISTOGRAM("message_duration_seconds",

@@ -84,6 +84,37 @@ static void tell_envelope(const struct store_trace *trace, struct buf *out)
 			add(out, "  to   <", trace->recipients[i], ">\n");
 }
 
+static void tell_addresses(
+    const json_t *list, const char *before, struct buf *out)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		buf_add_text(out, before);
+		show_text(out,
+		    slice_of(json_string_value(one), json_string_length(one)));
+		buf_add_text(out, ">\n");
+	}
+}
+
+/* What policy made of recipients and body. */
+static void tell_changes(const json_t *facts, struct buf *out)
+{
+	const json_t *recipients = json_object_get(facts, "recipient_changes");
+	const json_t *body = json_object_get(facts, "body");
+
+	tell_addresses(
+	    json_object_get(recipients, "removed"), "  not to <", out);
+	tell_addresses(
+	    json_object_get(recipients, "added"), "  also to <", out);
+	if (flag_of(body, "replaced"))
+		buf_add_format(out, "  with a new body of %lld bytes\n",
+		    (long long)json_integer_value(
+			json_object_get(body, "size")));
+}
+
 static void tell_spf(
     const struct store_trace *trace, const json_t *facts, struct buf *out)
 {
@@ -242,6 +273,7 @@ void story_tell(const struct store_trace *trace, struct buf *out)
 	tell_head(trace, out);
 	tell_client(trace, facts, out);
 	tell_envelope(trace, out);
+	tell_changes(facts, out);
 	tell_authentication(trace, facts, out);
 	tell_malformed(facts, out);
 	tell_steps(facts, out);

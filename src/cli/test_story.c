@@ -105,6 +105,9 @@ static const char facts[] =
     "\"policy_domain\":\"agency.example\",\"applied_policy\":\"reject\","
     "\"spf_aligned\":true,\"dkim_aligned\":false,\"override\":null},"
     "\"own_domain\":{\"result\":\"fail\",\"reason\":\"not authenticated\"},"
+    "\"recipient_changes\":{\"added\":[\"audit@x.example\"],"
+    "\"removed\":[\"ann@agency.example\"]},"
+    "\"body\":{\"replaced\":true,\"size\":123},"
     "\"message\":{\"malformed\":[\"bare-lf\"]},"
     "\"steps\":[{\"policy\":\"malformed\",\"matched\":true,"
     "\"enforced\":false,\"verdict\":\"reject\",\"because\":\"bare LF\"},"
@@ -147,7 +150,9 @@ static void test_story(void **state)
 	    "a host without a verified name [192.0.2.7]",
 	    "HELO \\x1b[31mhelo, at listener mx\n",
 	    "encrypted with TLSv1.3\n",
-	    "from <boss@agency.example>\n  to   <ann@agency.example>\n",
+	    "from <boss@agency.example>\n  to   <ann@agency.example>\n"
+	    "  not to <ann@agency.example>\n  also to <audit@x.example>\n"
+	    "  with a new body of 123 bytes\n",
 	    "SPF    fail for agency.example (mailfrom); the domain says: not "
 	    "from there\n",
 	    "DKIM   fail for agency.example, selector s1, rsa-sha256: body was "

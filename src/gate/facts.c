@@ -236,6 +236,35 @@ static void write_header(
 	json_write_end(json, '}');
 }
 
+/* Only where there is something to tell. */
+static void write_changes(
+    struct json_write *json, const struct gate_message *message)
+{
+	const struct decision *decision = &message->decision;
+	const struct recipient_edits *edits = &decision->recipients;
+
+	if (recipient_edit_any(edits)) {
+		json_write_begin(json, "recipient_changes", '{');
+		json_write_begin(json, "added", '[');
+		for (size_t i = 0; i < edits->added_count; i++)
+			json_write_text(json, NULL, edits->added[i].address);
+		json_write_end(json, ']');
+		json_write_begin(json, "removed", '[');
+		for (size_t i = 0; i < message->envelope->recipient_count; i++)
+			if (recipient_edit_removes(edits, i))
+				json_write_text(json, NULL,
+				    message->envelope->recipients[i].address);
+		json_write_end(json, ']');
+		json_write_end(json, '}');
+	}
+	if (decision->replaces_body) {
+		json_write_begin(json, "body", '{');
+		json_write_flag(json, "replaced", true);
+		json_write_number(json, "size", decision->body.len);
+		json_write_end(json, '}');
+	}
+}
+
 static void write_queries(
     struct json_write *json, const struct gate_message *message)
 {
@@ -338,6 +367,7 @@ static void write_facts(struct json_write *json, struct gate_message *message)
 	write_steps(json, &message->decision);
 	write_recipients(json, message);
 	write_header(json, message);
+	write_changes(json, message);
 	write_queries(json, message);
 	json_write_end(json, '}');
 }

@@ -5,9 +5,13 @@
  *	X-Commit: fail
  *	X-Header: too-many
  *	X-Edit: yes (all of these are removed, two fields are added)
+ *	X-Remove: a@b.example (from the recipients)
+ *	X-Add: a@b.example, or "a@b.example NOTIFY=NEVER"
+ *	X-Body: 3 a line (the new body has that line three times)
  */
 #include "gate/gate.h"
 
+#include "base/buf.h"
 #include "base/require.h"
 
 struct gate_message {
@@ -100,6 +104,86 @@ static void edit(struct gate_message *message)
 	    message->arena, &decision->edits, SLICE("X-High: a\r\n\tb"));
 }
 
+/* The values of all fields of that name. */
+static struct slice next_value(
+    const struct header_list *list, struct slice name, size_t *nth)
+{
+	const struct header_field *field = headers_find(list, name, (*nth)++);
+
+	return field ? slice_trim(field->value) : (struct slice){NULL, 0};
+}
+
+static void remove_recipient(struct gate_message *message, struct slice address)
+{
+	const struct envelope *envelope = message->envelope;
+
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		if (slice_eq(envelope->recipients[i].address, address))
+			recipient_edit_remove(message->arena,
+			    &message->decision.recipients, envelope, i);
+}
+
+static void change_recipients(
+    struct gate_message *message, const struct header_list *list)
+{
+	struct slice value;
+
+	for (size_t nth = 0;
+	     (value = next_value(list, SLICE("X-Remove"), &nth)).len;)
+		remove_recipient(message, value);
+	for (size_t nth = 0;
+	     (value = next_value(list, SLICE("X-Add"), &nth)).len;) {
+		struct envelope_recipient recipient = {0};
+		struct slice parameter;
+
+		slice_split(value, ' ', &recipient.address, &parameter);
+		slice_split(parameter, '=', &value, &recipient.dsn_notify);
+		/* Not an address: not added. */
+		(void)recipient_edit_add(message->arena,
+		    &message->decision.recipients, message->envelope,
+		    &recipient, NULL);
+	}
+	/* As the real one does: somebody must be left. */
+	if (message->decision.recipients.removed_count &&
+	    !recipient_edit_count(
+		&message->decision.recipients, message->envelope))
+		message->decision.verdict = VERDICT_DEFER;
+}
+
+static void change_body(
+    struct gate_message *message, const struct header_list *list)
+{
+	const uint64_t max = message->context->config->limits.message_size;
+	struct buf *body = buf_in_arena(message->arena, max);
+	size_t nth = 0;
+	struct slice value = next_value(list, SLICE("X-Body"), &nth);
+	struct slice count, line;
+	uint64_t times = 0;
+
+	if (!slice_split(value, ' ', &count, &line) ||
+	    !slice_to_u64(count, max, &times))
+		return;
+	while (times-- && buf_add(body, line) && buf_add(body, SLICE("\r\n")))
+		;
+	(void)decision_replace_body(&message->decision,
+	    slice_from_pos(message->content, message->header.len),
+	    buf_slice(body), max, NULL);
+}
+
+static void change(struct gate_message *message)
+{
+	struct header_list list;
+
+	if (!has(message, "X-Add: ") && !has(message, "X-Remove: ") &&
+	    !has(message, "X-Body: "))
+		return;
+	if (!headers_parse(
+		message->arena, message->header, &limits_default, &list, NULL))
+		return;
+	change_recipients(message, &list);
+	change_body(message, &list);
+}
+
 void gate_mta_holds(struct gate_message *message)
 {
 	message->mta_holds = true;
@@ -119,6 +203,7 @@ const struct decision *gate_decide(
 	require(content.len == message->header.len + message->body_size);
 	message->content = content;
 	edit(message);
+	change(message);
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(*verdicts); i++) {
 		const char *name = verdict_name(verdicts[i]);
 
@@ -179,12 +264,17 @@ void gate_trace_field(struct gate_message *message, struct slice field)
 
 struct message_pieces gate_pieces(struct gate_message *message)
 {
-	struct message_pieces pieces = {.count = 2};
+	struct message_pieces pieces = {.count = 3};
 
-	pieces.pieces = ARENA_ARRAY(message->arena, 2, struct slice);
+	pieces.pieces = ARENA_ARRAY(message->arena, 3, struct slice);
 	pieces.pieces[0] = message->trace_field;
-	pieces.pieces[1] = message->content;
-	pieces.size = message->trace_field.len + message->content.len;
+	pieces.pieces[1] = message->header;
+	pieces.pieces[2] = message->decision.replaces_body
+			       ? message->decision.body
+			       : slice_from_pos(
+				     message->content, message->header.len);
+	for (size_t i = 0; i < pieces.count; i++)
+		pieces.size += pieces.pieces[i].len;
 	return pieces;
 }
 

@@ -120,6 +120,27 @@ static void trace_steps(const struct gate_message *message)
 	}
 }
 
+/* To nobody is no delivery; a policy that means it says discard. */
+static void check_changes(struct gate_message *message)
+{
+	static const struct smtp_reply_text reply = {451, SLICE_INIT("4.3.5"),
+	    SLICE_INIT("policy leaves no recipient; the administrator must "
+		       "correct it")};
+	const struct decision_step step = {
+	    .policy = SLICE_INIT("recipient"),
+	    .matched = true,
+	    .enforced = true,
+	    .verdict = VERDICT_DEFER,
+	    .because = reply.text,
+	};
+
+	if (message->decision.recipients.removed_count &&
+	    !recipient_edit_count(
+		&message->decision.recipients, message->envelope))
+		decision_apply(
+		    message->arena, &message->decision, &step, &reply);
+}
+
 const struct decision *gate_decide(
     struct gate_message *message, struct slice content)
 {
@@ -129,6 +150,7 @@ const struct decision *gate_decide(
 		require(message->has_header);
 		authenticate_finish(message);
 		policies_apply(message);
+		check_changes(message);
 	}
 	trace_steps(message);
 	header_policy_apply(message);
@@ -142,21 +164,43 @@ void gate_trace_field(struct gate_message *message, struct slice field)
 	message->trace_field = field;
 }
 
+static void add_piece(struct message_pieces *all, struct slice piece)
+{
+	if (piece.len == 0)
+		return;
+	all->pieces[all->count++] = piece;
+	all->size += piece.len;
+}
+
+/* A new body needs the empty line in front of it, if there was none. */
+static void add_new_body(
+    const struct gate_message *message, struct message_pieces *all)
+{
+	const struct header_list *headers = &message->headers;
+
+	if (headers->block.len == headers->body_offset)
+		add_piece(all, SLICE("\r\n"));
+	add_piece(all, message->decision.body);
+}
+
 struct message_pieces gate_pieces(struct gate_message *message)
 {
-	struct message_pieces edited, all;
+	const struct decision *decision = &message->decision;
+	struct slice content = message->content;
+	struct message_pieces edited, all = {0};
 
 	require(message->decided);
-	edited = edit_apply(message->arena, message->content, &message->headers,
-	    &message->decision.edits);
-	if (message->trace_field.len == 0)
-		return edited;
-	all.count = edited.count + 1;
-	all.pieces = ARENA_ARRAY(message->arena, all.count, struct slice);
-	all.pieces[0] = message->trace_field;
-	all.size = edited.size + message->trace_field.len;
+	if (decision->replaces_body)
+		content = slice_sub(content, 0, message->headers.body_offset);
+	edited = edit_apply(
+	    message->arena, content, &message->headers, &decision->edits);
+	all.pieces = ARENA_ARRAY(
+	    message->arena, edited.count + 3, struct slice);
+	add_piece(&all, message->trace_field);
 	for (size_t i = 0; i < edited.count; i++)
-		all.pieces[i + 1] = edited.pieces[i];
+		add_piece(&all, edited.pieces[i]);
+	if (decision->replaces_body)
+		add_new_body(message, &all);
 	return all;
 }
 
@@ -207,6 +251,34 @@ void gate_mta_holds(struct gate_message *message)
 	message->mta_holds = true;
 }
 
+/* As it would have been delivered: to whom, and with what changes. */
+static struct store_quarantine fill_quarantine(struct gate_message *message)
+{
+	const struct recipient_edits *edits = &message->decision.recipients;
+	const struct envelope *envelope = message->envelope;
+	size_t count = recipient_edit_count(edits, envelope);
+	const struct envelope_recipient *list = recipient_edit_apply(
+	    message->arena, edits, envelope);
+	struct slice *addresses = ARENA_ARRAY(
+	    message->arena, count, struct slice);
+	struct message_pieces pieces = gate_pieces(message);
+	const struct conf_route *route = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		addresses[i] = list[i].address;
+	if (count)
+		route = gate_route(message, addresses[0]);
+	return (struct store_quarantine){
+	    .id = envelope->id,
+	    .reason = message->decision.reason,
+	    .route = route ? route->text : SLICE(""),
+	    .piece_count = pieces.count,
+	    .pieces = pieces.pieces,
+	    .recipient_count = count,
+	    .recipients = recipient_edit_any(edits) ? addresses : NULL,
+	};
+}
+
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 {
 	struct store_trace trace;
@@ -217,19 +289,8 @@ bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 
 	require(message->decided && message->context->store);
 	trace_fill(message, &trace);
-	if (quarantines) {
-		struct message_pieces pieces = gate_pieces(message);
-		const struct conf_route *route = gate_route(
-		    message, message->envelope->recipients[0].address);
-
-		held = (struct store_quarantine){
-		    .id = message->envelope->id,
-		    .reason = message->decision.reason,
-		    .route = route ? route->text : SLICE(""),
-		    .piece_count = pieces.count,
-		    .pieces = pieces.pieces,
-		};
-	}
+	if (quarantines)
+		held = fill_quarantine(message);
 	if (!store_put(message->context->store, &trace,
 		quarantines ? &held : NULL, deadline_in(COMMIT_TIMEOUT_MS),
 		&err)) {

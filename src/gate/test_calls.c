@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "gate/gate_private.h"
 #include "gate/test_stage.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -218,6 +219,112 @@ static void test_failures(void **state)
 	arena_free(arena);
 }
 
+static const char original[] =
+    "From: a@host.example\r\nTo: user@agency.example\r\nSubject: s\r\n"
+    "Date: Fri, 1 Jan 2027 00:00:00 +0000\r\nMessage-ID: <1@host.example>\r\n";
+
+static struct slice joined(
+    struct arena *arena, const struct message_pieces *pieces)
+{
+	struct slice text = {NULL, 0};
+
+	for (size_t i = 0; i < pieces->count; i++)
+		text = arena_format_slice(arena, "%.*s%.*s", SLICE_ARGS(text),
+		    SLICE_ARGS(pieces->pieces[i]));
+	assert_int_equal(text.len, pieces->size);
+	return text;
+}
+
+/* As a policy would: what is handed on, and what the trace tells. */
+static void test_new_body(void **state)
+{
+	static const struct {
+		const char *body, *new_body, *want;
+	} rows[] = {
+	    {"\r\nold\r\n", "new\r\n", "example>\r\n\r\nnew\r\n"},
+	    {"\r\nold\r\n", "", "example>\r\n\r\n"},
+	    {"\r\n", "new\r\n", "example>\r\n\r\nnew\r\n"},
+	    /* No empty line: one is needed now. */
+	    {"", "new\r\n", "example>\r\n\r\nnew\r\n"},
+	    {"\r\nold\r\n", "old\r\n", NULL},
+	};
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct gate_message *message;
+		struct message_pieces pieces;
+		struct slice content, header, body, all;
+		struct stage stage;
+
+		stage_set(&stage, &input);
+		content = arena_format_slice(
+		    stage.arena, "%s%s", original, rows[i].body);
+		header = slice_sub(content, 0, sizeof(original) + 1);
+		body = slice_from_pos(content, header.len);
+		message = gate_begin(
+		    stage.arena, &stage.context, &stage.envelope);
+		assert_true(gate_header(message, header, NULL));
+		gate_body(message, body);
+		assert_true(decision_replace_body(&message->decision, body,
+		    slice_from(rows[i].new_body), 100, NULL));
+		gate_decide(message, content);
+		gate_trace_field(message, SLICE("Received: us\r\n"));
+		pieces = gate_pieces(message);
+		all = joined(stage.arena, &pieces);
+		assert_true(slice_starts(all, SLICE("Received: us\r\n")));
+		assert_true(has(all, "Authentication-Results: "));
+		if (!rows[i].want)
+			assert_true(has(all, arena_text(stage.arena, content)));
+		else if (!slice_ends_nocase(all, slice_from(rows[i].want)))
+			fail_msg("%zu: %.*s", i, SLICE_ARGS(all));
+		assert_int_equal(has(gate_json(message), "\"replaced\""),
+		    rows[i].want != NULL);
+		stage_clear(&stage);
+	}
+}
+
+static void test_changed_recipients(void **state)
+{
+	struct stage_input input = {.ip = STRANGER,
+	    .mail_from = BOUNCE,
+	    .config = AUTHENTICATION("malformed: off, own_domains: off, "
+				     "dmarc: {enforce: false}")};
+	const struct envelope_recipient other = {
+	    .address = SLICE("audit@agency.example")};
+
+	(void)state;
+	for (int adds = 0; adds < 2; adds++) {
+		struct gate_message *message;
+		const struct decision *decision;
+		struct slice content, facts;
+		struct stage stage;
+
+		stage_set(&stage, &input);
+		content = arena_format_slice(
+		    stage.arena, "%s\r\nbody\r\n", original);
+		message = gate_begin(
+		    stage.arena, &stage.context, &stage.envelope);
+		assert_true(gate_header(message,
+		    slice_sub(content, 0, sizeof(original) + 1), NULL));
+		recipient_edit_remove(stage.arena,
+		    &message->decision.recipients, &stage.envelope, 0);
+		if (adds)
+			assert_true(recipient_edit_add(stage.arena,
+			    &message->decision.recipients, &stage.envelope,
+			    &other, NULL));
+		decision = gate_decide(message, content);
+		facts = gate_json(message);
+		/* To nobody: that is no delivery. */
+		assert_int_equal(
+		    decision->verdict, adds ? VERDICT_ACCEPT : VERDICT_DEFER);
+		assert_int_equal(decision->reply.code, adds ? 0 : 451);
+		assert_true(has(facts, "\"recipient_changes\""));
+		assert_int_equal(has(facts, "audit@agency.example"), adds);
+		stage_clear(&stage);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +334,8 @@ int main(void)
 	    cmocka_unit_test(test_own_domain_suspect),
 	    cmocka_unit_test(test_refused_before),
 	    cmocka_unit_test(test_failures),
+	    cmocka_unit_test(test_new_body),
+	    cmocka_unit_test(test_changed_recipients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

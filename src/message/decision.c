@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/require.h"
+#include "message/faults.h"
 
 static const char *const names[] = {
     [VERDICT_ACCEPT] = "accept",
@@ -41,6 +42,31 @@ void decision_apply(struct arena *arena, struct decision *decision,
 	decision->policy = step->policy;
 	decision->reason = step->because;
 	decision->reply = reply ? *reply : (struct smtp_reply_text){0};
+}
+
+/* What would end the content early for a careless next hop. */
+static bool has_sound_lines(struct slice body)
+{
+	struct fault_scan scan = {.in_body = true};
+	struct faults faults = faults_of_bytes(&scan, body);
+
+	return !scan.after_cr && !faults_has(faults, FAULT_BARE_LF) &&
+	       !faults_has(faults, FAULT_BARE_CR) &&
+	       (!body.len || slice_ends_nocase(body, SLICE("\r\n")));
+}
+
+bool decision_replace_body(struct decision *decision, struct slice original,
+    struct slice body, uint64_t max, struct err *err)
+{
+	if (body.len > max)
+		return err_set(err, E_LIMIT, "a new body of over %llu octets",
+		    (unsigned long long)max);
+	if (!has_sound_lines(body))
+		return err_set(err, E_SYNTAX,
+		    "a new body with a line that does not end with CR LF");
+	decision->replaces_body = !slice_eq(body, original);
+	decision->body = body;
+	return true;
 }
 
 struct slice decision_reply_line(

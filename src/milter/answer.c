@@ -126,47 +126,171 @@ static bool write_insertions(struct arena *arena,
 	return true;
 }
 
-static void answer_passed(struct arena *arena, const struct decision *decision,
-    struct slice header, const struct limits *limits,
-    const struct answer_terms *terms, struct buf *out)
+static bool has_parameters(const struct envelope_recipient *recipient)
+{
+	return recipient->dsn_notify.len || recipient->dsn_orcpt.len;
+}
+
+static uint32_t needed_for_recipients(const struct recipient_edits *edits)
+{
+	uint32_t needed = edits->removed_count ? SMFIF_DELRCPT : 0;
+
+	for (size_t i = 0; i < edits->added_count; i++)
+		needed |= has_parameters(&edits->added[i]) ? SMFIF_ADDRCPT_PAR
+							   : SMFIF_ADDRCPT;
+	return needed;
+}
+
+static bool passes(
+    const struct decision *decision, const struct answer_terms *terms)
+{
+	return decision->verdict == VERDICT_ACCEPT ||
+	       (decision->verdict == VERDICT_QUARANTINE && terms->mta_holds);
+}
+
+const char *answer_lacks(
+    const struct decision *decision, const struct answer_terms *terms)
+{
+	static const struct {
+		uint32_t action;
+		const char *words;
+	} rows[] = {
+	    {SMFIF_ADDRCPT, "add recipients"},
+	    {SMFIF_ADDRCPT_PAR, "add recipients with parameters"},
+	    {SMFIF_DELRCPT, "remove recipients"},
+	    {SMFIF_CHGBODY, "replace the body"},
+	};
+	uint32_t needed = needed_for_recipients(&decision->recipients);
+
+	if (decision->replaces_body)
+		needed |= SMFIF_CHGBODY;
+	if (!passes(decision, terms))
+		return NULL;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (needed & rows[i].action & ~terms->actions)
+			return rows[i].words;
+	return NULL;
+}
+
+struct smtp_reply_text answer_lacking(struct arena *arena, const char *what)
+{
+	return (struct smtp_reply_text){451, SLICE("4.3.5"),
+	    arena_format_slice(arena,
+		"policy must %s, which the mail server does not allow", what)};
+}
+
+static bool write_path(struct arena *arena, char code,
+    const struct envelope_recipient *recipient, struct buf *out)
+{
+	struct buf *data = buf_in_arena(arena, PACKET_MAX);
+
+	buf_add_format(data, "<%.*s>", SLICE_ARGS(recipient->address));
+	buf_add_byte(data, '\0');
+	if (code == SMFIR_ADDRCPT_PAR) {
+		if (recipient->dsn_notify.len)
+			buf_add_format(data, "NOTIFY=%.*s",
+			    SLICE_ARGS(recipient->dsn_notify));
+		if (recipient->dsn_orcpt.len)
+			buf_add_format(data, "%sORCPT=%.*s",
+			    recipient->dsn_notify.len ? " " : "",
+			    SLICE_ARGS(recipient->dsn_orcpt));
+		buf_add_byte(data, '\0');
+	}
+	return !buf_overflowed(data) &&
+	       packet_write(out, code, buf_slice(data));
+}
+
+/* Those that are removed come first: one that is added again must stay. */
+static bool write_recipients(struct arena *arena,
+    const struct recipient_edits *edits, const struct slice *paths,
+    struct buf *out)
+{
+	for (size_t i = 0; i < edits->removed_count; i++)
+		if (!packet_write_text(
+			out, SMFIR_DELRCPT, paths[edits->removed[i]]))
+			return false;
+	for (size_t i = 0; i < edits->added_count; i++) {
+		const struct envelope_recipient *one = &edits->added[i];
+
+		if (!write_path(arena,
+			has_parameters(one) ? SMFIR_ADDRCPT_PAR : SMFIR_ADDRCPT,
+			one, out))
+			return false;
+	}
+	return true;
+}
+
+/* True: all is said but the body and the end. */
+static bool write_changes(struct arena *arena, const struct decision *decision,
+    const struct answer_subject *subject, const struct answer_terms *terms,
+    struct buf *out)
 {
 	bool holds = decision->verdict == VERDICT_QUARANTINE;
 
-	buf_clear(out);
-	if (write_removals(arena, decision, header, limits, out) &&
-	    write_insertions(arena, decision, terms->leading_space, out) &&
-	    (!holds || packet_write_text(out, SMFIR_QUARANTINE,
-			   reply_text(arena, decision->reason))) &&
-	    packet_write(out, SMFIR_CONTINUE, SLICE("")))
-		return;
-	answer_later(arena, "the header cannot be changed", out);
+	return write_removals(
+		   arena, decision, subject->header, subject->limits, out) &&
+	       write_insertions(arena, decision, terms->leading_space, out) &&
+	       write_recipients(
+		   arena, &decision->recipients, subject->paths, out) &&
+	       (!holds || packet_write_text(out, SMFIR_QUARANTINE,
+			      reply_text(arena, decision->reason)));
 }
 
-void answer_decision(struct arena *arena, const struct decision *decision,
-    struct slice header, const struct limits *limits,
-    const struct answer_terms *terms, struct buf *out)
+static bool answer_passed(struct arena *arena, const struct decision *decision,
+    const struct answer_subject *subject, const struct answer_terms *terms,
+    struct buf *out)
 {
+	const char *lacks = answer_lacks(decision, terms);
+	struct smtp_reply_text reply;
+
+	buf_clear(out);
+	if (lacks) {
+		reply = answer_lacking(arena, lacks);
+		answer_reply(arena, &reply, out);
+		return false;
+	}
+	if (write_changes(arena, decision, subject, terms, out)) {
+		if (decision->replaces_body)
+			return true;
+		if (answer_end(out))
+			return false;
+	}
+	answer_later(arena, "the message cannot be changed", out);
+	return false;
+}
+
+bool answer_decision(struct arena *arena, const struct decision *decision,
+    const struct answer_subject *subject, const struct answer_terms *terms,
+    struct buf *out)
+{
+	if (passes(decision, terms))
+		return answer_passed(arena, decision, subject, terms, out);
 	switch (decision->verdict) {
-	case VERDICT_ACCEPT:
-		answer_passed(arena, decision, header, limits, terms, out);
-		return;
+	/* Our store has what is quarantined: the MTA says 250 and forgets. */
 	case VERDICT_QUARANTINE:
-		if (terms->mta_holds) {
-			answer_passed(
-			    arena, decision, header, limits, terms, out);
-			return;
-		}
-		/* Our store has it: the MTA says 250 and forgets it. */
+	case VERDICT_DISCARD:
+		buf_clear(out);
+		packet_write(out, SMFIR_DISCARD, SLICE(""));
 		break;
-	case VERDICT_DISCARD: break;
 	case VERDICT_DEFER:
-	case VERDICT_REJECT: answer_reply(arena, &decision->reply, out); return;
+	case VERDICT_REJECT: answer_reply(arena, &decision->reply, out); break;
 	default:
 		/* Nothing asks for it here; the client keeps its copy. */
 		answer_later(
 		    arena, "this verdict cannot be carried out here", out);
-		return;
 	}
-	buf_clear(out);
-	packet_write(out, SMFIR_DISCARD, SLICE(""));
+	return false;
+}
+
+bool answer_body(struct slice *body, struct buf *out)
+{
+	struct slice piece = slice_sub(*body, 0, MILTER_BODY_PIECE_MAX);
+
+	*body = slice_from_pos(*body, piece.len);
+	return packet_write(out, SMFIR_REPLBODY, piece);
+}
+
+bool answer_end(struct buf *out)
+{
+	return packet_write(out, SMFIR_CONTINUE, SLICE(""));
 }

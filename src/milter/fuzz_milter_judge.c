@@ -104,6 +104,29 @@ static void note_header(struct judge *judge, const struct packet *packet)
 	    judge->options.steps & SMFIP_HDR_LEADSPC);
 }
 
+/* A change is asked for by the message, and allowed by the MTA. */
+static void check_change(const struct judge *judge, char command)
+{
+	static const struct {
+		char command;
+		const char *field;
+		uint32_t action;
+	} rows[] = {
+	    {SMFIR_ADDRCPT, "X-Add: ", SMFIF_ADDRCPT},
+	    {SMFIR_ADDRCPT_PAR, "X-Add: ", SMFIF_ADDRCPT_PAR},
+	    {SMFIR_DELRCPT, "X-Remove: ", SMFIF_DELRCPT},
+	    {SMFIR_REPLBODY, "X-Body: ", SMFIF_CHGBODY},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (rows[i].command == command) {
+			require(has(judge, rows[i].field));
+			require(judge->options.actions & rows[i].action);
+			return;
+		}
+	require(command == SMFIR_CONTINUE);
+}
+
 static void check_passed(
     const struct judge *judge, size_t removed, size_t inserted, bool held)
 {
@@ -136,35 +159,42 @@ static void check_reply(const struct packet *answer)
 static bool check_end(const struct judge *judge, struct slice *heard)
 {
 	struct judge copy = *judge;
-	size_t removed = 0, inserted = 0;
+	size_t removed = 0, inserted = 0, changed = 0;
 	struct packet answer;
-	bool held = false;
+	bool held = false, body = false;
 
 	while (hear(&copy, &answer)) {
 		*heard = copy.heard;
 		switch (answer.command) {
 		case SMFIR_CHGHEADER:
 			removed++;
-			require(!inserted && !held);
+			require(!inserted && !changed && !held);
 			break;
-		case SMFIR_INSHEADER: inserted++; break;
+		case SMFIR_INSHEADER:
+			inserted++;
+			require(!changed && !held);
+			break;
 		case SMFIR_QUARANTINE: held = true; break;
 		case SMFIR_CONTINUE:
 			check_passed(judge, removed, inserted, held);
 			return true;
 		case SMFIR_DISCARD:
-			require(!removed && !inserted && !held);
+			require(!removed && !inserted && !changed && !held);
 			require(verdict_is(judge, "discard") ||
 				verdict_is(judge, "quarantine"));
 			return true;
 		case SMFIR_REPLYCODE:
-			require(!removed && !inserted && !held);
+			require(!removed && !inserted && !changed && !held);
 			check_reply(&answer);
 			return true;
-		default: require(answer.command == SMFIR_CONTINUE);
+		default:
+			check_change(judge, answer.command);
+			changed++;
+			body = body || answer.command == SMFIR_REPLBODY;
 		}
 	}
-	require(!removed && !inserted && !held);
+	/* A body takes several writes: the MTA may be gone meanwhile. */
+	require(body || (!removed && !inserted && !changed && !held));
 	return false;
 }
 

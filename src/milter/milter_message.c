@@ -22,6 +22,8 @@ struct milter_message {
 	const struct limits *limits;
 	struct envelope_client client;
 	struct envelope envelope;
+	struct slice *paths; /* of its recipients, as RCPT gave them */
+	size_t path_room;
 	struct gate_message *gate;
 	struct spool *spool;
 	struct buf header; /* stays in place for the gate */
@@ -123,15 +125,15 @@ static void take_client(struct milter_message *message,
 	}
 }
 
-/* "<@a:b@c>" gives "b@c". */
-static struct slice path_of(struct arena *arena, struct slice text)
+/* "<@a:b@c>" gives "b@c"; a part of text. */
+static struct slice path_of(struct slice text)
 {
 	if (text.len >= 2 && text.ptr[0] == '<' &&
 	    text.ptr[text.len - 1] == '>')
 		text = slice_sub(text, 1, text.len - 2);
 	if (text.len && text.ptr[0] == '@' && slice_find(text, ':') < text.len)
 		text = slice_from_pos(text, slice_find(text, ':') + 1);
-	return arena_slice(arena, text);
+	return text;
 }
 
 static void take_parameter(struct milter_message *message, struct slice text)
@@ -195,7 +197,7 @@ struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
 	    .id = envelope_new_id(message->arena),
 	    .received_at = clock_now(&snapshot->gate.clock),
 	    .client = &message->client,
-	    .mail_from = path_of(message->arena, path),
+	    .mail_from = path_of(arena_slice(message->arena, path)),
 	};
 	while (packet_take_text(&parameters, &text))
 		take_parameter(message, text);
@@ -252,6 +254,21 @@ bool milter_message_failed(const struct milter_message *message)
 	return message->failure.code != 0;
 }
 
+/* The MTA finds a recipient that is removed by what it has called it. */
+static void add_recipient(struct milter_message *message, struct slice path,
+    struct envelope_recipient *recipient)
+{
+	struct envelope *envelope = &message->envelope;
+
+	path = arena_slice(message->arena, path);
+	message->paths = arena_grow(message->arena, message->paths,
+	    envelope->recipient_count, &message->path_room,
+	    sizeof(*message->paths));
+	message->paths[envelope->recipient_count] = path;
+	recipient->address = path_of(path);
+	envelope_add_recipient(message->arena, envelope, recipient);
+}
+
 bool milter_message_recipient(
     struct milter_message *message, struct slice parameters, struct err *err)
 {
@@ -266,7 +283,6 @@ bool milter_message_recipient(
 		    "recipients", max);
 		return true;
 	}
-	recipient.address = path_of(message->arena, path);
 	while (packet_take_text(&parameters, &text)) {
 		struct slice name, value;
 
@@ -278,7 +294,7 @@ bool milter_message_recipient(
 			recipient.dsn_orcpt = arena_slice(
 			    message->arena, value);
 	}
-	envelope_add_recipient(message->arena, &message->envelope, &recipient);
+	add_recipient(message, path, &recipient);
 	return true;
 }
 
@@ -392,19 +408,38 @@ static void refuse(struct milter_message *message, struct buf *out)
 	answer_reply(message->arena, &message->failure, out);
 }
 
+/* The MTA will ask again; the trace tells that it was not carried out. */
+static void note_lacking(struct milter_message *message, const char *what)
+{
+	struct smtp_reply_text reply = answer_lacking(message->arena, what);
+
+	metrics_count(METRIC_CHANGES_REFUSED, SLICE("mail-server"));
+	log_error("milter.not_allowed", LOG_S("id", message->envelope.id),
+	    LOG_S("listener", message->client.listener), LOG_T("action", what));
+	gate_note_delivery(message->gate, SLICE("defer"),
+	    decision_reply_line(message->arena, &reply));
+}
+
 /* The trace (and the quarantined copy) is durable before anything is said. */
-static void carry_out(struct milter_message *message,
+static bool carry_out(struct milter_message *message,
     const struct decision *decision, const struct answer_terms *terms,
     struct buf *out)
 {
+	const struct answer_subject subject = {
+	    .header = buf_slice(&message->header),
+	    .paths = message->paths,
+	    .limits = message->limits,
+	};
+	const char *lacks = answer_lacks(decision, terms);
 	struct smtp_reply_text refusal;
 
 	if (!gate_commit(message->gate, &refusal)) {
 		answer_reply(message->arena, &refusal, out);
-		return;
+		return false;
 	}
-	answer_decision(message->arena, decision, buf_slice(&message->header),
-	    message->limits, terms, out);
+	if (lacks)
+		note_lacking(message, lacks);
+	return answer_decision(message->arena, decision, &subject, terms, out);
 }
 
 static const struct decision *decide(struct milter_message *message)
@@ -428,24 +463,28 @@ static const struct decision *decide(struct milter_message *message)
 	return decision;
 }
 
-void milter_message_finish(struct milter_message *message,
+bool milter_message_finish(struct milter_message *message,
     struct slice queue_id, uint32_t actions, bool leading_space,
-    struct buf *out)
+    struct buf *out, struct slice *ret_body)
 {
 	const struct config *config = message->snapshot->gate.config;
 	struct answer_terms terms = {
+	    .actions = actions,
 	    .leading_space = leading_space,
 	    .mta_holds = config->milter_quarantine == MILTER_QUARANTINE_MTA &&
 			 (actions & SMFIF_QUARANTINE),
 	};
 	const struct decision *decision = decide(message);
+	bool has_body = false;
 
 	if (!decision) {
 		refuse(message, out);
 	} else {
 		if (terms.mta_holds)
 			gate_mta_holds(message->gate);
-		carry_out(message, decision, &terms, out);
+		has_body = carry_out(message, decision, &terms, out);
+		if (has_body)
+			*ret_body = decision->body;
 		metrics_observe(
 		    METRIC_MESSAGE_SIZE, spool_size(message->spool));
 	}
@@ -453,4 +492,5 @@ void milter_message_finish(struct milter_message *message,
 	    LOG_S("queue_id", queue_id));
 	metrics_observe(METRIC_MESSAGE_DURATION,
 	    (uint64_t)(now_us() - message->started_us));
+	return has_body;
 }

@@ -54,9 +54,11 @@ void milter_message_body(struct milter_message *message, struct slice piece);
 bool milter_message_failed(const struct milter_message *message);
 
 /* Decides, records, and writes the packets that carry it out.  actions and
- * leading_space are what was agreed with the MTA.  Once; then free. */
-void milter_message_finish(struct milter_message *message,
+ * leading_space are what was agreed with the MTA.  True: *ret_body, which lives
+ * as long as the message, is to follow, then the end (milter/answer.h).  Once;
+ * then free. */
+bool milter_message_finish(struct milter_message *message,
     struct slice queue_id, uint32_t actions, bool leading_space,
-    struct buf *out);
+    struct buf *out, struct slice *ret_body);
 
 #endif

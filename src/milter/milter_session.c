@@ -11,6 +11,7 @@
 #include "base/log_client.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "milter/answer.h"
 #include "milter/header_field.h"
 #include "milter/milter_message.h"
 #include "milter/options.h"
@@ -205,29 +206,58 @@ static bool take_body(
 	return true;
 }
 
+static bool flush(struct milter_session *session, struct err *err)
+{
+	const int64_t timeout = 60 * 1000;
+	bool ok = true;
+
+	if (session->output.len)
+		ok = io_write_all(session->settings.fd,
+		    buf_slice(&session->output), deadline_in(timeout), err);
+	buf_clear(&session->output);
+	return ok;
+}
+
+/* Piece by piece, as the MTA takes it: what policy made of a body may be as
+ * large as a message. */
+static bool say_body(
+    struct milter_session *session, struct slice body, struct err *err)
+{
+	do {
+		if (!flush(session, err) ||
+		    !answer_body(&body, &session->output))
+			return false;
+	} while (body.len);
+	return flush(session, err) && answer_end(&session->output);
+}
+
 /* Some MTAs send the last piece of the body along. */
 static bool take_end(
     struct milter_session *session, struct slice data, struct err *err)
 {
 	struct progress_list *progress = session->settings.progress;
 	struct progress_wait wait;
+	struct slice body;
+	bool has_body, ok = true;
 
 	if (data.len)
 		take_body(session, data, err);
 	if (session->output.len)
 		progress = NULL; /* it would come before an older answer */
 	progress_begin(progress, &wait, session->settings.fd);
-	milter_message_finish(session->message,
+	has_body = milter_message_finish(session->message,
 	    macros_get(&session->macros, MACRO_QUEUE_ID),
 	    session->options.actions, agreed(session, SMFIP_HDR_LEADSPC),
-	    &session->output);
+	    &session->output, &body);
 	progress_end(progress, &wait);
+	if (has_body)
+		ok = say_body(session, body, err);
 	session->message_count++;
 	if (session->settings.messages)
 		atomic_fetch_add_explicit(
 		    session->settings.messages, 1, memory_order_relaxed);
 	drop_message(session);
-	return true;
+	return ok;
 }
 
 static bool take_abort(
@@ -398,18 +428,6 @@ static bool flush_some(struct milter_session *session, struct err *err)
 	}
 	buf_consume(&session->output, sent);
 	return true;
-}
-
-static bool flush(struct milter_session *session, struct err *err)
-{
-	const int64_t timeout = 60 * 1000;
-	bool ok = true;
-
-	if (session->output.len)
-		ok = io_write_all(session->settings.fd,
-		    buf_slice(&session->output), deadline_in(timeout), err);
-	buf_clear(&session->output);
-	return ok;
 }
 
 static bool is_light(const struct packet *packet)

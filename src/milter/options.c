@@ -6,8 +6,10 @@
 
 static const uint32_t needed_actions = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
 
-static const uint32_t wanted_actions = SMFIF_ADDHDRS | SMFIF_CHGHDRS |
-				       SMFIF_QUARANTINE | SMFIF_SETSYMLIST;
+static const uint32_t wanted_actions = SMFIF_ADDHDRS | SMFIF_CHGBODY |
+				       SMFIF_ADDRCPT | SMFIF_DELRCPT |
+				       SMFIF_CHGHDRS | SMFIF_QUARANTINE |
+				       SMFIF_ADDRCPT_PAR | SMFIF_SETSYMLIST;
 
 static const uint32_t wanted_steps = SMFIP_NR_HDR | SMFIP_NOUNKNOWN |
 				     SMFIP_NODATA | SMFIP_SKIP | SMFIP_NR_CONN |

@@ -3,8 +3,9 @@
  *
  * Asked for is what saves answers (one at the end of a message is enough) and
  * what keeps the octets of header fields; without either an older MTA is
- * served as well.  Needed are only the right to insert fields and the right to
- * remove them: without the second, forged results would stay.
+ * served as well.  So are the rights to change recipients and body, which few
+ * messages need: see answer_lacks.  Needed are only the right to insert fields
+ * and the right to remove them: without the second, forged results would stay.
  */
 #ifndef MILTER_OPTIONS_H
 #define MILTER_OPTIONS_H

@@ -29,8 +29,15 @@ enum milter_command {
 	SMFIC_UNKNOWN = 'U',
 };
 
+/* A piece of a body, either way (Sendmail's MILTER_CHUNK_SIZE). */
+enum { MILTER_BODY_PIECE_MAX = 65535 };
+
 /* What it may be answered. */
 enum milter_reply {
+	SMFIR_ADDRCPT = '+',
+	SMFIR_DELRCPT = '-',
+	SMFIR_ADDRCPT_PAR = '2',
+	SMFIR_REPLBODY = 'b',
 	SMFIR_CONTINUE = 'c',
 	SMFIR_DISCARD = 'd',
 	SMFIR_INSHEADER = 'i',
@@ -45,9 +52,13 @@ enum milter_reply {
 /* Actions: what a filter may ask for at the end of a message. */
 enum milter_action {
 	SMFIF_ADDHDRS = 1 << 0,
+	SMFIF_CHGBODY = 1 << 1,
+	SMFIF_ADDRCPT = 1 << 2,
+	SMFIF_DELRCPT = 1 << 3,
 	SMFIF_CHGHDRS = 1 << 4,
 	SMFIF_QUARANTINE = 1 << 5,
-	SMFIF_SETSYMLIST = 1 << 8, /* it may name the macros it wants */
+	SMFIF_ADDRCPT_PAR = 1 << 7, /* with parameters of RCPT */
+	SMFIF_SETSYMLIST = 1 << 8,  /* it may name the macros it wants */
 };
 
 /* Steps: what the MTA need not send, what will not be answered. */

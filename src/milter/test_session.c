@@ -48,6 +48,65 @@ static const struct {
 	">LX-Edit|yes|\n<c\n>N\n<c\n>E\n<m\\00\\00\\00\\01X-Edit||\n"
 	"<i\\00\\00\\00\\01X-Low|1|\n<i\\00\\00\\00\\01X-High|a^\\09b|\n"
 	"<c\n%"},
+    {"recipients: removed as the MTA called them, then added",
+	START ">R<@relay.example:b@x.example>|\n"
+	      ">LX-Add| new@x.example|\n>LX-Remove| b@x.example|\n"
+	      ">LX-Add| other@x.example|\n>N\n>E\n"
+	      "<-<@relay.example:b@x.example>|\n<+<new@x.example>|\n"
+	      "<+<other@x.example>|\n<c\n%"},
+    {"another recipient instead",
+	START ">LX-Remove| user@agency.example|\n"
+	      ">LX-Add| new@x.example|\n>N\n>E\n"
+	      "<-<user@agency.example>|\n<+<new@x.example>|\n<c\n%"},
+    {"nobody is left", START ">LX-Remove| user@agency.example|\n>N\n>E\n"
+			     "<y451 4.4.3 no answer from DNS|\n%"},
+    {"a recipient who is there", START ">LX-Add| user@agency.example|\n>N\n"
+				       ">E\n<c\n%"},
+    {"a new body", START ">LX-Body| 2 line|\n>N\n>Bbody~\n>E\n"
+			 "<bline~line~\n<c\n%"},
+    {"an empty one", START ">LX-Body| 0 line|\n>N\n>Bbody~\n>E\n<b\n<c\n%"},
+    {"the same again", START ">LX-Body| 2 line|\n>N\n>Bline~\n>Eline~\n"
+			     "<c\n%"},
+    {"all kinds of changes",
+	START ">LX-Edit| yes|\n>LX-Body| 1 line|\n>LX-Add| new@x.example|\n"
+	      ">LX-Remove| user@agency.example|\n>N\n>Bbody~\n>E\n"
+	      "<m\\00\\00\\00\\01X-Edit||\n<i\\00\\00\\00\\01X-Low| 1|\n"
+	      "<i\\00\\00\\00\\01X-High| a^\\09b|\n"
+	      "<-<user@agency.example>|\n<+<new@x.example>|\n<bline~\n<c\n%"},
+    {"no changes of what is refused",
+	START ">LX-Verdict| reject|\n>LX-Body| 1 line|\n"
+	      ">LX-Add| new@x.example|\n>N\n>E\n"
+	      "<y550 5.7.1 refused by policy|\n%"},
+    {"what the MTA does not allow: nothing is changed",
+	">O\\00\\00\\00\\06\\00\\00\\00\\3b\\00\\1f\\ff\\ff\n"
+	"<O\\00\\00\\00\\06\\00\\00\\00\\3b\\00\\1f\\f7\\80\n" CLIENT ENVELOPE
+	">LX-Edit| yes|\n>LX-Add| new@x.example|\n>N\n>E\n"
+	"<y451 4.3.5 policy must add recipients, which the mail server does "
+	"not allow|\n%\n" ENVELOPE
+	">LX-Remove| user@agency.example|\n>R<b@x.example>|\n$"},
+    {"nor to remove",
+	">O\\00\\00\\00\\06\\00\\00\\00\\37\\00\\1f\\ff\\ff\n"
+	"<O\\00\\00\\00\\06\\00\\00\\00\\37\\00\\1f\\f7\\80\n" CLIENT ENVELOPE
+	">R<b@x.example>|\n"
+	">LX-Remove| user@agency.example|\n>N\n>E\n"
+	"<y451 4.3.5 policy must remove recipients, which the mail server "
+	"does not allow|\n%"},
+    {"nor to replace",
+	">O\\00\\00\\00\\06\\00\\00\\00\\3d\\00\\1f\\ff\\ff\n"
+	"<O\\00\\00\\00\\06\\00\\00\\00\\3d\\00\\1f\\f7\\80\n" CLIENT ENVELOPE
+	">LX-Body| 1 line|\n>N\n>E\n"
+	"<y451 4.3.5 policy must replace the body, which the mail server does "
+	"not allow|\n%"},
+    {"parameters need a right of their own",
+	START ">LX-Add| new@x.example NOTIFY=NEVER|\n>N\n>E\n"
+	      "<y451 4.3.5 policy must add recipients with parameters, which "
+	      "the mail server does not allow|\n%"},
+    {"which newer MTAs give",
+	">O\\00\\00\\00\\06\\00\\00\\00\\ff\\00\\1f\\ff\\ff\n"
+	"<O\\00\\00\\00\\06\\00\\00\\00\\bf\\00\\1f\\f7\\80\n" CLIENT ENVELOPE
+	">LX-Add| new@x.example NOTIFY=NEVER|\n"
+	">LX-Add| other@x.example|\n>N\n>E\n"
+	"<2<new@x.example>|NOTIFY=NEVER|\n<+<other@x.example>|\n<c\n%"},
     {"a new MAIL forgets the message before it, wherever that is",
 	START ">LX-Verdict| reject|\n>N\n>Bx~\n" ENVELOPE
 	      ">LFrom| x|\n>N\n>E\n<c\n%\n" ENVELOPE ">M<c@d.example>|\n"
@@ -229,10 +288,47 @@ static void test_skip(void **state)
 	stage_open(&stage);
 	stage_play(&stage,
 	    ">O\\00\\00\\00\\06\\00\\00\\00\\3f\\00\\17\\ff\\ff\n"
-	    "<O\\00\\00\\00\\06\\00\\00\\00\\31\\00\\17\\f7\\80\n" CLIENT
+	    "<O\\00\\00\\00\\06\\00\\00\\00\\3f\\00\\17\\f7\\80\n" CLIENT
 		ENVELOPE ">LX-Header| too-many|\n>N\n>Bx~\n<s\n>Bx~\n<s\n"
 	    ">E\n<y552 5.3.4 limits.header_count|\n" ENVELOPE
 	    ">LFrom| x|\n>N\n>Bx~\n<c\n>E\n<c\n%");
+	stage_close(&stage);
+}
+
+/* Larger than any buffer: in pieces, each as large as can be, in order. */
+static void test_large_body(void **state)
+{
+	enum { LINES = 20000, SIZE = LINES * 9 };
+	const size_t pieces = (SIZE + 65534) / 65535;
+	struct stage stage;
+	struct packet packet = {0};
+	struct err err;
+	size_t size = 0, count = 0;
+
+	(void)state;
+	stage_open(&stage);
+	buf_release(&stage.heard);
+	buf_init(&stage.heard, 1 << 20);
+	stage_play(&stage, START ">LX-Body| 20000 1234567|\n>N\n>Bx~\n>E\n");
+	for (;; count++) {
+		struct slice rest = slice_from_pos(
+		    buf_slice(&stage.heard), stage.read);
+
+		assert_int_equal(
+		    packet_read(rest, &packet, &err), PACKET_WHOLE);
+		if (packet.command != 'b')
+			break;
+		assert_int_equal(
+		    packet.data.len, count + 1 < pieces ? 65535 : SIZE % 65535);
+		for (size_t i = 0; i < packet.data.len; i++)
+			assert_int_equal(
+			    packet.data.ptr[i], "1234567\r\n"[(size + i) % 9]);
+		size += packet.data.len;
+		stage.read += packet.size;
+	}
+	assert_int_equal(count, pieces);
+	assert_int_equal(size, SIZE);
+	stage_play(&stage, "<c\n%\n" ENVELOPE ">N\n>E\n<c\n%\n>Q\n$");
 	stage_close(&stage);
 }
 
@@ -248,12 +344,20 @@ static void test_hold_queue(void **state)
 		  "<m\\00\\00\\00\\01X-Edit||\n<i\\00\\00\\00\\01X-Low| 1|\n"
 		  "<i\\00\\00\\00\\01X-High| a^\\09b|\n<q|\n<c\n%");
 	stage_close(&stage);
+	/* What is held is changed, too. */
+	stage_open(&stage);
+	stage.config->milter_quarantine = MILTER_QUARANTINE_MTA;
+	stage_play(&stage,
+	    START ">LX-Verdict| quarantine|\n>LX-Body| 1 line|\n"
+		  ">LX-Add| new@x.example|\n>N\n>E\n<+<new@x.example>|\n"
+		  "<q|\n<bline~\n<c\n%");
+	stage_close(&stage);
 	/* Not offered: our store takes it. */
 	stage_open(&stage);
 	stage.config->milter_quarantine = MILTER_QUARANTINE_MTA;
 	stage_play(&stage,
 	    ">O\\00\\00\\00\\06\\00\\00\\00\\1f\\00\\1f\\ff\\ff\n"
-	    "<O\\00\\00\\00\\06\\00\\00\\00\\11\\00\\1f\\f7\\80\n" CLIENT
+	    "<O\\00\\00\\00\\06\\00\\00\\00\\1f\\00\\1f\\f7\\80\n" CLIENT
 		ENVELOPE ">LX-Verdict| quarantine|\n>N\n>E\n<d\n%");
 	stage_close(&stage);
 }
@@ -299,6 +403,7 @@ int main(void)
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_skip),
+	    cmocka_unit_test(test_large_body),
 	    cmocka_unit_test(test_hold_queue),
 	    cmocka_unit_test(test_draining),
 	    cmocka_unit_test(test_late),

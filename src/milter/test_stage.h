@@ -45,10 +45,10 @@ void stage_play(struct stage *stage, const char *script);
 /* Version 2: every command is answered.  6: nothing but the end. */
 #define AGREE_2                                                                \
 	">O\\00\\00\\00\\02\\00\\00\\00\\1f\\00\\00\\00\\7f\n"                 \
-	"<O\\00\\00\\00\\02\\00\\00\\00\\11\\00\\00\\00\\00\n"
+	"<O\\00\\00\\00\\02\\00\\00\\00\\1f\\00\\00\\00\\00\n"
 #define AGREE_6                                                                \
 	">O\\00\\00\\00\\06\\00\\00\\00\\3f\\00\\1f\\ff\\ff\n"                 \
-	"<O\\00\\00\\00\\06\\00\\00\\00\\31\\00\\1f\\f7\\80\n"
+	"<O\\00\\00\\00\\06\\00\\00\\00\\3f\\00\\1f\\f7\\80\n"
 #define CLIENT                                                                 \
 	">Cmail.example|4|\\19"                                                \
 	"192.0.2.1|\n>Hmail.example|\n"

@@ -141,13 +141,13 @@ static const struct {
 	struct milter_options chosen;
 } option_cases[] = {
     /* Postfix 3.7; Sendmail 8.17, with its bits for sizes of body pieces. */
-    {{6, 0x1ff, STEPS_V6}, true, {6, 0x131, STEPS_WANTED}},
-    {{6, 0x1ff, 0x301fffff}, true, {6, 0x131, STEPS_WANTED}},
+    {{6, 0x1ff, STEPS_V6}, true, {6, 0x1bf, STEPS_WANTED}},
+    {{6, 0x1ff, 0x301fffff}, true, {6, 0x1bf, STEPS_WANTED}},
     /* Without SETSYMLIST, without quarantine, of older versions. */
-    {{6, 0x3f, STEPS_V6}, true, {6, 0x31, STEPS_WANTED}},
-    {{2, 0x1f, 0x7f}, true, {2, 0x11, 0}},
-    {{4, 0x3f, 0x37f}, true, {4, 0x31, 0x300}},
-    {{9, 0xffffffff, 0xffffffff}, true, {6, 0x131, STEPS_WANTED}},
+    {{6, 0x3f, STEPS_V6}, true, {6, 0x3f, STEPS_WANTED}},
+    {{2, 0x1f, 0x7f}, true, {2, 0x1f, 0}},
+    {{4, 0x3f, 0x37f}, true, {4, 0x3f, 0x300}},
+    {{9, 0xffffffff, 0xffffffff}, true, {6, 0x1bf, STEPS_WANTED}},
     {{1, 0x1ff, 0x7f}, false, {0, 0, 0}},
     {{0, 0, 0}, false, {0, 0, 0}},
     {{6, 0x1fe, STEPS_V6}, false, {0, 0, 0}},

@@ -10,6 +10,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct buf last = {.max = 1 << 24};
+static struct buf last_recipients = {.max = 1 << 16};
 static unsigned int count;
 
 struct next_hop_pool {
@@ -64,6 +65,7 @@ struct delivery {
 	bool full[100], any_full;
 	bool over;
 	struct smtp_reply_text replies[100];
+	struct slice recipients[100];
 };
 
 struct delivery *delivery_new(struct arena *arena,
@@ -91,6 +93,7 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 		    421, SLICE("4.3.2"), SLICE("log in again")};
 	if (slice_starts(address, SLICE("full@")))
 		delivery->any_full = delivery->full[delivery->count] = true;
+	delivery->recipients[delivery->count] = address;
 	delivery->count++;
 	return (struct smtp_reply_text){
 	    250, SLICE("2.1.5"), SLICE("recipient ok")};
@@ -112,6 +115,10 @@ struct delivery_result delivery_data(
 		buf_add(&last, pieces->pieces[i]);
 		size += pieces->pieces[i].len;
 	}
+	buf_clear(&last_recipients);
+	for (size_t i = 0; i < delivery->count; i++)
+		buf_add_format(&last_recipients, "%s%.*s", i ? " " : "",
+		    SLICE_ARGS(delivery->recipients[i]));
 	count++;
 	pthread_mutex_unlock(&lock);
 	require(size == pieces->size);
@@ -135,6 +142,16 @@ struct slice fake_delivered(struct arena *arena)
 
 	pthread_mutex_lock(&lock);
 	copy = arena_slice(arena, buf_slice(&last));
+	pthread_mutex_unlock(&lock);
+	return copy;
+}
+
+struct slice fake_recipients(struct arena *arena)
+{
+	struct slice copy;
+
+	pthread_mutex_lock(&lock);
+	copy = arena_slice(arena, buf_slice(&last_recipients));
 	pthread_mutex_unlock(&lock);
 	return copy;
 }

@@ -16,6 +16,9 @@
 /* A copy of the message that was delivered last; any thread. */
 struct slice fake_delivered(struct arena *arena);
 
+/* Who got it: addresses with blanks between. */
+struct slice fake_recipients(struct arena *arena);
+
 /* So many messages in all. */
 unsigned int fake_delivery_count(void);
 

@@ -10,6 +10,7 @@
  *	! waits			nothing more comes, and the session is alive
  *	~ body line		a line of what was delivered; a final * is
  *				anything; at the end of the dialogue
+ *	@ a@x b@x		who got the message that was delivered last
  */
 #include "smtp/session.h"
 
@@ -246,6 +247,15 @@ static void expect_state(struct play *play, struct slice state)
 		    play->closed ? "closed" : "not closed");
 }
 
+static void expect_recipients(struct play *play, struct slice expected)
+{
+	struct slice got = fake_recipients(play->arena);
+
+	if (!slice_eq(got, expected))
+		fail_msg("%s:%d: delivered to \"%.*s\"", play->file, play->line,
+		    SLICE_ARGS(got));
+}
+
 static void play_line(struct play *play, struct slice line)
 {
 	struct slice word, rest;
@@ -273,6 +283,8 @@ static void play_line(struct play *play, struct slice line)
 			play->delivered = fake_delivered(play->arena);
 		expect_line(play, play->delivered, rest, &used);
 		play->delivered = slice_from_pos(play->delivered, used);
+	} else if (slice_eq(word, SLICE("@"))) {
+		expect_recipients(play, rest);
 	} else if (slice_eq(word, SLICE("!"))) {
 		expect_state(play, rest);
 	} else {

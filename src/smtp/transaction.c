@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "message/received.h"
+#include "smtp/changed_recipients.h"
 
 static int64_t now_us(void)
 {
@@ -212,24 +213,55 @@ static const char *outcome_word(int code)
 	return code < 400 ? "accept" : code < 500 ? "defer" : "reject";
 }
 
-static struct delivery_result deliver(struct session *session)
-{
-	struct transaction *transaction = session->transaction;
-	struct message_pieces pieces = gate_pieces(transaction->gate);
-	struct delivery_result result = delivery_data(
-	    transaction->delivery, &pieces);
-
-	gate_note_delivery(transaction->gate,
-	    slice_from(outcome_word(result.reply.code)),
-	    decision_reply_line(transaction->arena, &result.reply));
-	return result;
-}
-
 static struct delivery_result without_delivery(
     struct transaction *transaction, struct smtp_reply_text reply)
 {
 	delivery_abort(transaction->delivery);
 	return (struct delivery_result){.reply = reply};
+}
+
+static struct delivery_result hand_on(struct transaction *transaction)
+{
+	struct message_pieces pieces = gate_pieces(transaction->gate);
+
+	return delivery_data(transaction->delivery, &pieces);
+}
+
+static struct delivery_result hand_on_changed(
+    struct session *session, const struct recipient_edits *edits)
+{
+	struct transaction *transaction = session->transaction;
+	const struct changed_recipients change = {
+	    .arena = transaction->arena,
+	    .gate = transaction->gate,
+	    .envelope = &transaction->envelope,
+	    .edits = edits,
+	    .session = session_delivery(session),
+	};
+	struct smtp_reply_text refusal;
+	struct delivery_result result;
+
+	if (!changed_recipients_apply(
+		&change, &transaction->delivery, &refusal))
+		return without_delivery(transaction, refusal);
+	result = hand_on(transaction);
+	changed_recipients_map(&change, &result);
+	return result;
+}
+
+static struct delivery_result deliver(
+    struct session *session, const struct decision *decision)
+{
+	struct transaction *transaction = session->transaction;
+	struct delivery_result result =
+	    recipient_edit_any(&decision->recipients)
+		? hand_on_changed(session, &decision->recipients)
+		: hand_on(transaction);
+
+	gate_note_delivery(transaction->gate,
+	    slice_from(outcome_word(result.reply.code)),
+	    decision_reply_line(transaction->arena, &result.reply));
+	return result;
 }
 
 static struct smtp_reply_text kept_reply(
@@ -251,7 +283,7 @@ static struct delivery_result carry_out(
 	if (!gate_commit(transaction->gate, &refusal))
 		return without_delivery(transaction, refusal);
 	switch (decision->verdict) {
-	case VERDICT_ACCEPT: return deliver(session);
+	case VERDICT_ACCEPT: return deliver(session, decision);
 	case VERDICT_HOLD:
 	case VERDICT_QUARANTINE:
 		return without_delivery(transaction,

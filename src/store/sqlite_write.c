@@ -111,19 +111,19 @@ static bool execute(struct store_connection *connection,
 }
 
 static bool put_recipients(struct store_connection *connection,
-    enum sqlite_statement number, int64_t parent, const struct store_row *row,
-    struct err *err)
+    enum sqlite_statement number, int64_t parent,
+    const struct store_recipients *recipients, struct err *err)
 {
 	sqlite3_stmt *statement = sqlite_prepared(connection, number, err);
 
 	if (!statement)
 		return false;
-	for (size_t i = 0; i < row->trace.recipient_count; i++) {
+	for (size_t i = 0; i < recipients->count; i++) {
 		sqlite3_bind_int64(statement, 1, parent);
 		sqlite3_bind_int64(statement, 2, (int64_t)i);
-		sqlite_bind_slice(statement, 3, row->trace.recipients[i]);
-		sqlite_bind_slice(statement, 4, row->recipient_keys[i]);
-		sqlite_bind_slice(statement, 5, row->recipient_domains[i]);
+		sqlite_bind_slice(statement, 3, recipients->addresses[i]);
+		sqlite_bind_slice(statement, 4, recipients->keys[i]);
+		sqlite_bind_slice(statement, 5, recipients->domains[i]);
 		if (!sqlite_execute(connection, statement, NULL, err))
 			return false;
 	}
@@ -174,8 +174,8 @@ static bool put_trace(struct store_connection *connection,
 		    SLICE_ARGS(slice_sub(trace->id, 0, 64)));
 	parent = sqlite3_last_insert_rowid(connection->db);
 	if (put_facts(connection, parent, trace->facts, err) &&
-	    put_recipients(
-		connection, SQL_PUT_TRACE_RECIPIENT, parent, row, err))
+	    put_recipients(connection, SQL_PUT_TRACE_RECIPIENT, parent,
+		&row->recipients, err))
 		return true;
 	/* Without a savepoint half a trace would stay: see is_single. */
 	if (store_is_member_failure(err->kind))
@@ -237,7 +237,7 @@ static bool put_quarantine(struct store_connection *connection,
 		return false;
 	parent = sqlite3_last_insert_rowid(connection->db);
 	return put_recipients(connection, SQL_PUT_QUARANTINE_RECIPIENT, parent,
-		   row, err) &&
+		   &row->held, err) &&
 	       put_pieces(connection, parent, quarantine, err);
 }
 

@@ -95,7 +95,7 @@ bool store_put(struct store *store, const struct store_trace *trace,
 	struct store_quarantine held;
 	struct store_work work = {
 	    .kind = WORK_PUT,
-	    .row = store_row_new(arena, trace),
+	    .row = store_row_new(arena, trace, quarantine),
 	};
 	bool ok;
 

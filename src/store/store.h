@@ -64,6 +64,8 @@ struct store_quarantine {
 	struct slice route; /* next hop as text, for the release */
 	size_t piece_count; /* the edited message */
 	const struct slice *pieces;
+	size_t recipient_count; /* for the release, if they are not the */
+	const struct slice *recipients; /* trace's; else NULL */
 };
 bool store_put(struct store *store, const struct store_trace *trace,
     const struct store_quarantine *quarantine, struct deadline deadline,

@@ -20,10 +20,17 @@ enum store_access {
 };
 
 /* A trace with what its searches are keyed by. */
+struct store_recipients {
+	size_t count;
+	const struct slice *addresses, *keys, *domains; /* the latter lower
+							 * case */
+};
+
 struct store_row {
 	struct store_trace trace;
 	struct slice sender_key, sender_domain; /* lower case */
-	struct slice *recipient_keys, *recipient_domains;
+	struct store_recipients recipients;
+	struct store_recipients held; /* of the quarantined message */
 };
 
 enum store_work_kind {
@@ -113,8 +120,8 @@ extern const struct store_backend sqlite_backend;
 bool store_is_member_failure(enum err_kind kind);
 
 /* A row of clean text in arena; text that is clean already is borrowed. */
-struct store_row *store_row_new(
-    struct arena *arena, const struct store_trace *trace);
+struct store_row *store_row_new(struct arena *arena,
+    const struct store_trace *trace, const struct store_quarantine *quarantine);
 
 /* The part after the last '@', lower case; empty without one. */
 struct slice store_row_domain(struct arena *arena, struct slice address);

@@ -42,24 +42,23 @@ struct slice store_row_domain(struct arena *arena, struct slice address)
 	    arena, slice_from_pos(address, (size_t)(at - address.ptr) + 1));
 }
 
-static void add_recipients(
-    struct arena *arena, struct store_row *row, const struct store_trace *from)
+static struct store_recipients clean_recipients(
+    struct arena *arena, size_t count, const struct slice *from)
 {
-	size_t count = from->recipient_count;
 	struct slice *clean = ARENA_ARRAY(arena, count, struct slice);
+	struct slice *keys = ARENA_ARRAY(arena, count, struct slice);
+	struct slice *domains = ARENA_ARRAY(arena, count, struct slice);
 
-	row->recipient_keys = ARENA_ARRAY(arena, count, struct slice);
-	row->recipient_domains = ARENA_ARRAY(arena, count, struct slice);
 	for (size_t i = 0; i < count; i++) {
-		clean[i] = text_clean_utf8(arena, from->recipients[i]);
-		row->recipient_keys[i] = arena_lower(arena, clean[i]);
-		row->recipient_domains[i] = store_row_domain(arena, clean[i]);
+		clean[i] = text_clean_utf8(arena, from[i]);
+		keys[i] = arena_lower(arena, clean[i]);
+		domains[i] = store_row_domain(arena, clean[i]);
 	}
-	row->trace.recipients = clean;
+	return (struct store_recipients){count, clean, keys, domains};
 }
 
-struct store_row *store_row_new(
-    struct arena *arena, const struct store_trace *trace)
+struct store_row *store_row_new(struct arena *arena,
+    const struct store_trace *trace, const struct store_quarantine *quarantine)
 {
 	struct store_row *row = ARENA_NEW(arena, struct store_row);
 
@@ -72,6 +71,11 @@ struct store_row *store_row_new(
 	}
 	row->sender_key = arena_lower(arena, row->trace.sender);
 	row->sender_domain = store_row_domain(arena, row->trace.sender);
-	add_recipients(arena, row, trace);
+	row->recipients = clean_recipients(
+	    arena, trace->recipient_count, trace->recipients);
+	row->held = row->recipients;
+	if (quarantine && quarantine->recipients)
+		row->held = clean_recipients(
+		    arena, quarantine->recipient_count, quarantine->recipients);
 	return row;
 }

@@ -347,6 +347,31 @@ static void test_quarantine(void **state)
 	assert_int_equal(err.kind, E_NOT_FOUND);
 }
 
+/* What policy made of them is for the release; the trace keeps the others. */
+static void test_held_for_others(void **state)
+{
+	static const struct slice piece = SLICE_INIT("x");
+	static const struct slice other = SLICE_INIT("Eve@Other.example");
+	const struct store_quarantine quarantine = {.id = SLICE_INIT("Q1"),
+	    .piece_count = 1,
+	    .pieces = &piece,
+	    .recipient_count = 1,
+	    .recipients = &other};
+	struct store_query query = {.recipient = SLICE("eve@other.example")};
+	struct fixture *fixture = *state;
+	struct store_trace trace = trace_new("Q1", 1000), *found;
+	struct store_quarantined *held;
+
+	put(fixture->store, &trace, &quarantine);
+	assert_int_equal(list(fixture, &query, false, &held), 1);
+	assert_int_equal(held->recipient_count, 1);
+	assert_text(held->recipients[0], "Eve@Other.example");
+	assert_int_equal(find(fixture, &query, &found), 0);
+	query.recipient = SLICE("ann@agency.example");
+	assert_int_equal(list(fixture, &query, false, &held), 0);
+	assert_int_equal(find(fixture, &query, &found), 1);
+}
+
 /* The second row of one change is bad: its first must not stay. */
 static void test_whole_or_nothing(void **state)
 {
@@ -536,6 +561,7 @@ int main(void)
 	    UNIT(test_note_delivery),
 	    UNIT(test_notes_share_commits),
 	    UNIT(test_quarantine),
+	    UNIT(test_held_for_others),
 	    UNIT(test_whole_or_nothing),
 	    UNIT(test_large_message),
 	    UNIT(test_expire),

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/recipient_edit.h"
+
+#include "base/require.h"
+#include "message/address.h"
+
+/* RFC 5321 section 2.4: only the domain is without case. */
+static bool is_same(struct slice a, struct slice b)
+{
+	struct slice domain = address_domain(a);
+
+	return a.len == b.len && slice_eq_nocase(domain, address_domain(b)) &&
+	       slice_eq(slice_sub(a, 0, a.len - domain.len),
+		   slice_sub(b, 0, b.len - domain.len));
+}
+
+static bool is_there(const struct recipient_edits *edits,
+    const struct envelope *envelope, struct slice address)
+{
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		if (is_same(envelope->recipients[i].address, address) &&
+		    !recipient_edit_removes(edits, i))
+			return true;
+	for (size_t i = 0; i < edits->added_count; i++)
+		if (is_same(edits->added[i].address, address))
+			return true;
+	return false;
+}
+
+/* The values of RFC 3461 have no blanks. */
+static bool is_parameter_octet(char c)
+{
+	return c > ' ' && c <= '~';
+}
+
+static bool check(const struct envelope *envelope,
+    const struct envelope_recipient *recipient, struct arena *arena,
+    struct err *err)
+{
+	struct mailbox mailbox;
+
+	if (!address_parse_path(
+		arena, recipient->address, envelope->smtputf8, &mailbox, err))
+		return err_prefix(err, "recipient to add");
+	if (!mailbox.domain.len || recipient->address.ptr[0] == '@')
+		return err_set(
+		    err, E_SYNTAX, "recipient to add: not local@domain");
+	if (!slice_all(recipient->dsn_notify, is_parameter_octet) ||
+	    !slice_all(recipient->dsn_orcpt, is_parameter_octet))
+		return err_set(
+		    err, E_SYNTAX, "recipient to add: a DSN parameter");
+	return true;
+}
+
+bool recipient_edit_add(struct arena *arena, struct recipient_edits *edits,
+    const struct envelope *envelope, const struct envelope_recipient *recipient,
+    struct err *err)
+{
+	if (!check(envelope, recipient, arena, err))
+		return false;
+	if (is_there(edits, envelope, recipient->address))
+		return true;
+	if (edits->added_count == RECIPIENT_EDIT_ADDED_MAX)
+		return err_set(err, E_LIMIT, "over %d recipients to add",
+		    RECIPIENT_EDIT_ADDED_MAX);
+	edits->added = arena_grow(arena, edits->added, edits->added_count,
+	    &edits->added_room, sizeof(*edits->added));
+	edits->added[edits->added_count++] = (struct envelope_recipient){
+	    .address = arena_slice(arena, recipient->address),
+	    .dsn_notify = arena_slice(arena, recipient->dsn_notify),
+	    .dsn_orcpt = arena_slice(arena, recipient->dsn_orcpt),
+	};
+	return true;
+}
+
+void recipient_edit_remove(struct arena *arena, struct recipient_edits *edits,
+    const struct envelope *envelope, size_t number)
+{
+	require(number < envelope->recipient_count);
+	if (recipient_edit_removes(edits, number))
+		return;
+	edits->removed = arena_grow(arena, edits->removed, edits->removed_count,
+	    &edits->removed_room, sizeof(*edits->removed));
+	edits->removed[edits->removed_count++] = number;
+}
+
+bool recipient_edit_removes(const struct recipient_edits *edits, size_t number)
+{
+	for (size_t i = 0; i < edits->removed_count; i++)
+		if (edits->removed[i] == number)
+			return true;
+	return false;
+}
+
+bool recipient_edit_any(const struct recipient_edits *edits)
+{
+	return edits->added_count || edits->removed_count;
+}
+
+size_t recipient_edit_count(
+    const struct recipient_edits *edits, const struct envelope *envelope)
+{
+	return envelope->recipient_count - edits->removed_count +
+	       edits->added_count;
+}
+
+const struct envelope_recipient *recipient_edit_apply(struct arena *arena,
+    const struct recipient_edits *edits, const struct envelope *envelope)
+{
+	struct envelope_recipient *list = ARENA_ARRAY(arena,
+	    recipient_edit_count(edits, envelope), struct envelope_recipient);
+	size_t count = 0;
+
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		if (!recipient_edit_removes(edits, i))
+			list[count++] = envelope->recipients[i];
+	for (size_t i = 0; i < edits->added_count; i++)
+		list[count++] = edits->added[i];
+	return list;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/decision.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_bodies(void **state)
+{
+	enum { MAX = 20 };
+	static const struct {
+		struct slice original, body;
+		bool taken, replaces;
+		enum err_kind error;
+	} rows[] = {
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("b\r\n"), true, true, E_NONE},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("a\r\n"), true, false, E_NONE},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT(""), true, true, E_NONE},
+	    {SLICE_INIT(""), SLICE_INIT(""), true, false, E_NONE},
+	    {SLICE_INIT(""), SLICE_INIT("a\r\n"), true, true, E_NONE},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("b"), false, false, E_SYNTAX},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("b\n"), false, false, E_SYNTAX},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("b\r"), false, false, E_SYNTAX},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("\n.\r\n"), false, false,
+		E_SYNTAX},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("b\rc\r\n"), false, false,
+		E_SYNTAX},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("123456789012345678\r\n"), true,
+		true, E_NONE},
+	    {SLICE_INIT("a\r\n"), SLICE_INIT("1234567890123456789\r\n"), false,
+		false, E_LIMIT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct decision decision = {0};
+		struct err err = {0};
+
+		assert_int_equal(decision_replace_body(&decision,
+				     rows[i].original, rows[i].body, MAX, &err),
+		    rows[i].taken);
+		assert_int_equal(decision.replaces_body, rows[i].replaces);
+		if (!rows[i].taken)
+			assert_int_equal(err.kind, rows[i].error);
+	}
+}
+
+/* A later one counts, be it the original again. */
+static void test_body_twice(void **state)
+{
+	struct decision decision = {0};
+
+	(void)state;
+	assert_true(decision_replace_body(
+	    &decision, SLICE("a\r\n"), SLICE("b\r\n"), 9, NULL));
+	assert_true(decision_replace_body(
+	    &decision, SLICE("a\r\n"), SLICE("c\r\n"), 9, NULL));
+	assert_true(slice_eq(decision.body, SLICE("c\r\n")));
+	assert_true(decision_replace_body(
+	    &decision, SLICE("a\r\n"), SLICE("a\r\n"), 9, NULL));
+	assert_false(decision.replaces_body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_bodies),
+	    cmocka_unit_test(test_body_twice),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
