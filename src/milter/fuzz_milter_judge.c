@@ -127,8 +127,21 @@ static void check_change(const struct judge *judge, char command)
 	require(command == SMFIR_CONTINUE);
 }
 
+/* What the answer to one message has asked for so far. */
+struct changes {
+	size_t removed, inserted; /* header fields */
+	size_t others;		  /* recipients and pieces of the body */
+	bool body, held;
+};
+
+static bool any(const struct changes *changes)
+{
+	return changes->removed || changes->inserted || changes->others ||
+	       changes->held;
+}
+
 static void check_passed(
-    const struct judge *judge, size_t removed, size_t inserted, bool held)
+    const struct judge *judge, const struct changes *changes)
 {
 	bool edits = has(judge, "X-Edit: yes");
 	bool may_hold = judge->holds &&
@@ -136,10 +149,10 @@ static void check_passed(
 
 	require(!has(judge, "X-Commit: fail"));
 	require(!has(judge, "X-Header: too-many"));
-	require(verdict_is(judge, held ? "quarantine" : "accept"));
-	require(!held || may_hold);
-	require(removed == (edits ? judge->edit_fields : 0));
-	require(inserted == (edits ? 2u : 0u));
+	require(verdict_is(judge, changes->held ? "quarantine" : "accept"));
+	require(!changes->held || may_hold);
+	require(changes->removed == (edits ? judge->edit_fields : 0));
+	require(changes->inserted == (edits ? 2u : 0u));
 }
 
 static void check_reply(const struct packet *answer)
@@ -155,46 +168,53 @@ static void check_reply(const struct packet *answer)
 		require(text.ptr[i] >= ' ' && text.ptr[i] <= '~');
 }
 
+/* Fields are removed before any is inserted, and that comes first. */
+static void note_change(const struct judge *judge, const struct packet *answer,
+    struct changes *changes)
+{
+	switch (answer->command) {
+	case SMFIR_CHGHEADER:
+		require(!changes->inserted && !changes->others);
+		require(!changes->held);
+		changes->removed++;
+		break;
+	case SMFIR_INSHEADER:
+		require(!changes->others && !changes->held);
+		changes->inserted++;
+		break;
+	case SMFIR_QUARANTINE: changes->held = true; break;
+	default:
+		check_change(judge, answer->command);
+		changes->others++;
+		changes->body |= answer->command == SMFIR_REPLBODY;
+	}
+}
+
 /* False: there is no answer. */
 static bool check_end(const struct judge *judge, struct slice *heard)
 {
 	struct judge copy = *judge;
-	size_t removed = 0, inserted = 0, changed = 0;
+	struct changes changes = {0};
 	struct packet answer;
-	bool held = false, body = false;
 
 	while (hear(&copy, &answer)) {
 		*heard = copy.heard;
 		switch (answer.command) {
-		case SMFIR_CHGHEADER:
-			removed++;
-			require(!inserted && !changed && !held);
-			break;
-		case SMFIR_INSHEADER:
-			inserted++;
-			require(!changed && !held);
-			break;
-		case SMFIR_QUARANTINE: held = true; break;
-		case SMFIR_CONTINUE:
-			check_passed(judge, removed, inserted, held);
-			return true;
+		case SMFIR_CONTINUE: check_passed(judge, &changes); return true;
 		case SMFIR_DISCARD:
-			require(!removed && !inserted && !changed && !held);
+			require(!any(&changes));
 			require(verdict_is(judge, "discard") ||
 				verdict_is(judge, "quarantine"));
 			return true;
 		case SMFIR_REPLYCODE:
-			require(!removed && !inserted && !changed && !held);
+			require(!any(&changes));
 			check_reply(&answer);
 			return true;
-		default:
-			check_change(judge, answer.command);
-			changed++;
-			body = body || answer.command == SMFIR_REPLBODY;
+		default: note_change(judge, &answer, &changes);
 		}
 	}
 	/* A body takes several writes: the MTA may be gone meanwhile. */
-	require(body || (!removed && !inserted && !changed && !held));
+	require(changes.body || !any(&changes));
 	return false;
 }
 
