@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from gatehouse import is_sanitized
 from mail import field, message, message_id
 from net import Smtp, wait_until
 from pair import Pair, make_postfix, milter_changes
@@ -187,7 +188,7 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.skipif('asan' in os.environ.get('GATEHOUSE_BINARY', ''),
+@pytest.mark.skipif(is_sanitized(),
                     reason='the memory of a sanitizer counts, too')
 def test_many_idle(pair, many_descriptors):
     """A connection costs little while it waits, mail goes on beside it, and

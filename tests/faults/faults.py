@@ -18,7 +18,11 @@ import contextlib
 import errno
 import mmap
 import os
+import re
 import struct
+import subprocess
+
+from gatehouse import binary
 
 FUNCTIONS = ['read', 'write', 'recv', 'send', 'sync', 'rename', 'unlink',
              'open', 'truncate', 'map', 'socket', 'accept']
@@ -29,6 +33,16 @@ ENDLESS = 2 ** 32 - 1
 SIZE = HEAD.size + 4 * len(FUNCTIONS)
 
 
+def preloaded():
+    """The shim, behind the runtime of the sanitizer that the program was built
+    with: it wants to be the first, and calls the shim as it would call libc."""
+    libraries = subprocess.run(['ldd', binary()], capture_output=True,
+                               text=True, check=True).stdout
+    runtime = re.findall(r'=> (\S+/lib[at]san\.so\S*)', libraries)
+    return ' '.join(runtime + [os.path.abspath(
+        os.environ['GATEHOUSE_FAULT_SHIM'])])
+
+
 class Faults:
     def __init__(self, path, process='--child smtp'):
         path.write_bytes(bytes(SIZE))
@@ -37,7 +51,7 @@ class Faults:
             self.area = mmap.mmap(file.fileno(), SIZE)
         self.offset = 0
         self.environment = {
-            'LD_PRELOAD': os.path.abspath(os.environ['GATEHOUSE_FAULT_SHIM']),
+            'LD_PRELOAD': preloaded(),
             'GATEHOUSE_FAULTS': str(path),
             'GATEHOUSE_FAULTS_IN': process,
         }

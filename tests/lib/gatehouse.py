@@ -32,6 +32,13 @@ def binary():
     return str(pathlib.Path(path).resolve())
 
 
+def is_sanitized():
+    """Built with a sanitizer, which keeps memory of its own and what was
+    freed."""
+    octets = pathlib.Path(binary()).read_bytes()
+    return b'__asan_init' in octets or b'__tsan_init' in octets
+
+
 class Plain(yaml.SafeDumper):
     """Writes what is there twice out twice: no anchors."""
 

@@ -71,6 +71,28 @@ def check_forgeries(arrived):
         assert len(found) == 1 and 'forged' not in found[0], octets
 
 
+# Forged results between those of others, which stay.
+MIXED_RESULTS = (
+    'Authentication-Results: mx1.agency.example; dkim=pass\n'
+    'Authentication-Results: other.example; dkim=pass header.d=x.example\n'
+    'X-MS-Exchange-Organization-AuthAs: Internal\n'
+    'Authentication-Results: MX1.agency.example; spf=pass\n'
+    'Received: from a.example by b.example; Mon, 04 Jan 2027 10:00:00 +0\n'
+    'Authentication-Results: third.example; none\n'
+    'authentication-results: mx1.agency.example; dmarc=pass\n')
+
+
+def check_mixed_results(octets):
+    """Ours, which found no signature, then those of others."""
+    results = fields(octets, 'Authentication-Results')
+    assert len(results) == 3, results
+    assert results[0].startswith('mx1.agency.example;')
+    assert 'dkim=none' in results[0]
+    assert results[1].startswith('other.example;')
+    assert results[2] == 'third.example; none'
+    assert fields(octets, 'X-MS-Exchange-Organization-AuthAs') == []
+
+
 def messages(signer):
     """(name, octets), signed with c=simple/simple."""
     for name, field in FIELDS.items():
