@@ -95,6 +95,8 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	refusals, "Client connections refused at once, by the limit."),
     [METRIC_CONNECTIONS] = GAUGE(
 	"connections", "Client connections that are open."),
+    [METRIC_CONNECTIONS_PARKED] = GAUGE("connections_parked",
+	"Of these, those that wait for their client and have no thread."),
     [METRIC_SMTP_REPLIES] = LABELLED("smtp_replies", "class", reply_classes,
 	"Replies to clients, by their first digit."),
     [METRIC_RECEIVED_BYTES] = COUNTER(

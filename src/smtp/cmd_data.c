@@ -4,60 +4,75 @@
 #include "smtp/session_private.h"
 #include "smtp/transaction.h"
 
-/* The minimum rate counts after this long: connections start slowly. */
-enum { RATE_GRACE_MS = 30 * 1000 };
-
-/* How fast content has to come. */
-struct pace {
-	int64_t started_ms;
-	uint64_t bytes;
+enum {
+	/* The minimum rate counts after this long: connections start slowly. */
+	RATE_GRACE_MS = 30 * 1000,
+	LINGER_MS = 20, /* content comes at once or not at all */
+	/* What a client has to send for another LINGER_MS of its thread. */
+	LINGER_BYTES = 4096,
 };
 
 /* The moment when too little will have come, if nothing comes until then. */
-static struct deadline rate_deadline(
-    const struct session *session, const struct pace *pace)
+static struct deadline rate_deadline(const struct session *session)
 {
+	const struct incoming *incoming = &session->incoming;
 	uint64_t rate = session->limits->data_rate;
 
 	if (!rate)
 		return DEADLINE_NEVER;
-	return (struct deadline){pace->started_ms + RATE_GRACE_MS +
-				 (int64_t)(pace->bytes / rate * 1000)};
+	return (struct deadline){incoming->started_ms + RATE_GRACE_MS +
+				 (int64_t)(incoming->bytes / rate * 1000)};
 }
 
-static void say_too_slow(struct session *session, const struct pace *pace)
+/* What our own work took is not counted. */
+static void begin_wait(struct session *session)
+{
+	struct incoming *incoming = &session->incoming;
+
+	if (!incoming->started_ms)
+		incoming->started_ms = clock_monotonic_ms();
+	incoming->waiting = true;
+	session->until = rate_deadline(session);
+	session->silent_until = deadline_in(
+	    (int64_t)session->limits->data_timeout);
+}
+
+static bool fill(
+    struct session *session, struct deadline linger, struct err *err)
+{
+	struct incoming *incoming = &session->incoming;
+	size_t before = stream_buffered(session->stream).len;
+
+	if (!incoming->waiting)
+		begin_wait(session);
+	if (!stream_fill(session->stream, linger, err))
+		return false;
+	incoming->waiting = false;
+	incoming->bytes += stream_buffered(session->stream).len - before;
+	session->until = rate_deadline(session);
+	if (incoming->bytes - incoming->counted >= LINGER_BYTES) {
+		incoming->counted = incoming->bytes;
+		session->got_on = true;
+	}
+	return true;
+}
+
+static void give_up(struct session *session, const struct err *err)
 {
 	const char *setting = "limits.data_timeout";
 
+	if (err->kind != E_TIMEOUT) {
+		session_hang_up(session, "connection lost in content");
+		return;
+	}
 	if (deadline_passed(session->ends_at))
 		setting = "limits.session_timeout";
-	else if (deadline_passed(rate_deadline(session, pace)))
+	else if (deadline_passed(rate_deadline(session)))
 		setting = "limits.data_rate";
 	transaction_drop(session);
 	session_reply(
 	    session, 421, "4.4.2", "content comes too slowly (%s)", setting);
 	session->reason = setting;
-}
-
-/* More content into the buffer.  False: the session is over. */
-static bool fill(struct session *session, struct pace *pace)
-{
-	struct deadline deadline = deadline_in(
-	    (int64_t)session->limits->data_timeout);
-	size_t before = stream_buffered(session->stream).len;
-	struct err err;
-
-	deadline = deadline_min(deadline, rate_deadline(session, pace));
-	deadline = deadline_min(deadline, session->ends_at);
-	if (stream_fill(session->stream, deadline, &err)) {
-		pace->bytes += stream_buffered(session->stream).len - before;
-		return true;
-	}
-	if (err.kind == E_TIMEOUT)
-		say_too_slow(session, pace);
-	else
-		session_hang_up(session, "connection lost in content");
-	return false;
 }
 
 static void count_bytes(struct session *session, size_t count)
@@ -103,22 +118,19 @@ static enum data_event take_buffered(struct session *session, size_t max)
 	return event;
 }
 
-static void read_to_final_dot(struct session *session)
+static bool read_to_final_dot(struct session *session)
 {
-	struct pace pace = {.started_ms = clock_monotonic_ms()};
+	enum data_event event = take_buffered(session, SIZE_MAX);
 
-	for (;;) {
-		enum data_event event = take_buffered(session, SIZE_MAX);
-
-		if (event == DATA_END) {
-			transaction_finish(session);
-			return;
-		}
-		if (session->over || is_endless(session) ||
-		    !fill(session, &pace))
-			return;
-	}
+	if (event != DATA_END)
+		return session->over || is_endless(session);
+	transaction_finish(session);
+	session_await_command(session);
+	return true;
 }
+
+static const struct session_phase content = {
+    read_to_final_dot, fill, give_up, LINGER_MS};
 
 void cmd_data(struct session *session, struct slice argument)
 {
@@ -129,82 +141,40 @@ void cmd_data(struct session *session, struct slice argument)
 	}
 	transaction_open_content(session);
 	session_reply(session, 354, NULL, "end with CR LF . CR LF");
-	session_flush(session);
-	if (!session->over)
-		read_to_final_dot(session);
+	session->incoming = (struct incoming){0};
+	session_enter(session, &content, DEADLINE_NEVER);
 }
 
-/* Reads the octets of a chunk that is not wanted.  False: over. */
-static bool skip_chunk(struct session *session, uint64_t size)
+/* The rest of a chunk that is not wanted. */
+static bool skip_chunk(struct session *session)
 {
-	struct pace pace = {.started_ms = clock_monotonic_ms()};
+	struct incoming *incoming = &session->incoming;
+	size_t have = stream_buffered(session->stream).len;
 
-	if (size > 2 * session->limits->message_size) {
-		session_reply(session, 552, "5.3.4",
-		    "chunk too large (limits.message_size)");
-		session_hang_up(session, "endless chunk");
+	if (have > incoming->left)
+		have = incoming->left;
+	stream_consume(session->stream, have);
+	session->bytes += have;
+	incoming->left -= have;
+	if (incoming->left)
 		return false;
-	}
-	while (size) {
-		size_t have = stream_buffered(session->stream).len;
-
-		if (have > size)
-			have = size;
-		stream_consume(session->stream, have);
-		session->bytes += have;
-		size -= have;
-		if (size && !fill(session, &pace))
-			return false;
-	}
+	session_reply(session, 503, "5.5.1", "%s", incoming->refusal);
+	/* A client may have sent them before it heard of the first. */
+	if (!session->bdat_failed)
+		session_count_bad(session);
+	else if (!incoming->chunk)
+		session_count_idle(session);
+	session_await_command(session);
 	return true;
 }
 
-/* False: the session is over. */
-static bool read_chunk(struct session *session, uint64_t size)
-{
-	struct pace pace = {.started_ms = clock_monotonic_ms()};
-
-	while (size) {
-		size_t have = stream_buffered(session->stream).len;
-		size_t count = have < size ? have : size;
-
-		take_buffered(session, count);
-		if (session->over)
-			return false;
-		size -= count;
-		if (size && !fill(session, &pace))
-			return false;
-	}
-	return true;
-}
-
-/* Why a chunk cannot be taken; NULL: it can. */
-static const char *refusal(const struct session *session)
-{
-	if (session->bdat_failed)
-		return "an earlier chunk was refused: RSET";
-	if (!session->transaction)
-		return "MAIL comes first";
-	if (!session->transaction->envelope.recipient_count)
-		return "no valid recipients";
-	return NULL;
-}
-
-static void take_chunk(struct session *session, uint64_t size, bool last)
+/* All of it is there. */
+static void end_chunk(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
+	uint64_t size = session->incoming.chunk;
 
-	if (!transaction->chunks) {
-		transaction_open_content(session);
-		transaction->chunks = transaction->reader.chunks = true;
-	}
-	if (transaction->received + size > 2 * session->limits->message_size) {
-		skip_chunk(session, UINT64_MAX);
-		return;
-	}
-	if (!read_chunk(session, size))
-		return;
-	if (last) {
+	if (session->incoming.last) {
 		if (!data_may_end(&transaction->reader))
 			session_refuse_smuggling(
 			    session, "bare CR in the message");
@@ -223,13 +193,66 @@ static void take_chunk(struct session *session, uint64_t size, bool last)
 	}
 }
 
+static bool read_chunk(struct session *session)
+{
+	struct incoming *incoming = &session->incoming;
+	size_t have = stream_buffered(session->stream).len;
+	size_t count = have < incoming->left ? have : incoming->left;
+
+	take_buffered(session, count);
+	if (session->over)
+		return true;
+	incoming->left -= count;
+	if (incoming->left)
+		return false;
+	end_chunk(session);
+	session_await_command(session);
+	return true;
+}
+
+static const struct session_phase chunk = {
+    read_chunk, fill, give_up, LINGER_MS};
+static const struct session_phase unwanted_chunk = {
+    skip_chunk, fill, give_up, LINGER_MS};
+
+/* Why a chunk cannot be taken; NULL: it can. */
+static const char *refusal(const struct session *session)
+{
+	if (session->bdat_failed)
+		return "an earlier chunk was refused: RSET";
+	if (!session->transaction)
+		return "MAIL comes first";
+	if (!session->transaction->envelope.recipient_count)
+		return "no valid recipients";
+	return NULL;
+}
+
+static bool is_too_large(const struct session *session)
+{
+	const struct incoming *incoming = &session->incoming;
+	uint64_t most = 2 * session->limits->message_size;
+
+	if (incoming->chunk > most)
+		return true;
+	return !incoming->refusal &&
+	       session->transaction->received + incoming->chunk > most;
+}
+
+static void open_chunks(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+
+	if (transaction->chunks)
+		return;
+	transaction_open_content(session);
+	transaction->chunks = transaction->reader.chunks = true;
+}
+
 void cmd_bdat(struct session *session, struct slice argument)
 {
-	const char *why;
-	uint64_t size;
-	bool last;
+	struct incoming incoming = {0};
 
-	if (!command_parse_bdat(argument, &size, &last)) {
+	if (!command_parse_bdat(argument, &incoming.chunk, &incoming.last)) {
 		/* How many octets follow is unknown: nothing after this can
 		 * be told from a command. */
 		session_reply(
@@ -237,17 +260,17 @@ void cmd_bdat(struct session *session, struct slice argument)
 		session_hang_up(session, "malformed BDAT");
 		return;
 	}
-	why = refusal(session);
-	if (!why) {
-		take_chunk(session, size, last);
-		return;
+	incoming.left = incoming.chunk;
+	incoming.refusal = refusal(session);
+	session->incoming = incoming;
+	if (is_too_large(session)) {
+		session_reply(session, 552, "5.3.4",
+		    "chunk too large (limits.message_size)");
+		session_hang_up(session, "endless chunk");
+	} else if (incoming.refusal) {
+		session_enter(session, &unwanted_chunk, DEADLINE_NEVER);
+	} else {
+		open_chunks(session);
+		session_enter(session, &chunk, DEADLINE_NEVER);
 	}
-	if (!skip_chunk(session, size))
-		return;
-	session_reply(session, 503, "5.5.1", "%s", why);
-	/* A client may have sent them before it heard of the first. */
-	if (!session->bdat_failed)
-		session_count_bad(session);
-	else if (!size)
-		session_count_idle(session);
 }

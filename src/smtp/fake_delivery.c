@@ -12,6 +12,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct buf last = {.max = 1 << 24};
 static struct buf last_recipients = {.max = 1 << 16};
 static unsigned int count;
+static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
+static bool is_let_go;
 
 struct next_hop_pool {
 	struct config *config;
@@ -62,7 +64,7 @@ struct smtp_reply_text delivery_session_authenticate(
 
 struct delivery {
 	size_t count;
-	bool full[100], any_full;
+	bool full[100], any_full, held;
 	bool over;
 	struct smtp_reply_text replies[100];
 	struct slice recipients[100];
@@ -93,6 +95,8 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 		    421, SLICE("4.3.2"), SLICE("log in again")};
 	if (slice_starts(address, SLICE("full@")))
 		delivery->any_full = delivery->full[delivery->count] = true;
+	if (slice_starts(address, SLICE("held@")))
+		delivery->held = true;
 	delivery->recipients[delivery->count] = address;
 	delivery->count++;
 	return (struct smtp_reply_text){
@@ -110,6 +114,8 @@ struct delivery_result delivery_data(
 
 	require(!delivery->over && delivery->count);
 	pthread_mutex_lock(&lock);
+	while (delivery->held && !is_let_go)
+		pthread_cond_wait(&let_go, &lock);
 	buf_clear(&last);
 	for (size_t i = 0; i < pieces->count; i++) {
 		buf_add(&last, pieces->pieces[i]);
@@ -164,4 +170,12 @@ unsigned int fake_delivery_count(void)
 	now = count;
 	pthread_mutex_unlock(&lock);
 	return now;
+}
+
+void fake_delivery_let_go(void)
+{
+	pthread_mutex_lock(&lock);
+	is_let_go = true;
+	pthread_cond_broadcast(&let_go);
+	pthread_mutex_unlock(&lock);
 }

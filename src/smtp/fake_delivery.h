@@ -5,6 +5,7 @@
  *	other@...	452 4.5.3 at RCPT
  *	full@...	452 4.2.2 after DATA, for this recipient alone
  *	busy@...	421 at RCPT
+ *	held@...	no reply after DATA until fake_delivery_let_go
  * User "ann" with password "secret" may log in.
  */
 #ifndef SMTP_FAKE_DELIVERY_H
@@ -21,5 +22,7 @@ struct slice fake_recipients(struct arena *arena);
 
 /* So many messages in all. */
 unsigned int fake_delivery_count(void);
+
+void fake_delivery_let_go(void);
 
 #endif

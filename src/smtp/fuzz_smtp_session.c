@@ -332,7 +332,8 @@ static void serve(struct session *session)
 		if (next == SESSION_SLEEPS)
 			fuzz_time_pass(deadline_poll_ms(wakes));
 		else
-			io_wait(session_fd(session), POLLIN, wakes, NULL);
+			io_wait(session_fd(session), session_wants(session),
+			    wakes, NULL);
 	}
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,11 +81,13 @@ static void poke(struct smtp_server *server)
 
 static void watch(struct smtp_server *server, struct connection *connection)
 {
-	struct epoll_event event = {
-	    .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
-	    .data.ptr = connection,
-	};
+	struct epoll_event event = {.data.ptr = connection};
 	int operation = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	/* A client may have closed its side when it reads our last words. */
+	event.events = session_wants(connection->session) == POLLOUT
+			   ? EPOLLOUT | EPOLLONESHOT
+			   : EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
 
 	/* If the kernel has no memory for it, the wheel still wakes it. */
 	if (epoll_ctl(server->epoll, operation, session_fd(connection->session),
@@ -101,21 +104,22 @@ static void unwatch(struct smtp_server *server, struct connection *connection)
 	connection->watched = false;
 }
 
-/* From a worker.  When the server drains, it goes on at once: to its 421. */
+/* From a worker.  When the server drains, one that can end goes on at once: to
+ * its 421. */
 static void park(struct smtp_server *server, struct connection *connection,
     struct deadline wakes, bool sleeps)
 {
-	bool draining;
+	bool ends = sleeps || session_may_end(connection->session);
 
 	pthread_mutex_lock(&server->lock);
-	draining = atomic_load(&server->shared.draining);
-	if (!draining) {
+	ends = ends && atomic_load(&server->shared.draining);
+	if (!ends) {
 		wheel_add(&server->wheel, &connection->entry, wakes);
 		if (!sleeps)
 			watch(server, connection);
 	}
 	pthread_mutex_unlock(&server->lock);
-	if (draining)
+	if (ends)
 		workers_post(server->workers, &connection->work);
 }
 
@@ -415,6 +419,16 @@ static void resume_accepting(struct smtp_server *server)
 	watch_listeners(server, EPOLL_CTL_ADD);
 }
 
+static uint64_t count_parked(struct smtp_server *server)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&server->lock);
+	count = server->wheel.count;
+	pthread_mutex_unlock(&server->lock);
+	return count;
+}
+
 static void *run_server(void *argument)
 {
 	struct smtp_server *server = argument;
@@ -428,6 +442,8 @@ static void *run_server(void *argument)
 			handle_event(server, events[i].data.ptr);
 		resume_accepting(server);
 		wake_due(server, false);
+		metrics_set(
+		    METRIC_CONNECTIONS_PARKED, (int64_t)count_parked(server));
 		metrics_heartbeat(PROCESS_SMTP);
 	} while (!go_on_draining(server));
 	return NULL;
@@ -596,17 +612,13 @@ void smtp_server_wait(struct smtp_server *server)
 
 struct smtp_server_statistics smtp_server_statistics(struct smtp_server *server)
 {
-	struct smtp_server_statistics statistics = {
+	return (struct smtp_server_statistics){
 	    .accepted = atomic_load(&server->accepted),
 	    .refused = atomic_load(&server->refused),
 	    .messages = atomic_load(&server->shared.messages),
 	    .smuggling = atomic_load(&server->shared.smuggling),
 	    .connections = atomic_load(&server->open),
+	    .parked = count_parked(server),
 	    .threads = workers_threads(server->workers),
 	};
-
-	pthread_mutex_lock(&server->lock);
-	statistics.parked = server->wheel.count;
-	pthread_mutex_unlock(&server->lock);
-	return statistics;
 }

@@ -9,16 +9,13 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "smtp/line.h"
-#include "smtp/proxy_protocol.h"
 #include "smtp/session_private.h"
-#include "smtp/tls_server.h"
 #include "smtp/transaction.h"
 
 enum {
-	/* A client that answers at once keeps its thread: parking it and
-	 * waking another would cost more than the wait. */
 	LINGER_MS = 5,
-	PROXY_TIMEOUT_MS = 10 * 1000,
+	/* More replies than these wait until the client has read some. */
+	UNSENT_MAX = 16384,
 	ARENA_FIRST = 512,
 	TEXT_MAX = 2048,
 	REPLY_WIDTH = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */
@@ -52,8 +49,6 @@ struct session *session_new(const struct session_settings *settings)
 	session->reason = "quit";
 	session->started_ms = clock_monotonic_ms();
 	session->ends_at = deadline_in((int64_t)config->limits.session_timeout);
-	session->command_until = deadline_in(
-	    (int64_t)config->limits.command_timeout);
 	return session;
 }
 
@@ -62,11 +57,19 @@ int session_fd(const struct session *session)
 	return stream_fd(session->stream);
 }
 
+short session_wants(const struct session *session)
+{
+	return stream_wants(session->stream);
+}
+
 struct deadline session_wakes_at(const struct session *session)
 {
 	if (session->sleeps_until.at_ms)
 		return session->sleeps_until;
-	return deadline_min(session->command_until, session->ends_at);
+	if (session->output_until.at_ms)
+		return session->output_until;
+	return deadline_min(session->silent_until,
+	    deadline_min(session->until, session->ends_at));
 }
 
 static void log_end(const struct session *session)
@@ -124,28 +127,39 @@ static void note_lost(struct session *session, const struct err *err)
 {
 	session_hang_up(session,
 	    err->kind == E_TIMEOUT ? "client does not read" : "client lost");
+	session->lost = true;
 }
 
 void session_send(struct session *session, struct slice text)
 {
-	struct deadline deadline = deadline_in(
-	    (int64_t)session->limits->command_timeout);
 	struct err err;
 
 	log_trace(
 	    LOG_TOPIC_SMTP, "smtp.reply", LOG_S("text", slice_trim(text)));
-	if (!stream_write(session->stream, text, deadline, &err))
+	if (!stream_put(session->stream, text, &err))
 		note_lost(session, &err);
 }
 
-void session_flush(struct session *session)
+/* Sends what was said.  False: the client does not take all of it now, or will
+ * not any more. */
+static bool flush(struct session *session)
 {
-	struct deadline deadline = deadline_in(
-	    (int64_t)session->limits->command_timeout);
+	static const struct deadline at_once = {0};
 	struct err err;
 
-	if (!stream_flush(session->stream, deadline, &err))
+	if (session->lost)
+		return false;
+	if (stream_flush(session->stream, at_once, &err)) {
+		session->output_until.at_ms = 0;
+		return true;
+	}
+	if (err.kind == E_TIMEOUT && !session->output_until.at_ms)
+		session->output_until = deadline_in(
+		    (int64_t)session->limits->command_timeout);
+	else if (err.kind != E_TIMEOUT ||
+		 deadline_passed(session->output_until))
 		note_lost(session, &err);
+	return false;
 }
 
 /* A refusal costs the client time, but no thread.  Our own systems' outgoing
@@ -246,14 +260,6 @@ void session_refuse_smuggling(struct session *session, const char *what)
 	session_hang_up(session, "smuggling");
 }
 
-/* Starting. */
-
-void session_greet(struct session *session)
-{
-	session_reply(session, 220, NULL, "%.*s ESMTP Gatehouse",
-	    SLICE_ARGS(session->config->hostname));
-}
-
 void session_forget_client(struct session *session)
 {
 	transaction_drop(session);
@@ -264,95 +270,31 @@ void session_forget_client(struct session *session)
 	session->client.auth_mechanism = SLICE("");
 }
 
-bool session_start_tls(struct session *session)
-{
-	struct ssl_st *ssl = tls_server_accept(
-	    session->snapshot->tls[session->listener_index]);
-	struct deadline deadline = deadline_in(
-	    (int64_t)session->limits->tls_timeout);
-	struct err err = {0};
+/* Phases. */
 
-	if (!ssl || !stream_start_tls(session->stream, ssl,
-			deadline_min(deadline, session->ends_at), &err)) {
-		metrics_count(METRIC_TLS_HANDSHAKES, SLICE("failed"));
-		log_trace(LOG_TOPIC_SMTP, "smtp.tls", LOG_ERR(&err));
-		session_hang_up(session, "TLS handshake failed");
-		return false;
-	}
-	metrics_count(METRIC_TLS_HANDSHAKES, SLICE("ok"));
-	session_forget_client(session);
-	tls_server_describe(ssl, session->arena, &session->client);
-	return true;
+void session_enter(struct session *session, const struct session_phase *phase,
+    struct deadline until)
+{
+	session->phase = phase;
+	session->until = until;
+	session->silent_until = DEADLINE_NEVER;
+	session->got_on = true;
 }
 
-static bool take_proxy_header(
-    struct session *session, const struct proxy_header *header)
-{
-	const char *setting;
+/* Commands. */
 
-	if (header->has_source) {
-		session->peer = session->client.ip = header->source;
-		session->client.port = header->source_port;
-		log_client_begin(&session->client.ip, session->client.port);
-	}
-	setting = rate_connect(
-	    session->shared->rate, &session->peer, session->limits);
-	if (!setting) {
-		session->counted = true;
-		return true;
-	}
-	metrics_count(METRIC_CONNECTIONS_REFUSED,
-	    slice_from_pos(slice_from(setting), sizeof("limits.") - 1));
-	session_reply(session, 421, "4.7.0",
-	    "too many connections from your network (%s)", setting);
-	return false;
+static const struct session_phase commands;
+
+static bool awaits_command(const struct session *session)
+{
+	return session->phase == &commands;
 }
 
-static bool read_proxy_header(struct session *session)
+void session_await_command(struct session *session)
 {
-	struct deadline deadline = deadline_in(PROXY_TIMEOUT_MS);
-	/* The client's first TLS record may come in the same segment, and has
-	 * to be there when the handshake begins. */
-	size_t most = session->listener->implicit_tls ? 1 : STREAM_INPUT_MAX;
-	struct proxy_header header;
-	size_t length;
-	struct err err;
-
-	for (;;) {
-		switch (proxy_protocol_parse(
-		    stream_buffered(session->stream), &header, &length)) {
-		case PROXY_DONE:
-			stream_consume(session->stream, length);
-			return take_proxy_header(session, &header);
-		case PROXY_BAD:
-			session_hang_up(session, "no PROXY header");
-			return false;
-		case PROXY_MORE: break;
-		}
-		if (!stream_fill_some(session->stream, most, deadline, &err)) {
-			session_hang_up(session, "no PROXY header");
-			return false;
-		}
-	}
+	session_enter(session, &commands,
+	    deadline_in((int64_t)session->limits->command_timeout));
 }
-
-static void start(struct session *session)
-{
-	const struct conf_listener *listener = session->listener;
-
-	session->started = true;
-	if (session_in_networks(&listener->proxy_protocol, &session->peer) &&
-	    !read_proxy_header(session))
-		return;
-	if (listener->implicit_tls && !session_start_tls(session))
-		return;
-	if (atomic_load(&session->shared->draining))
-		session_reply(session, 421, "4.3.2", "shutting down");
-	else
-		session_greet(session);
-}
-
-/* Reading. */
 
 static void handle_line(struct session *session, struct slice raw)
 {
@@ -376,8 +318,8 @@ static void handle_line(struct session *session, struct slice raw)
 		session->continuation(session, line);
 	else
 		verbs_run(session, line);
-	session->command_until = deadline_in(
-	    (int64_t)session->limits->command_timeout);
+	if (awaits_command(session))
+		session_await_command(session);
 }
 
 static void refuse_long_line(struct session *session)
@@ -412,40 +354,6 @@ static size_t line_max(const struct session *session)
 	return max < STREAM_INPUT_MAX ? max : STREAM_INPUT_MAX;
 }
 
-static void say_timeout(struct session *session)
-{
-	bool whole = deadline_passed(session->ends_at);
-
-	transaction_drop(session);
-	session_reply(session, 421, "4.4.2", "%.*s timed out (%s)",
-	    SLICE_ARGS(session->config->hostname),
-	    whole ? "limits.session_timeout" : "limits.command_timeout");
-	session->reason = whole ? "session timeout" : "command timeout";
-}
-
-enum wait { WAIT_READY, WAIT_PARK, WAIT_FAILED };
-
-/* Until more bytes are there, but not for long. */
-static enum wait wait_for_input(struct session *session)
-{
-	struct err err;
-
-	session_flush(session);
-	if (session->over)
-		return WAIT_FAILED;
-	if (deadline_passed(session_wakes_at(session))) {
-		say_timeout(session);
-		return WAIT_FAILED;
-	}
-	if (stream_fill(session->stream, deadline_in(LINGER_MS), &err))
-		return WAIT_READY;
-	if (err.kind == E_TIMEOUT)
-		return WAIT_PARK;
-	session_hang_up(session,
-	    err.kind == E_CLOSED ? "closed by client" : "connection failed");
-	return WAIT_FAILED;
-}
-
 static bool line_is_buffered(struct session *session)
 {
 	struct slice have = stream_buffered(session->stream);
@@ -454,8 +362,7 @@ static bool line_is_buffered(struct session *session)
 	       have.len >= line_max(session);
 }
 
-/* Handles what is buffered; waits a moment for more.  WAIT_READY: go on. */
-static enum wait step(struct session *session)
+static bool take_command(struct session *session)
 {
 	struct slice line;
 	struct err err;
@@ -464,36 +371,113 @@ static enum wait step(struct session *session)
 	    !line_is_buffered(session)) {
 		if (!session->over && atomic_load(&session->shared->draining))
 			session_reply(session, 421, "4.3.2", "shutting down");
-		return session->over ? WAIT_FAILED : wait_for_input(session);
+		return session->over;
 	}
-	if (stream_read_line(session->stream, line_max(session),
-		session->command_until, &line, &err))
+	if (stream_read_line(session->stream, line_max(session), session->until,
+		&line, &err))
 		handle_line(session, line);
 	else
 		refuse_long_line(session);
-	return WAIT_READY;
+	return true;
+}
+
+static bool fill(
+    struct session *session, struct deadline linger, struct err *err)
+{
+	return stream_fill(session->stream, linger, err);
+}
+
+static void give_up(struct session *session, const struct err *err)
+{
+	bool whole = deadline_passed(session->ends_at);
+
+	if (err->kind != E_TIMEOUT) {
+		session_hang_up(session, err->kind == E_CLOSED
+					     ? "closed by client"
+					     : "connection failed");
+		return;
+	}
+	transaction_drop(session);
+	session_reply(session, 421, "4.4.2", "%.*s timed out (%s)",
+	    SLICE_ARGS(session->config->hostname),
+	    whole ? "limits.session_timeout" : "limits.command_timeout");
+	session->reason = whole ? "session timeout" : "command timeout";
+}
+
+static const struct session_phase commands = {
+    take_command, fill, give_up, LINGER_MS};
+
+bool session_may_end(const struct session *session)
+{
+	return awaits_command(session) && !session->output_until.at_ms;
+}
+
+/* Running. */
+
+/* Until when the client is waited for on this thread.  One that drips bytes
+ * does not get on. */
+static struct deadline linger(struct session *session)
+{
+	if (session->got_on)
+		session->linger_until = deadline_in(session->phase->linger_ms);
+	session->got_on = false;
+	return session->linger_until;
+}
+
+/* Bytes that keep coming do not outrun a deadline. */
+static bool get_more(struct session *session, struct err *err)
+{
+	if (deadline_passed(deadline_min(session->until, session->ends_at)))
+		return err_set(err, E_TIMEOUT, "timed out");
+	return session->phase->more(session, linger(session), err);
+}
+
+/* False: only the client can bring it further. */
+static bool go_on(struct session *session)
+{
+	struct err err;
+
+	if (stream_unsent(session->stream) >= UNSENT_MAX && !flush(session))
+		return session->over;
+	if (session->phase->step(session)) {
+		session->got_on = true;
+		return true;
+	}
+	if (!flush(session))
+		return session->over;
+	if (get_more(session, &err))
+		return true;
+	if (err.kind == E_TIMEOUT &&
+	    !deadline_passed(session_wakes_at(session)))
+		return false;
+	session->phase->give_up(session, &err);
+	return true;
+}
+
+/* The last words, if they are taken. */
+static enum session_next end(struct session *session)
+{
+	transaction_drop(session);
+	return flush(session) || session->lost ? SESSION_OVER : SESSION_WAITS;
 }
 
 static enum session_next run(struct session *session)
 {
 	bool slept = session->sleeps_until.at_ms != 0;
 
-	session->sleeps_until.at_ms = 0;
-	if (slept) /* the reply that was held back */
-		session_flush(session);
 	log_client_begin(&session->client.ip, session->client.port);
-	if (!session->started)
-		start(session);
+	session->sleeps_until.at_ms = 0;
+	if (!session->phase)
+		session_begin(session);
+	if (slept)
+		flush(session); /* the reply that was held back */
 	while (!session->over) {
 		if (session->sleeps_until.at_ms)
 			return SESSION_SLEEPS;
-		if (step(session) == WAIT_PARK) {
-			stream_shrink(session->stream);
+		if (!go_on(session))
 			return SESSION_WAITS;
-		}
 	}
-	session_flush(session);
-	return SESSION_OVER;
+	return end(session);
 }
 
 enum session_next session_run(struct session *session)
@@ -507,6 +491,8 @@ enum session_next session_run(struct session *session)
 	if (!counted && !atomic_load(&session->shared->draining))
 		return SESSION_LATER;
 	next = run(session);
+	if (next == SESSION_WAITS)
+		stream_shrink(session->stream);
 	log_client_end();
 	if (counted)
 		rate_end_work(rate, &peer);

@@ -2,9 +2,10 @@
 /* smtp/session.h - one client's connection, from greeting to QUIT.
  *
  * Straight-line code on a worker's thread.  session_run goes on until nothing
- * is left to do without waiting for the client's next command; then it returns
- * and the server parks the session, which costs no thread.  While a message
- * comes in it blocks, with deadlines.
+ * is left to do without the client: without its next command, more content,
+ * its part of a handshake, or room for our replies.  Then it returns, and the
+ * server parks the session, which costs no thread.  DNS, next hops and the
+ * store are waited for on the thread, with their own deadlines.
  */
 #ifndef SMTP_SESSION_H
 #define SMTP_SESSION_H
@@ -41,7 +42,7 @@ struct session_settings {
 struct session *session_new(const struct session_settings *settings);
 
 enum session_next {
-	SESSION_WAITS,	/* call again when the client has sent something */
+	SESSION_WAITS,	/* call again when there is what session_wants */
 	SESSION_SLEEPS, /* call again when session_wakes_at has passed */
 	SESSION_LATER,	/* its network has its share of threads: call again */
 	SESSION_OVER,	/* free it */
@@ -54,6 +55,13 @@ enum session_next session_run(struct session *session);
 struct deadline session_wakes_at(const struct session *session);
 
 int session_fd(const struct session *session);
+
+/* After SESSION_WAITS: POLLIN or POLLOUT. */
+short session_wants(const struct session *session);
+
+/* It is between two commands: called again while the server drains, it would
+ * end. */
+bool session_may_end(const struct session *session);
 
 /* Logs, aborts what is open, closes the connection. */
 void session_free(struct session *session);

@@ -15,6 +15,34 @@
 
 struct transaction;
 
+/* What the client's next bytes are: a row for each. */
+struct session_phase {
+	/* Does what can be done with what is buffered.  False: more is needed
+	 * first. */
+	bool (*step)(struct session *session);
+	/* Gets more, if it comes before linger has passed (as stream_fill). */
+	bool (*more)(
+	    struct session *session, struct deadline linger, struct err *err);
+	/* More did not come in time (E_TIMEOUT) or never will: ends the
+	 * session. */
+	void (*give_up)(struct session *session, const struct err *err);
+	/* A client that gets on keeps its thread for so long: parking its
+	 * session and waking another thread would cost more than the wait. */
+	int64_t linger_ms;
+};
+
+/* Content that comes in: after DATA, or a chunk. */
+struct incoming {
+	int64_t started_ms; /* when it was first waited for; 0: not yet */
+	bool waiting;	    /* since then, or the last bytes */
+	uint64_t bytes;	    /* that came */
+	uint64_t counted;   /* of these; see LINGER_BYTES */
+	uint64_t chunk;	    /* its size */
+	uint64_t left;	    /* of it, still to come */
+	bool last;
+	const char *refusal; /* why the chunk is not taken; NULL: it is */
+};
+
 struct session {
 	struct arena *arena; /* of the connection */
 	struct stream *stream;
@@ -36,13 +64,22 @@ struct session {
 	void (*continuation)(struct session *session, struct slice line);
 	struct slice auth_user;
 
-	bool counted, started, over;
+	const struct session_phase *phase; /* NULL: it has not begun */
+	struct incoming incoming;
+	bool counted, greeted, over;
+	bool lost;		 /* nothing can be sent any more */
+	bool got_on;		 /* something was done since it waited last */
 	bool skipping;		 /* the rest of a line that is too long */
 	bool bdat_failed;	 /* until RSET or MAIL */
 	const char *reason;	 /* why it ended, for the log */
 	struct deadline ends_at; /* limits.session_timeout */
-	struct deadline command_until;
-	struct deadline sleeps_until; /* a refusal is held back; at_ms 0: no */
+	/* For what the phase waits for, however it drips; and if nothing
+	 * comes. */
+	struct deadline until, silent_until;
+	struct deadline linger_until;
+	/* Each at_ms 0: no. */
+	struct deadline output_until; /* the client is to take our replies */
+	struct deadline sleeps_until; /* a refusal is held back */
 	int64_t started_ms;
 	unsigned int commands, bad_commands, transactions, messages;
 	unsigned int failed_logins, bad_recipients;
@@ -58,9 +95,9 @@ void session_reply(struct session *session, int code, const char *enhanced,
 void session_reply_text(
     struct session *session, const struct smtp_reply_text *reply);
 
-/* Bytes as they are: the lines of EHLO. */
+/* Bytes as they are: the lines of EHLO.  All that is said is sent when the
+ * session waits for its client. */
 void session_send(struct session *session, struct slice text);
-void session_flush(struct session *session);
 
 /* An unknown or wrong command was answered: counts against
  * limits.bad_commands. */
@@ -79,10 +116,16 @@ void session_hang_up(struct session *session, const char *reason);
 /* Forgets what the client said so far: after STARTTLS and XCLIENT. */
 void session_forget_client(struct session *session);
 
-void session_greet(struct session *session);
+/* What comes next, and until when all of it has to be there. */
+void session_enter(struct session *session, const struct session_phase *phase,
+    struct deadline until);
+void session_await_command(struct session *session);
 
-/* False: the client was told or has gone; the session is over. */
-bool session_start_tls(struct session *session);
+/* session_start.c: the beginning, up to the greeting; the greeting; and a TLS
+ * handshake, after what was said is sent. */
+void session_begin(struct session *session);
+void session_greet(struct session *session);
+void session_start_tls(struct session *session);
 
 /* The reverse name that leads back to the address (RFC 8601, section 2.7.3):
  * once a session, in client.name. */

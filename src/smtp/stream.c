@@ -15,10 +15,12 @@
 #include "base/io.h"
 #include "base/memory.h"
 
-enum { OUTPUT_MAX = 16384 };
+/* Larger pieces are sent at once. */
+enum { OUTPUT_SIZE = 16384 };
 
 struct stream {
 	int fd;
+	short wants; /* POLLIN or POLLOUT */
 	SSL *ssl;
 	char *in;
 	unsigned int in_start, in_end, in_size;
@@ -31,7 +33,7 @@ struct stream *stream_new(int fd)
 	int on = 1;
 
 	stream->fd = fd;
-	buf_init(&stream->out, OUTPUT_MAX);
+	buf_init(&stream->out, STREAM_OUTPUT_MAX);
 	io_set_nonblocking(fd, NULL);
 	/* Not for Unix sockets, and no harm there. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -80,9 +82,26 @@ bool stream_has_input(const struct stream *stream)
 	return stream->ssl && SSL_has_pending(stream->ssl);
 }
 
+short stream_wants(const struct stream *stream)
+{
+	return stream->wants;
+}
+
+/* False: E_TIMEOUT or E_IO.  A peer that keeps sending does not outrun the
+ * deadline. */
+static bool wait_for(struct stream *stream, short events,
+    struct deadline deadline, struct err *err)
+{
+	stream->wants = events;
+	if (deadline_passed(deadline))
+		return err_set(err, E_TIMEOUT, "timed out");
+	return io_wait(stream->fd, events, deadline, err);
+}
+
 static bool connection_lost(int number)
 {
-	return number == ECONNRESET || number == EPIPE || number == ENOTCONN;
+	return number == ECONNRESET || number == EPIPE || number == ENOTCONN ||
+	       number == ETIMEDOUT;
 }
 
 /* After an OpenSSL call failed: waits for what it wants.  False: it is over,
@@ -96,9 +115,9 @@ static bool wait_for_tls(struct stream *stream, int result,
 
 	switch (SSL_get_error(stream->ssl, result)) {
 	case SSL_ERROR_WANT_READ:
-		return io_wait(stream->fd, POLLIN, deadline, err);
+		return wait_for(stream, POLLIN, deadline, err);
 	case SSL_ERROR_WANT_WRITE:
-		return io_wait(stream->fd, POLLOUT, deadline, err);
+		return wait_for(stream, POLLOUT, deadline, err);
 	case SSL_ERROR_ZERO_RETURN:
 		return err_set(err, E_CLOSED, "the peer closed the connection");
 	default: break;
@@ -157,7 +176,7 @@ static bool read_plain(struct stream *stream, char *room, size_t size,
 			continue;
 		if (errno != EAGAIN)
 			return err_set_errno(err, "recv");
-		if (!io_wait(stream->fd, POLLIN, deadline, err))
+		if (!wait_for(stream, POLLIN, deadline, err))
 			return false;
 	}
 }
@@ -200,9 +219,6 @@ bool stream_fill_some(struct stream *stream, size_t most,
 		    STREAM_INPUT_MAX);
 	if (size > most)
 		size = most;
-	/* A peer that keeps sending must not outrun its deadline. */
-	if (deadline_passed(deadline))
-		return err_set(err, E_TIMEOUT, "timed out");
 	if (stream->ssl
 		? !read_tls(stream, room, size, deadline, &count, err)
 		: !read_plain(stream, room, size, deadline, &count, err))
@@ -236,40 +252,44 @@ bool stream_read_line(struct stream *stream, size_t max,
 			return err_set(
 			    err, E_LIMIT, "a line of more than %zu bytes", max);
 		searched = have.len;
+		/* A peer that keeps sending must not outrun its deadline. */
+		if (deadline_passed(deadline))
+			return err_set(err, E_TIMEOUT, "timed out");
 		if (!stream_fill(stream, deadline, err))
 			return false;
 	}
 }
 
-static bool write_tls(struct stream *stream, struct slice bytes,
+/* Takes from the front of *bytes what was sent. */
+static bool write_tls(struct stream *stream, struct slice *bytes,
     struct deadline deadline, struct err *err)
 {
 	enum { RECORD = 16384 };
 
-	while (bytes.len) {
-		int size = bytes.len > RECORD ? RECORD : (int)bytes.len;
+	while (bytes->len) {
+		int size = bytes->len > RECORD ? RECORD : (int)bytes->len;
 		int count;
 
 		errno = 0;
 		ERR_clear_error();
-		count = SSL_write(stream->ssl, bytes.ptr, size);
+		count = SSL_write(stream->ssl, bytes->ptr, size);
 		if (count > 0)
-			bytes = slice_from_pos(bytes, (size_t)count);
+			*bytes = slice_from_pos(*bytes, (size_t)count);
 		else if (!wait_for_tls(stream, count, deadline, err))
 			return false;
 	}
 	return true;
 }
 
-static bool write_plain(struct stream *stream, struct slice bytes,
+static bool write_plain(struct stream *stream, struct slice *bytes,
     struct deadline deadline, struct err *err)
 {
-	while (bytes.len) {
+	while (bytes->len) {
 		ssize_t count = send(
-		    stream->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+		    stream->fd, bytes->ptr, bytes->len, MSG_NOSIGNAL);
 
 		if (count >= 0)
-			bytes = slice_from_pos(bytes, (size_t)count);
+			*bytes = slice_from_pos(*bytes, (size_t)count);
 		else if (errno == EINTR)
 			continue;
 		else if (connection_lost(errno))
@@ -277,13 +297,13 @@ static bool write_plain(struct stream *stream, struct slice bytes,
 			    err, E_CLOSED, "the connection was lost");
 		else if (errno != EAGAIN)
 			return err_set_errno(err, "send");
-		else if (!io_wait(stream->fd, POLLOUT, deadline, err))
+		else if (!wait_for(stream, POLLOUT, deadline, err))
 			return false;
 	}
 	return true;
 }
 
-static bool send_now(struct stream *stream, struct slice bytes,
+static bool send_now(struct stream *stream, struct slice *bytes,
     struct deadline deadline, struct err *err)
 {
 	return stream->ssl ? write_tls(stream, bytes, deadline, err)
@@ -293,33 +313,42 @@ static bool send_now(struct stream *stream, struct slice bytes,
 bool stream_flush(
     struct stream *stream, struct deadline deadline, struct err *err)
 {
-	bool ok = send_now(stream, buf_slice(&stream->out), deadline, err);
+	struct slice rest = buf_slice(&stream->out);
+	bool ok = send_now(stream, &rest, deadline, err);
 
-	/* After a failure the connection is useless: nothing to keep. */
-	buf_clear(&stream->out);
+	/* TLS wants to see the rest again, perhaps with more behind it. */
+	buf_consume(&stream->out, stream->out.len - rest.len);
 	return ok;
+}
+
+bool stream_put(struct stream *stream, struct slice bytes, struct err *err)
+{
+	return buf_add(&stream->out, bytes) ||
+	       err_set(err, E_LIMIT, "output buffer");
+}
+
+size_t stream_unsent(const struct stream *stream)
+{
+	return stream->out.len;
 }
 
 bool stream_write(struct stream *stream, struct slice bytes,
     struct deadline deadline, struct err *err)
 {
-	if (bytes.len > OUTPUT_MAX - stream->out.len &&
+	if (bytes.len + stream->out.len > OUTPUT_SIZE &&
 	    !stream_flush(stream, deadline, err))
 		return false;
-	if (bytes.len >= OUTPUT_MAX)
-		return send_now(stream, bytes, deadline, err);
-	return buf_add(&stream->out, bytes) ||
-	       err_set(err, E_LIMIT, "output buffer");
+	if (bytes.len >= OUTPUT_SIZE)
+		return send_now(stream, &bytes, deadline, err);
+	return stream_put(stream, bytes, err);
 }
 
-static bool shake_hands(
+bool stream_shake_hands(
     struct stream *stream, struct deadline deadline, struct err *err)
 {
 	for (;;) {
 		int result;
 
-		if (deadline_passed(deadline))
-			return err_set(err, E_TIMEOUT, "timed out");
 		errno = 0;
 		ERR_clear_error();
 		result = SSL_do_handshake(stream->ssl);
@@ -330,6 +359,18 @@ static bool shake_hands(
 	}
 }
 
+bool stream_begin_tls(
+    struct stream *stream, struct ssl_st *ssl, struct err *err)
+{
+	stream->in_start = stream->in_end = 0;
+	stream->ssl = ssl;
+	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS |
+			      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			      SSL_MODE_ENABLE_PARTIAL_WRITE);
+	return SSL_set_fd(ssl, stream->fd) ||
+	       err_set(err, E_IO, "TLS: no memory for a socket");
+}
+
 bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
     struct deadline deadline, struct err *err)
 {
@@ -337,14 +378,8 @@ bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
 		SSL_free(ssl);
 		return false;
 	}
-	stream->in_start = stream->in_end = 0;
-	stream->ssl = ssl;
-	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS |
-			      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-			      SSL_MODE_ENABLE_PARTIAL_WRITE);
-	if (!SSL_set_fd(ssl, stream->fd))
-		return err_set(err, E_IO, "TLS: no memory for a socket");
-	return shake_hands(stream, deadline, err);
+	return stream_begin_tls(stream, ssl, err) &&
+	       stream_shake_hands(stream, deadline, err);
 }
 
 void stream_say_goodbye(struct stream *stream)

@@ -3,8 +3,10 @@
  *
  * Both sides of SMTP use it.  The descriptor is non-blocking; every call that
  * may wait takes an absolute deadline, so a peer that drips bytes gains
- * nothing.  Buffers exist only while they hold something: a parked session
- * costs the struct alone.  One thread at a time.
+ * nothing.  With one that has passed, a call does what can be done at once.
+ * After E_TIMEOUT, stream_fill, stream_flush and stream_shake_hands go on where
+ * they stopped when they are called again.  Buffers exist only while they hold
+ * something: a parked session costs the struct alone.  One thread at a time.
  *
  * Threads that write must have SIGPIPE blocked or ignored.
  */
@@ -21,8 +23,10 @@
 struct stream;
 struct ssl_st;
 
-/* The longest line that stream_read_line can return. */
-enum { STREAM_INPUT_MAX = 32768 };
+enum {
+	STREAM_INPUT_MAX = 32768, /* the longest line of stream_read_line */
+	STREAM_OUTPUT_MAX = 256 << 20, /* what stream_put takes */
+};
 
 /* Owns fd from now on (it is closed by stream_free), makes it non-blocking
  * and switches TCP_NODELAY on. */
@@ -43,6 +47,10 @@ void stream_consume(struct stream *stream, size_t count);
 /* Bytes can be had without waiting for the socket: buffered here, or inside
  * the TLS layer. */
 bool stream_has_input(const struct stream *stream);
+
+/* POLLIN or POLLOUT: what the last call that ended with E_TIMEOUT waited for.
+ */
+short stream_wants(const struct stream *stream);
 
 /* Reads at least one more byte behind what is buffered.
  * False: E_TIMEOUT, E_CLOSED (end of file or reset), E_IO; E_LIMIT when
@@ -65,14 +73,29 @@ bool stream_read_line(struct stream *stream, size_t max,
 bool stream_write(struct stream *stream, struct slice bytes,
     struct deadline deadline, struct err *err);
 
+/* Buffers all of it, for a writer that must not wait; false: E_LIMIT, over
+ * STREAM_OUTPUT_MAX. */
+bool stream_put(struct stream *stream, struct slice bytes, struct err *err);
+
+/* How much is buffered. */
+size_t stream_unsent(const struct stream *stream);
+
 /* Sends what is buffered. */
 bool stream_flush(
     struct stream *stream, struct deadline deadline, struct err *err);
 
-/* Shakes hands as client or server (as ssl was prepared: SSL_set_*_state),
- * after flushing.  Takes ssl in any case.  Input that was buffered before the
- * handshake is thrown away: it was never protected (RFC 3207, section 6).
+/* From now on it is TLS, as client or server (as ssl was prepared:
+ * SSL_set_*_state).  Takes ssl in any case.  Flush before.  Input that was
+ * buffered is thrown away: it was never protected (RFC 3207, section 6). */
+bool stream_begin_tls(
+    struct stream *stream, struct ssl_st *ssl, struct err *err);
+
+/* The handshake, or the rest of it.
  * False: E_TIMEOUT, E_CLOSED, or E_IO with OpenSSL's reason. */
+bool stream_shake_hands(
+    struct stream *stream, struct deadline deadline, struct err *err);
+
+/* All of that: flushes, begins, shakes hands. */
 bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
     struct deadline deadline, struct err *err);
 

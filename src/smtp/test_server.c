@@ -1,168 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The whole server on loopback: workers, parking, TLS, limits, drain. */
+/* The whole server on loopback: workers, TLS, limits, drain. */
 #include "smtp/server.h"
 
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "smtp/fake_delivery.h"
-#include "smtp/stream.h"
-
-struct fixture {
-	struct config *config;
-	struct conf_listener listener;
-	struct conf_route route;
-	struct slice star;
-	struct smtp_server *server;
-	int listening;
-	struct sockaddr_in address;
-	char folder[64], certificate[96], key[96];
-};
-
-static struct config *make_config(struct fixture *fixture, const char *name)
-{
-	struct config *config = config_default();
-
-	config->hostname = slice_from(name);
-	config->limits = limits_default;
-	config->limits.tarpit_delay = 0;
-	config->limits.drain_timeout = 2000;
-	config->spool_directory = SLICE("/tmp");
-	config->listener_count = 1;
-	config->listeners = &fixture->listener;
-	config->route_count = 1;
-	config->routes = &fixture->route;
-	return config;
-}
-
-static void set_up(struct fixture *fixture)
-{
-	socklen_t size = sizeof(fixture->address);
-
-	fixture->listener.name = SLICE("mx");
-	fixture->star = SLICE("*");
-	fixture->route.text = SLICE("smtp:[127.0.0.1]:25");
-	fixture->route.domains = (struct conf_text_list){1, &fixture->star};
-	fixture->config = make_config(fixture, "mx.example");
-	fixture->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	fixture->address.sin_family = AF_INET;
-	fixture->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fixture->listening,
-			     (struct sockaddr *)&fixture->address, size),
-	    0);
-	assert_int_equal(listen(fixture->listening, 1000), 0);
-	getsockname(
-	    fixture->listening, (struct sockaddr *)&fixture->address, &size);
-}
-
-static void start(struct fixture *fixture)
-{
-	struct smtp_server_socket socket = {fixture->listening, SLICE("mx")};
-	struct smtp_server_settings settings = {
-	    .gate.config = fixture->config,
-	    .socket_count = 1,
-	    .sockets = &socket,
-	};
-	struct err err = {0};
-
-	if (!smtp_server_start(&settings, &fixture->server, &err))
-		fail_msg("%s", err.text);
-}
-
-static void tear_down(struct fixture *fixture)
-{
-	smtp_server_drain(fixture->server);
-	smtp_server_wait(fixture->server);
-	config_release(fixture->config);
-	close(fixture->listening);
-}
-
-static struct stream *dial_from(
-    const struct fixture *fixture, const char *source)
-{
-	struct sockaddr_in from = {.sin_family = AF_INET};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	inet_pton(AF_INET, source, &from.sin_addr);
-	assert_int_equal(
-	    bind(fd, (const struct sockaddr *)&from, sizeof(from)), 0);
-	if (connect(fd, (const struct sockaddr *)&fixture->address,
-		sizeof(fixture->address)) < 0)
-		fail_msg("connect");
-	return stream_new(fd);
-}
-
-static struct stream *dial(const struct fixture *fixture)
-{
-	return dial_from(fixture, "127.0.0.1");
-}
-
-static void say(struct stream *stream, const char *text)
-{
-	struct err err = {0};
-
-	if (!stream_write(stream, slice_from(text), deadline_in(5000), &err) ||
-	    !stream_flush(stream, deadline_in(5000), &err))
-		fail_msg("%s", err.text);
-}
-
-/* The last line of a reply must start so. */
-static void hear(struct stream *stream, const char *expected)
-{
-	struct slice line;
-	struct err err = {0};
-
-	do {
-		if (!stream_read_line(
-			stream, 2000, deadline_in(20000), &line, &err))
-			fail_msg("waiting for \"%s\": %s", expected, err.text);
-	} while (line.len > 3 && line.ptr[3] == '-');
-	if (!slice_starts(line, slice_from(expected)))
-		fail_msg("expected \"%s\", got \"%.*s\"", expected,
-		    SLICE_ARGS(line));
-}
-
-static void hear_end(struct stream *stream)
-{
-	struct slice line;
-	struct err err = {0};
-
-	assert_false(
-	    stream_read_line(stream, 2000, deadline_in(5000), &line, &err));
-	assert_int_equal(err.kind, E_CLOSED);
-	stream_free(stream);
-}
-
-static void send_message(struct stream *stream)
-{
-	say(stream, "MAIL FROM:<a@b.example>\r\n");
-	hear(stream, "250 2.1.0");
-	say(stream, "RCPT TO:<c@agency.example>\r\nDATA\r\n");
-	hear(stream, "250 2.1.5");
-	hear(stream, "354");
-	say(stream, "Subject: x\r\n\r\ntext\r\n.\r\n");
-	hear(stream, "250 2.0.0");
-}
+#include "smtp/test_server_fixture.h"
 
 enum { CLIENTS = 50, MESSAGES = 3 };
 
@@ -207,35 +61,6 @@ static void test_many(void **state)
 	tear_down(&fixture);
 }
 
-static bool is_parked(const struct fixture *fixture)
-{
-	return smtp_server_statistics(fixture->server).parked == 1;
-}
-
-/* A command that comes in bits does not hold a worker, and is one command. */
-static void test_parked_with_half_a_line(void **state)
-{
-	struct fixture fixture = {0};
-	struct stream *stream;
-
-	(void)state;
-	set_up(&fixture);
-	start(&fixture);
-	stream = dial(&fixture);
-	hear(stream, "220 ");
-	say(stream, "NO");
-	for (int i = 0; !is_parked(&fixture) && i < 500; i++)
-		usleep(10000);
-	assert_true(is_parked(&fixture));
-	say(stream, "OP\r");
-	usleep(50000);
-	say(stream, "\nEHLO client.example\r\n");
-	hear(stream, "250 2.0.0 ok");
-	hear(stream, "250 ");
-	stream_free(stream);
-	tear_down(&fixture);
-}
-
 static void test_limits(void **state)
 {
 	struct fixture fixture = {0};
@@ -261,49 +86,33 @@ static void test_limits(void **state)
 	tear_down(&fixture);
 }
 
-static struct stream *begin_content(const struct fixture *fixture)
-{
-	struct stream *stream = dial(fixture);
-
-	say(stream,
-	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<c@agency.example>\r\nDATA\r\n");
-	return stream;
-}
-
-static void hear_content_begun(struct stream *stream)
-{
-	hear(stream, "220 ");
-	hear(stream, "250 ");
-	hear(stream, "250 2.1.0");
-	hear(stream, "250 2.1.5");
-	hear(stream, "354 ");
-}
-
 /* One network keeps half of the threads busy, and no more. */
 static void test_threads_of_a_network(void **state)
 {
-	enum { SLOW = 6 };
+	enum { HELD = 6 };
 	struct fixture fixture = {0};
-	struct stream *slow[SLOW], *other;
+	struct stream *held[HELD], *other;
 
 	(void)state;
 	set_up(&fixture);
 	fixture.config->limits.threads = 4;
 	start(&fixture);
-	for (int i = 0; i < SLOW; i++)
-		slow[i] = begin_content(&fixture);
+	for (int i = 0; i < HELD; i++) {
+		held[i] = dial(&fixture);
+		say_envelope(held[i], "held");
+		say(held[i], "Subject: x\r\n\r\n.\r\n");
+	}
 	usleep(300000);
 	other = dial_from(&fixture, "127.0.1.1");
 	hear(other, "220 ");
 	say(other, "HELO x\r\n");
 	hear(other, "250 ");
 	send_message(other);
-	for (int i = 0; i < SLOW; i++)
-		say(slow[i], "Subject: x\r\n\r\n.\r\n");
-	for (int i = 0; i < SLOW; i++) {
-		hear_content_begun(slow[i]);
-		hear(slow[i], "250 2.0.0");
-		stream_free(slow[i]);
+	fake_delivery_let_go();
+	for (int i = 0; i < HELD; i++) {
+		hear_content_begun(held[i]);
+		hear(held[i], "250 2.0.0");
+		stream_free(held[i]);
 	}
 	stream_free(other);
 	tear_down(&fixture);
@@ -348,12 +157,12 @@ static void test_drain(void **state)
 	hear(parked, "220 ");
 	busy = dial(&fixture);
 	hear(busy, "220 ");
-	say(busy,
-	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<c@agency.example>\r\nDATA\r\n");
+	say_envelope(busy, "c");
 	hear(busy, "250 ");
 	hear(busy, "250 2.1.0");
 	hear(busy, "250 2.1.5");
 	hear(busy, "354 ");
+	await_parked(&fixture, 2);
 	smtp_server_drain(fixture.server);
 	hear(parked, "421 4.3.2 shutting down");
 	hear_end(parked);
@@ -376,8 +185,10 @@ static void test_drain_timeout(void **state)
 	set_up(&fixture);
 	fixture.config->limits.drain_timeout = 200;
 	start(&fixture);
-	busy = begin_content(&fixture);
+	busy = dial(&fixture);
+	say_envelope(busy, "c");
 	hear_content_begun(busy);
+	await_parked(&fixture, 1);
 	tear_down(&fixture);
 	hear_end(busy);
 }
@@ -411,78 +222,7 @@ static void test_reload(void **state)
 	tear_down(&fixture);
 	config_release(second);
 }
-
 /* TLS */
-
-static void write_pem(struct fixture *fixture)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *certificate = X509_new();
-	X509_NAME *name;
-	FILE *file;
-
-	X509_set_version(certificate, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-	X509_set_pubkey(certificate, key);
-	name = X509_get_subject_name(certificate);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	    (const unsigned char *)"Mail.Sender.example", -1, -1, 0);
-	X509_set_issuer_name(certificate, name);
-	assert_true(X509_sign(certificate, key, EVP_sha256()));
-	snprintf(
-	    fixture->folder, sizeof(fixture->folder), "/tmp/smtpd-test-XXXXXX");
-	assert_non_null(mkdtemp(fixture->folder));
-	snprintf(fixture->certificate, sizeof(fixture->certificate), "%s/c.pem",
-	    fixture->folder);
-	snprintf(
-	    fixture->key, sizeof(fixture->key), "%s/k.pem", fixture->folder);
-	file = fopen(fixture->certificate, "w");
-	PEM_write_X509(file, certificate);
-	fclose(file);
-	file = fopen(fixture->key, "w");
-	PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-	fclose(file);
-	X509_free(certificate);
-	EVP_PKEY_free(key);
-}
-
-static void remove_pem(struct fixture *fixture)
-{
-	unlink(fixture->certificate);
-	unlink(fixture->key);
-	rmdir(fixture->folder);
-}
-
-static void set_up_tls(struct fixture *fixture)
-{
-	set_up(fixture);
-	write_pem(fixture);
-	fixture->listener.tls.certificate = slice_from(fixture->certificate);
-	fixture->listener.tls.key = slice_from(fixture->key);
-}
-
-/* with_certificate: the client shows the same one as its own. */
-static void secure(
-    const struct fixture *fixture, struct stream *stream, bool with_certificate)
-{
-	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-	struct err err = {0};
-	SSL *ssl;
-
-	if (with_certificate) {
-		SSL_CTX_use_certificate_file(
-		    context, fixture->certificate, SSL_FILETYPE_PEM);
-		SSL_CTX_use_PrivateKey_file(
-		    context, fixture->key, SSL_FILETYPE_PEM);
-	}
-	ssl = SSL_new(context);
-	SSL_set_connect_state(ssl);
-	if (!stream_start_tls(stream, ssl, deadline_in(5000), &err))
-		fail_msg("%s", err.text);
-	SSL_CTX_free(context);
-}
 
 /* A balancer's header and the client's first record in one segment. */
 static void test_proxy_before_tls(void **state)
@@ -591,7 +331,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_many),
-	    cmocka_unit_test(test_parked_with_half_a_line),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_threads_of_a_network),
 	    cmocka_unit_test(test_descriptors),

@@ -93,7 +93,8 @@ static void *serve(void *argument)
 		if (next == SESSION_SLEEPS)
 			usleep((unsigned int)deadline_poll_ms(wakes) * 1000);
 		else
-			io_wait(session_fd(session), POLLIN, wakes, NULL);
+			io_wait(session_fd(session), session_wants(session),
+			    wakes, NULL);
 	}
 	session_free(session);
 	return NULL;

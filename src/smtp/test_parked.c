@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clients that stop in the middle of something: their sessions are parked, go
+ * on where they were, and have the deadlines they had.
+ */
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "smtp/test_server_fixture.h"
+
+/* A command that comes in bits does not hold a worker, and is one command. */
+static void test_parked_with_half_a_line(void **state)
+{
+	struct fixture fixture = {0};
+	struct stream *stream;
+
+	(void)state;
+	set_up(&fixture);
+	start(&fixture);
+	stream = dial(&fixture);
+	hear(stream, "220 ");
+	say(stream, "NO");
+	await_parked(&fixture, 1);
+	say(stream, "OP\r");
+	usleep(50000);
+	say(stream, "\nEHLO client.example\r\n");
+	hear(stream, "250 2.0.0 ok");
+	hear(stream, "250 ");
+	stream_free(stream);
+	tear_down(&fixture);
+}
+
+/* However many wait amid content, they take no thread, and come to their end
+ * when it comes. */
+static void test_parked_in_content(void **state)
+{
+	enum { SLOW = 20 };
+	struct fixture fixture = {0};
+	struct stream *slow[SLOW], *other;
+
+	(void)state;
+	set_up(&fixture);
+	fixture.config->limits.threads = 1;
+	start(&fixture);
+	for (int i = 0; i < SLOW; i++) {
+		slow[i] = dial(&fixture);
+		say_envelope(slow[i], "c");
+		hear_content_begun(slow[i]);
+		say(slow[i], "Subject: x\r\n\r\nhalf a");
+	}
+	await_parked(&fixture, SLOW);
+	other = dial(&fixture);
+	hear(other, "220 ");
+	say(other, "HELO x\r\n");
+	hear(other, "250 ");
+	send_message(other);
+	stream_free(other);
+	for (int i = 0; i < SLOW; i++) {
+		say(slow[i], " line\r\n.\r");
+		say(slow[i], "\nNOOP\r\n");
+		hear(slow[i], "250 2.0.0 delivered");
+		hear(slow[i], "250 2.0.0 ok");
+		stream_free(slow[i]);
+	}
+	tear_down(&fixture);
+}
+
+static void test_content_timeout(void **state)
+{
+	struct fixture fixture = {0};
+	struct stream *stream;
+	int64_t started;
+
+	(void)state;
+	set_up(&fixture);
+	fixture.config->limits.data_timeout = 400;
+	start(&fixture);
+	stream = dial(&fixture);
+	say_envelope(stream, "c");
+	hear_content_begun(stream);
+	for (int i = 0; i < 4; i++) {
+		usleep(200000);
+		say(stream, "x"); /* each byte gives it more time */
+	}
+	started = clock_monotonic_ms();
+	hear(stream, "421 4.4.2 content comes too slowly "
+		     "(limits.data_timeout)");
+	assert_in_range(clock_monotonic_ms() - started, 300, 2000);
+	hear_end(stream);
+	tear_down(&fixture);
+}
+
+/* Octet by octet, it is the same handshake. */
+static void test_parked_in_handshake(void **state)
+{
+	struct fixture fixture = {0};
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(context);
+	BIO *hello = BIO_new(BIO_s_mem());
+	struct stream *stream;
+	char byte;
+
+	(void)state;
+	set_up_tls(&fixture);
+	fixture.config->limits.threads = 1;
+	start(&fixture);
+	stream = dial(&fixture);
+	say(stream, "EHLO client.example\r\nSTARTTLS\r\n");
+	hear(stream, "220 ");
+	hear(stream, "250 ");
+	hear(stream, "220 ");
+	await_parked(&fixture, 1);
+	SSL_set_bio(ssl, BIO_new_fd(stream_fd(stream), BIO_NOCLOSE), hello);
+	SSL_set_connect_state(ssl);
+	assert_int_equal(SSL_do_handshake(ssl), -1);
+	while (BIO_read(hello, &byte, 1) == 1) {
+		assert_int_equal(send(stream_fd(stream), &byte, 1, 0), 1);
+		usleep(500);
+	}
+	SSL_set0_wbio(ssl, BIO_new_fd(stream_fd(stream), BIO_NOCLOSE));
+	while (SSL_do_handshake(ssl) != 1)
+		io_wait(stream_fd(stream), POLLIN, deadline_in(5000), NULL);
+	assert_int_equal(SSL_write(ssl, "EHLO x\r\n", 8), 8);
+	while (SSL_read(ssl, &byte, 1) != 1)
+		io_wait(stream_fd(stream), POLLIN, deadline_in(5000), NULL);
+	assert_int_equal(byte, '2');
+	SSL_free(ssl);
+	SSL_CTX_free(context);
+	stream_free(stream);
+	tear_down(&fixture);
+	remove_pem(&fixture);
+}
+
+static void test_handshake_timeout(void **state)
+{
+	struct fixture fixture = {0};
+	struct stream *stream;
+
+	(void)state;
+	set_up_tls(&fixture);
+	fixture.listener.implicit_tls = true;
+	fixture.config->limits.tls_timeout = 300;
+	start(&fixture);
+	stream = dial(&fixture);
+	say(stream, "\x16\x03\x01");
+	hear_end(stream);
+	tear_down(&fixture);
+	remove_pem(&fixture);
+}
+
+/* A client that sends commands and reads nothing: the kernels keep a few KB of
+ * the replies. */
+static struct stream *flood(struct fixture *fixture, int commands)
+{
+	int small = 2048;
+	struct stream *stream;
+
+	fixture->receive_buffer = small;
+	/* Accepted sockets inherit it. */
+	setsockopt(
+	    fixture->listening, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	start(fixture);
+	stream = dial(fixture);
+	say(stream, "HELO x\r\nMAIL FROM:<>\r\n");
+	for (int i = 0; i < commands; i++)
+		assert_true(stream_write(stream,
+		    SLICE("RCPT TO:<unknown@agency.example>\r\n"),
+		    deadline_in(5000), NULL));
+	say(stream, "QUIT\r\n");
+	await_parked(fixture, 1);
+	return stream;
+}
+
+/* Replies that are not read wait, and with them what would add to them; later
+ * all of them come. */
+static void test_unread_replies(void **state)
+{
+	/* Replies that wait alone; and with commands behind them. */
+	static const int counts[] = {400, 5000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		struct fixture fixture = {0};
+		struct stream *stream;
+
+		set_up(&fixture);
+		fixture.config->limits.threads = 1;
+		fixture.config->limits.refused_recipients = 100000;
+		stream = flood(&fixture, counts[i]);
+		hear(stream, "220 ");
+		hear(stream, "250 ");
+		hear(stream, "250 ");
+		for (int j = 0; j < counts[i]; j++)
+			hear(stream, "550 5.1.1");
+		hear(stream, "221 ");
+		hear_end(stream);
+		tear_down(&fixture);
+	}
+}
+
+static void test_unread_timeout(void **state)
+{
+	struct fixture fixture = {0};
+	struct slice line;
+	struct stream *stream;
+	int64_t started;
+
+	(void)state;
+	set_up(&fixture);
+	fixture.config->limits.refused_recipients = 100000;
+	fixture.config->limits.command_timeout = 400;
+	started = clock_monotonic_ms();
+	stream = flood(&fixture, 400);
+	while (smtp_server_statistics(fixture.server).connections)
+		usleep(10000);
+	assert_in_range(clock_monotonic_ms() - started, 400, 2500);
+	while (stream_read_line(stream, 2000, deadline_in(5000), &line, NULL))
+		assert_false(slice_starts(line, SLICE("221")));
+	stream_free(stream);
+	tear_down(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_parked_with_half_a_line),
+	    cmocka_unit_test(test_parked_in_content),
+	    cmocka_unit_test(test_content_timeout),
+	    cmocka_unit_test(test_parked_in_handshake),
+	    cmocka_unit_test(test_handshake_timeout),
+	    cmocka_unit_test(test_unread_replies),
+	    cmocka_unit_test(test_unread_timeout),
+	};
+
+	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
