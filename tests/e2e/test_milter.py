@@ -331,10 +331,11 @@ def test_many_sessions(pair):
     pair.gate.metric('gatehouse_milter_connections', 0)
 
 
+# Whatever its manual says, mt.negotiate() takes steps before actions.
 MILTERTEST = r'''
 conn = mt.connect("inet:PORT@127.0.0.1")
 assert(conn ~= nil, "connect")
-assert(mt.negotiate(conn, VERSION, ACTIONS, STEPS) == nil, "negotiate")
+assert(mt.negotiate(conn, VERSION, STEPS, ACTIONS) == nil, "negotiate")
 assert(mt.test_action(conn, SMFIF_ADDHDRS), "may add")
 assert(mt.test_action(conn, SMFIF_CHGHDRS), "may change")
 mt.macro(conn, SMFIC_CONNECT, "j", "mx.agency.example")
