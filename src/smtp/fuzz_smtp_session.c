@@ -19,6 +19,7 @@
 #include "smtp/connect.h"
 #include "smtp/fuzz_smtp_client.h"
 #include "smtp/fuzz_smtp_hop.h"
+#include "smtp/session_fixture.h"
 #include "smtp/session_private.h"
 
 enum { RUNS_MAX = 100 * 1000, LIMIT_MIN = 2, LIMIT_MAX = 1 << 30 };
@@ -144,13 +145,9 @@ const char *const fuzz_script_lines[] = {
 
 struct world {
 	struct arena *arena;
-	struct config *config;
-	struct conf_listener listener;
-	struct conf_route route;
+	struct session_fixture fixture;
 	struct conf_target targets[2];
-	struct ip_network loopback;
 	bool tls;
-	struct session_shared shared;
 	struct fuzz_client *client;
 	int session_fd;
 };
@@ -181,7 +178,7 @@ bool connect_unix(
 
 static void set_route(struct world *world, struct slice word)
 {
-	struct conf_route *route = &world->route;
+	struct conf_route *route = &world->fixture.route;
 
 	if (slice_eq(word, SLICE("lmtp")))
 		route->kind = NEXT_HOP_LMTP;
@@ -199,85 +196,28 @@ static void set_route(struct world *world, struct slice word)
 		route->proxy_protocol = 2;
 }
 
-static void set_limit(
-    struct limits *limits, struct slice name, struct slice value)
-{
-	const struct {
-		const char *name;
-		uint64_t *number;
-	} numbers[] = {
-	    {"message_size", &limits->message_size},
-	    {"header_size", &limits->header_size},
-	    {"line_length", &limits->line_length},
-	    {"command_length", &limits->command_length},
-	    {"content_memory", &limits->content_memory},
-	    {"spool_memory", &limits->spool_memory},
-	    {"recipients", &limits->recipients},
-	    {"refused_recipients", &limits->refused_recipients},
-	    {"bad_commands", &limits->bad_commands},
-	    {"transactions", &limits->transactions},
-	    {"message_rate", &limits->message_rate},
-	    {"command_timeout", &limits->command_timeout},
-	    {"data_timeout", &limits->data_timeout},
-	    {"data_rate", &limits->data_rate},
-	    {"session_timeout", &limits->session_timeout},
-	    {"tarpit_delay", &limits->tarpit_delay},
-	};
-	uint64_t number;
-
-	if (!slice_to_u64(value, LIMIT_MAX, &number) || number < LIMIT_MIN)
-		return;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		if (slice_eq(slice_from(numbers[i].name), name))
-			*numbers[i].number = number;
-}
-
 static void set(struct world *world, struct slice name, struct slice value)
 {
-	struct conf_listener *listener = &world->listener;
-	struct conf_network_list networks = {1, &world->loopback};
-
-	if (slice_eq(name, SLICE("role")))
-		listener->role = slice_eq(value, SLICE("submission"))
-				     ? ROLE_SUBMISSION
-				     : ROLE_RELAY;
-	else if (slice_eq(name, SLICE("tls")))
+	if (slice_eq(name, SLICE("tls")))
 		world->tls = true;
-	else if (slice_eq(name, SLICE("tls_required")))
-		listener->tls.required = true;
-	else if (slice_eq(name, SLICE("xclient")))
-		listener->xclient = networks;
-	else if (slice_eq(name, SLICE("proxy_protocol")))
-		listener->proxy_protocol = networks;
 	else if (slice_eq(name, SLICE("route")))
 		set_route(world, value);
 	else
-		set_limit(&world->config->limits, name, value);
+		session_fixture_set(
+		    &world->fixture, name, value, LIMIT_MIN, LIMIT_MAX);
 }
 
 static void set_up(struct world *world, struct slice script)
 {
-	struct config *config = config_default();
-
-	world->config = config;
-	config->hostname = SLICE("mx.example");
-	config->limits = limits_default;
-	config->limits.tarpit_delay = 0;
-	config->spool_directory = SLICE("/tmp");
-	config->listener_count = config->route_count = 1;
-	config->listeners = &world->listener;
-	config->routes = &world->route;
-	world->listener.name = SLICE("mx");
+	session_fixture_begin(&world->fixture);
 	world->targets[0] = (struct conf_target){
 	    .host = SLICE("127.0.0.1"), .port = 2500};
 	world->targets[1] = (struct conf_target){
 	    .host = SLICE("127.0.0.2"), .port = 2500};
-	world->route = (struct conf_route){.kind = NEXT_HOP_SMTP,
+	world->fixture.route = (struct conf_route){.kind = NEXT_HOP_SMTP,
 	    .text = SLICE("smtp:test"),
 	    .targets = world->targets,
 	    .target_count = 1};
-	require(ip_network_parse(SLICE("127.0.0.0/8"), &world->loopback, NULL));
-	world->shared.rate = rate_new();
 	while (script.len) {
 		struct slice line, word, name, value;
 
@@ -291,20 +231,11 @@ static void set_up(struct world *world, struct slice script)
 
 static struct session *open_session(struct world *world, struct slice script)
 {
-	struct session_settings settings = {.shared = &world->shared};
-	struct gate_context gate = {.config = world->config};
-	struct session *session;
-	int pair[2];
+	int peer;
+	struct session *session = session_fixture_open(&world->fixture, &peer);
 
-	gate.clock = (struct clock){true, 1800000000};
-	require(smtp_snapshot_new(&gate, &settings.snapshot, NULL));
-	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-	settings.stream = stream_new(pair[0]);
-	world->session_fd = pair[0];
-	world->client = fuzz_client_new(world->arena, script, pair[1]);
-	ip_parse(SLICE("127.0.0.1"), &settings.peer);
-	settings.port = 4000;
-	session = session_new(&settings);
+	world->session_fd = session_fd(session);
+	world->client = fuzz_client_new(world->arena, script, peer);
 	session->client.tls = world->tls;
 	return session;
 }
@@ -346,8 +277,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
 	fuzz_time_start(act, &world);
 	set_up(&world, script);
-	limits = world.config->limits;
-	hop = fuzz_hop_new(world.arena, script, world.route.proxy_protocol);
+	limits = world.fixture.config->limits;
+	hop = fuzz_hop_new(
+	    world.arena, script, world.fixture.route.proxy_protocol);
 	{
 		struct session *session = open_session(&world, script);
 
@@ -355,13 +287,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		session_free(session);
 	}
 	fuzz_client_end(world.client);
-	rate_free(world.shared.rate);
-	config_release(world.config);
 	fuzz_hop_end(hop);
 	fuzz_time_stop();
-	require(atomic_load(&world.shared.content_memory) == 0);
+	require(atomic_load(&world.fixture.shared.content_memory) == 0);
+	session_fixture_end(&world.fixture);
 	fuzz_client_judge(world.client, &limits,
-	    world.listener.proxy_protocol.count > 0, hop);
+	    world.fixture.listener.proxy_protocol.count > 0, hop);
 	arena_free(world.arena);
 	return 0;
 }

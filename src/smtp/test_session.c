@@ -2,7 +2,7 @@
 /* Plays the dialogues of tests/dialogues/ against a session.
  *
  *	# a comment
- *	= recipients 2		a setting (see settings below)
+ *	= recipients 2		a setting (session_fixture.h)
  *	> EHLO client.example	the client sends the line and CR LF
  *	>> MAIL\n		the same without CR LF, with escapes \r \n \0 \\
  *	< 250 2.0.0 ok		exactly this reply comes; a final * is anything
@@ -23,7 +23,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -32,16 +31,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "smtp/fake_delivery.h"
+#include "smtp/session_fixture.h"
 
 struct play {
 	struct arena *arena;
 	const char *file;
 	int line;
-	struct config *config;
-	struct conf_listener listener;
-	struct conf_route route;
-	struct ip_network loopback, stranger;
-	struct session_shared shared;
+	struct session_fixture fixture;
 	struct session *session;
 	pthread_t thread;
 	int peer;
@@ -49,34 +45,6 @@ struct play {
 	bool closed;
 	struct slice delivered;
 };
-
-static struct ip_network network_of(const char *text)
-{
-	struct ip_network network = {0};
-
-	assert_true(ip_network_parse(slice_from(text), &network, NULL));
-	return network;
-}
-
-static void set_up(struct play *play)
-{
-	struct config *config = config_default();
-
-	config->hostname = SLICE("mx.example");
-	config->limits = limits_default;
-	config->limits.tarpit_delay = 0;
-	config->spool_directory = SLICE("/tmp");
-	play->listener.name = SLICE("mx");
-	config->listener_count = 1;
-	config->listeners = &play->listener;
-	play->route.text = SLICE("smtp:[127.0.0.1]:25");
-	config->route_count = 1;
-	config->routes = &play->route;
-	play->loopback = network_of("127.0.0.0/8");
-	play->config = config;
-	play->shared.rate = rate_new();
-	buf_init(&play->output, 1 << 20);
-}
 
 /* The server's part: parks and wakes the session. */
 static void *serve(void *argument)
@@ -102,19 +70,7 @@ static void *serve(void *argument)
 
 static void start(struct play *play)
 {
-	struct session_settings settings = {.shared = &play->shared};
-	struct gate_context gate = {.config = play->config};
-	int fds[2];
-
-	gate.clock = (struct clock){true, 1800000000};
-	assert_true(smtp_snapshot_new(&gate, &settings.snapshot, NULL));
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	settings.stream = stream_new(fds[0]);
-	play->peer = fds[1];
-	io_set_nonblocking(fds[1], NULL);
-	ip_parse(SLICE("127.0.0.1"), &settings.peer);
-	settings.port = 4000;
-	play->session = session_new(&settings);
+	play->session = session_fixture_open(&play->fixture, &play->peer);
 	assert_int_equal(pthread_create(&play->thread, NULL, serve, play), 0);
 }
 
@@ -130,52 +86,6 @@ static bool receive(struct play *play, int timeout_ms)
 	play->closed = !count;
 	buf_grown(&play->output, count);
 	return count > 0;
-}
-
-/* Settings of limits by name, and some others. */
-static void set(struct play *play, struct slice name, struct slice value)
-{
-	struct limits *limits = &play->config->limits;
-	const struct {
-		const char *name;
-		uint64_t *number;
-	} numbers[] = {
-	    {"message_size", &limits->message_size},
-	    {"header_size", &limits->header_size},
-	    {"line_length", &limits->line_length},
-	    {"command_length", &limits->command_length},
-	    {"content_memory", &limits->content_memory},
-	    {"recipients", &limits->recipients},
-	    {"refused_recipients", &limits->refused_recipients},
-	    {"bad_commands", &limits->bad_commands},
-	    {"transactions", &limits->transactions},
-	    {"message_rate", &limits->message_rate},
-	    {"command_timeout", &limits->command_timeout},
-	    {"data_timeout", &limits->data_timeout},
-	    {"session_timeout", &limits->session_timeout},
-	    {"tarpit_delay", &limits->tarpit_delay},
-	};
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		if (slice_eq(slice_from(numbers[i].name), name)) {
-			assert_true(slice_to_u64(
-			    value, UINT64_MAX / 2, numbers[i].number));
-			return;
-		}
-	if (slice_eq(name, SLICE("role")))
-		play->listener.role = slice_eq(value, SLICE("submission"))
-					  ? ROLE_SUBMISSION
-					  : ROLE_RELAY;
-	else if (slice_eq(name, SLICE("tls_required")))
-		play->listener.tls.required = true;
-	else if (slice_eq(name, SLICE("xclient")))
-		play->listener.xclient = (struct conf_network_list){
-		    1, &play->loopback};
-	else if (slice_eq(name, SLICE("proxy_protocol")))
-		play->listener.proxy_protocol = (struct conf_network_list){
-		    1, &play->loopback};
-	else
-		fail_msg("%s:%d: no such setting", play->file, play->line);
 }
 
 static void send_bytes(struct play *play, struct slice text)
@@ -267,7 +177,10 @@ static void play_line(struct play *play, struct slice line)
 		return;
 	if (slice_eq(word, SLICE("="))) {
 		slice_split(rest, ' ', &word, &rest);
-		set(play, word, rest);
+		if (!session_fixture_set(
+			&play->fixture, word, rest, 0, UINT64_MAX / 2))
+			fail_msg(
+			    "%s:%d: no such setting", play->file, play->line);
 		return;
 	}
 	if (!play->session)
@@ -299,7 +212,9 @@ static void play_file(const char *path, const char *name)
 	struct slice text, line;
 
 	assert_true(io_read_file(play.arena, path, 1 << 20, &text, NULL));
-	set_up(&play);
+	session_fixture_begin(&play.fixture);
+	play.fixture.route.text = SLICE("smtp:[127.0.0.1]:25");
+	buf_init(&play.output, 1 << 20);
 	while (text.len) {
 		slice_split(text, '\n', &line, &text);
 		play.line++;
@@ -311,8 +226,7 @@ static void play_file(const char *path, const char *name)
 	close(play.peer);
 	pthread_join(play.thread, NULL);
 	buf_release(&play.output);
-	rate_free(play.shared.rate);
-	config_release(play.config);
+	session_fixture_end(&play.fixture);
 	arena_free(play.arena);
 }
 
