@@ -2,6 +2,7 @@
 /* For tests of sessions: a gate whose verdict stands in the message itself.
  *
  *	X-Verdict: reject (or another verdict)
+ *	X-Reply: 90 words (the text of a refusal, so many times)
  *	X-Commit: fail
  *	X-Header: too-many
  *	X-Edit: yes (all of these are removed, two fields are added)
@@ -13,6 +14,9 @@
 
 #include "base/buf.h"
 #include "base/require.h"
+#include "base/text.h"
+
+enum { REPLY_MAX = 4096 };
 
 struct gate_message {
 	struct arena *arena;
@@ -184,6 +188,28 @@ static void change(struct gate_message *message)
 	change_body(message, &list);
 }
 
+/* What is said of a message that is refused. */
+static struct slice refusal(struct gate_message *message, const char *text)
+{
+	struct buf *reply = buf_in_arena(message->arena, REPLY_MAX);
+	struct header_list list;
+	struct slice value, count, words;
+	uint64_t times = 0;
+	size_t nth = 0;
+
+	if (!has(message, "X-Reply: ") ||
+	    !headers_parse(
+		message->arena, message->header, &limits_default, &list, NULL))
+		return slice_from(text);
+	value = next_value(&list, SLICE("X-Reply"), &nth);
+	if (!slice_split(value, ' ', &count, &words) ||
+	    !slice_to_u64(count, REPLY_MAX, &times))
+		return slice_from(text);
+	while (times-- && buf_add(reply, words) && buf_add_byte(reply, ' '))
+		;
+	return text_clean_utf8(message->arena, slice_trim(buf_slice(reply)));
+}
+
 void gate_mta_holds(struct gate_message *message)
 {
 	message->mta_holds = true;
@@ -213,10 +239,10 @@ const struct decision *gate_decide(
 	}
 	if (decision->verdict == VERDICT_REJECT)
 		decision->reply = (struct smtp_reply_text){
-		    550, SLICE("5.7.1"), SLICE("refused by policy")};
+		    550, SLICE("5.7.1"), refusal(message, "refused by policy")};
 	if (decision->verdict == VERDICT_DEFER)
-		decision->reply = (struct smtp_reply_text){
-		    451, SLICE("4.4.3"), SLICE("no answer from DNS")};
+		decision->reply = (struct smtp_reply_text){451, SLICE("4.4.3"),
+		    refusal(message, "no answer from DNS")};
 	return decision;
 }
 

@@ -155,17 +155,40 @@ static void check_passed(
 	require(changes->inserted == (edits ? 2u : 0u));
 }
 
+/* The octets of a line as the client gets it: '%' is doubled for the MTA. */
+static size_t said_size(struct slice line)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < line.len; i++, size++) {
+		require(line.ptr[i] >= ' ' && line.ptr[i] <= '~');
+		if (line.ptr[i] == '%')
+			require(++i < line.len && line.ptr[i] == '%');
+	}
+	return size;
+}
+
+/* RFC 5321, 4.2.1 and 4.5.3.1.5; RFC 2034, 4: of each line. */
 static void check_reply(const struct packet *answer)
 {
-	struct slice text;
+	struct slice rest, line, code;
 	struct err err;
+	bool more = true;
 
-	require(packet_parse_text(answer->data, &text, &err));
-	require(text.len > 4 && text.ptr[3] == ' ');
-	require(text.ptr[0] == '4' || text.ptr[0] == '5');
-	require(text.ptr[4] == text.ptr[0]);
-	for (size_t i = 0; i < text.len; i++)
-		require(text.ptr[i] >= ' ' && text.ptr[i] <= '~');
+	require(packet_parse_text(answer->data, &rest, &err));
+	code = slice_sub(rest, 0, 3);
+	while (more) {
+		size_t end = slice_find_slice(rest, SLICE("\r\n"));
+
+		line = slice_sub(rest, 0, end);
+		more = end < rest.len;
+		rest = slice_from_pos(rest, end + 2);
+		require(line.len > 4 && line.ptr[3] == (more ? '-' : ' '));
+		require(slice_starts(line, code));
+		require(line.ptr[0] == '4' || line.ptr[0] == '5');
+		require(line.ptr[4] == line.ptr[0]);
+		require(said_size(line) <= 510);
+	}
 }
 
 /* Fields are removed before any is inserted, and that comes first. */

@@ -71,6 +71,8 @@ const char *const fuzz_script_lines[] = {
     ">LX-Remove| a@b.example|",
     ">LX-Body| 3 line|",
     ">LX-Body| 70000 l|",
+    ">LX-Reply| 90 words|",
+    ">LX-Reply| 700 50%|",
     ">LX-Commit| fail|",
     ">LX-Header| too-many|",
     ">LX| a\\0ab|",

@@ -285,6 +285,13 @@ static struct slice unstuffed(struct arena *arena, struct slice data)
 	return slice_of(copy, len);
 }
 
+static void note_receipt(
+    struct fuzz_hop *hop, const struct fuzz_receipt *receipt)
+{
+	require(hop->receipt_count < RECEIPTS_MAX);
+	hop->receipts[hop->receipt_count++] = *receipt;
+}
+
 static void take_message(
     struct fuzz_hop *hop, struct connection *connection, struct slice data)
 {
@@ -298,8 +305,7 @@ static void take_message(
 	for (size_t i = 0; i < replies && connection->fd >= 0; i++)
 		receipt.accepted &= is_ok(
 		    answer(hop, connection, SLICE("250 2.0.0 kept")));
-	require(hop->receipt_count < RECEIPTS_MAX);
-	hop->receipts[hop->receipt_count++] = receipt;
+	note_receipt(hop, &receipt);
 	forget(connection);
 	connection->in_data = false;
 }
@@ -432,6 +438,23 @@ int fuzz_hop_connect(struct fuzz_hop *hop)
 	    .peer = pair[1],
 	    .input = buf_in_arena(hop->arena, INPUT_MAX)};
 	return pair[1];
+}
+
+bool fuzz_hop_keep(
+    struct fuzz_hop *hop, struct slice content, size_t recipients)
+{
+	struct slice step = SLICE("."), rest = SLICE("");
+	struct fuzz_receipt receipt = {
+	    .content = arena_slice(hop->arena, content),
+	    .recipients = recipients,
+	    .accepted = true};
+
+	if (peek(hop, &step, &rest))
+		hop->script = rest;
+	if (!slice_eq(step, SLICE(".")))
+		return false;
+	note_receipt(hop, &receipt);
+	return true;
 }
 
 void fuzz_hop_end(struct fuzz_hop *hop)

@@ -36,6 +36,11 @@ struct fuzz_hop *fuzz_hop_new(
 /* The gateway connects: its end, or -1. */
 int fuzz_hop_connect(struct fuzz_hop *hop);
 
+/* A message that needs no connection (Maildir).  False: the script's next line
+ * is other than "@.", and nothing is kept. */
+bool fuzz_hop_keep(
+    struct fuzz_hop *hop, struct slice content, size_t recipients);
+
 /* True: it did something for the connection whose other end is fd. */
 bool fuzz_hop_act(struct fuzz_hop *hop, int fd);
 

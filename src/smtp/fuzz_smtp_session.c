@@ -5,20 +5,29 @@
  *	= NAME N	a limit
  *	= role R	relay or submission
  *	= tls yes	as if the client had started TLS
- *	= route WORD	lmtp, two, xforward, proxy1, proxy2, tls_may, tls_must
+ *	= route WORD	lmtp, two, xforward, proxy1, proxy2, tls_may, tls_must,
+ *			maildir
+ *	= release a@b	no session: the lines of the client are a message that
+ *			leaves the quarantine, to that address
  * No time passes, and the same script does the same again.
  */
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/ascii.h"
+#include "base/buf.h"
 #include "base/fuzz_script.h"
 #include "base/fuzz_time.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/require.h"
+#include "base/text.h"
 #include "smtp/connect.h"
+#include "smtp/delivery.h"
 #include "smtp/fuzz_smtp_client.h"
 #include "smtp/fuzz_smtp_hop.h"
+#include "smtp/maildir.h"
+#include "smtp/next_hop_pool.h"
 #include "smtp/session_fixture.h"
 #include "smtp/session_private.h"
 
@@ -55,6 +64,8 @@ const char *const fuzz_script_lines[] = {
     "> X-Add: new@agency.example",
     "> X-Remove: postmaster",
     "> X-Body: 3 line",
+    "> X-Reply: 90 words",
+    "> X-Reply: 1000 5%",
     "> X-Commit: fail",
     "> X-Header: too-many",
     "> ",
@@ -118,6 +129,9 @@ const char *const fuzz_script_lines[] = {
     "= route xforward",
     "= route tls_may",
     "= route tls_must",
+    "= route maildir",
+    "= release c@agency.example",
+    "= release j\xc3\xbcrgen@agency.example",
     "= route proxy1",
     "= route proxy2",
     "= role relay",
@@ -148,6 +162,7 @@ struct world {
 	struct session_fixture fixture;
 	struct conf_target targets[2];
 	bool tls;
+	struct slice released_to; /* or empty */
 	struct fuzz_client *client;
 	int session_fd;
 };
@@ -176,6 +191,38 @@ bool connect_unix(
 	return connect_tcp(NULL, 0, deadline, ret_fd, err);
 }
 
+/* Nor is maildir.c: the hop keeps what would be there. */
+bool maildir_folder(struct arena *arena, struct slice pattern,
+    struct slice address, struct slice *ret, struct smtp_reply_text *ret_reply)
+{
+	(void)pattern;
+	*ret_reply = (struct smtp_reply_text){
+	    550, SLICE("5.1.1"), SLICE("no such mailbox")};
+	*ret = arena_lower(arena, address);
+	return !slice_starts(*ret, SLICE("unknown@"));
+}
+
+struct smtp_reply_text maildir_deliver(struct arena *arena,
+    struct slice hostname, struct slice sender, size_t count,
+    const struct maildir_recipient *recipients,
+    const struct message_pieces *pieces)
+{
+	struct buf *whole = buf_in_arena(arena, pieces->size + 2);
+
+	(void)hostname;
+	(void)sender;
+	for (size_t i = 0; i < count; i++)
+		require(!slice_empty(recipients[i].folder));
+	for (size_t i = 0; i < pieces->count; i++)
+		require(buf_add(whole, pieces->pieces[i]));
+	if (!whole->len || whole->ptr[whole->len - 1] != '\n')
+		buf_add_text(whole, "\r\n");
+	if (!fuzz_hop_keep(hop, buf_slice(whole), count))
+		return (struct smtp_reply_text){
+		    451, SLICE("4.3.0"), SLICE("not kept")};
+	return (struct smtp_reply_text){250, SLICE("2.0.0"), SLICE("kept")};
+}
+
 static void set_route(struct world *world, struct slice word)
 {
 	struct conf_route *route = &world->fixture.route;
@@ -194,12 +241,25 @@ static void set_route(struct world *world, struct slice word)
 		route->proxy_protocol = 1;
 	else if (slice_eq(word, SLICE("proxy2")))
 		route->proxy_protocol = 2;
+	else if (slice_eq(word, SLICE("maildir")))
+		route->kind = NEXT_HOP_MAILDIR;
+}
+
+static bool is_address_byte(char c)
+{
+	return (ascii_is_visible(c) || ascii_is_8bit(c)) && c != '<' &&
+	       c != '>';
 }
 
 static void set(struct world *world, struct slice name, struct slice value)
 {
 	if (slice_eq(name, SLICE("tls")))
 		world->tls = true;
+	else if (slice_eq(name, SLICE("release")))
+		world->released_to = text_is_utf8(value) &&
+					     slice_all(value, is_address_byte)
+					 ? value
+					 : SLICE("");
 	else if (slice_eq(name, SLICE("route")))
 		set_route(world, value);
 	else
@@ -268,31 +328,94 @@ static void serve(struct session *session)
 	}
 }
 
+static bool is_text(char c)
+{
+	return c == '\t' || !ascii_is_control(c);
+}
+
+/* What the store has: lines that end in CR LF, nothing bare. */
+static struct slice stored_message(struct arena *arena, struct slice script)
+{
+	struct buf *message = buf_in_arena(arena, 2 * script.len + 2);
+
+	while (script.len) {
+		struct slice line;
+
+		slice_split(script, '\n', &line, &script);
+		if (!slice_starts(line, SLICE("> ")) ||
+		    !slice_all(line, is_text))
+			continue;
+		buf_add(message, slice_from_pos(line, 2));
+		buf_add_text(message, "\r\n");
+	}
+	return buf_slice(message);
+}
+
+/* It is there if and only if that is what is said. */
+static void judge_release(struct slice message, bool ok)
+{
+	size_t count, kept = 0;
+	const struct fuzz_receipt *receipts = fuzz_hop_receipts(hop, &count);
+
+	if (!fuzz_hop_was_honest(hop))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		require(slice_eq(receipts[i].content, message));
+		kept += receipts[i].accepted;
+	}
+	require(kept == (ok ? 1 : 0));
+}
+
+static void release(struct world *world, struct slice script)
+{
+	struct slice message = stored_message(world->arena, script);
+	struct arena *arena = arena_new(0);
+	struct next_hop_pool *pool = next_hop_pool_new(
+	    world->fixture.config, NULL);
+	struct smtp_reply_text reply;
+	bool ok;
+
+	world->session_fd = -1;
+	ok = delivery_send_message(arena, pool, &world->fixture.route,
+	    SLICE("a@b.example"), world->released_to, message, &reply);
+	require(reply.code / 100 == 2 ? ok : reply.code >= 400);
+	arena_free(arena);
+	next_hop_pool_release(pool);
+	fuzz_hop_end(hop);
+	fuzz_time_stop();
+	judge_release(message, ok);
+}
+
+static void play(struct world *world, struct slice script)
+{
+	const struct limits limits = world->fixture.config->limits;
+	struct session *session = open_session(world, script);
+
+	serve(session);
+	session_free(session);
+	fuzz_client_end(world->client);
+	fuzz_hop_end(hop);
+	fuzz_time_stop();
+	require(atomic_load(&world->fixture.shared.content_memory) == 0);
+	fuzz_client_judge(world->client, &limits,
+	    world->fixture.listener.proxy_protocol.count > 0, hop);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice script = slice_of((const char *)data, size);
 	struct world world = {.arena = arena_new(0)};
-	struct limits limits;
 
 	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
 	fuzz_time_start(act, &world);
 	set_up(&world, script);
-	limits = world.fixture.config->limits;
 	hop = fuzz_hop_new(
 	    world.arena, script, world.fixture.route.proxy_protocol);
-	{
-		struct session *session = open_session(&world, script);
-
-		serve(session);
-		session_free(session);
-	}
-	fuzz_client_end(world.client);
-	fuzz_hop_end(hop);
-	fuzz_time_stop();
-	require(atomic_load(&world.fixture.shared.content_memory) == 0);
+	if (world.released_to.len)
+		release(&world, script);
+	else
+		play(&world, script);
 	session_fixture_end(&world.fixture);
-	fuzz_client_judge(world.client, &limits,
-	    world.fixture.listener.proxy_protocol.count > 0, hop);
 	arena_free(world.arena);
 	return 0;
 }

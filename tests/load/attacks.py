@@ -14,6 +14,7 @@ import time
 
 import contents
 from clients import Crowd, Honest, Line, address, all_of, percentile
+from gatehouse import is_sanitized
 from net import wait_until
 from place import descriptors
 
@@ -331,8 +332,11 @@ def broken(attack, result, mib, before, meanwhile, short=False):
     times_max = None if short else attack.p99_times
     # A few connections share what the first one needed.
     kib_max = attack.kib_each and attack.kib_each * (3 if short else 1)
+    mib_max = attack.mib
+    if is_sanitized():  # its memory counts, too
+        kib_max = mib_max = None
     bounds = [
-        ('MiB', mib, attack.mib),
+        ('MiB', mib, mib_max),
         ('KiB each', result.kib_each or 0, kib_max),
         ('seconds', result.seconds, attack.seconds),
         ('p99 ms of honest mail', meanwhile.p99_ms, p99_max),
