@@ -167,7 +167,7 @@ struct dmarc_discovery dmarc_discover(
 
 void dmarc_prefetch(struct dns_session *dns, struct slice author_domain)
 {
-	struct arena *arena = arena_new(0);
+	struct arena *arena = arena_new(1024);
 	struct slice names[DMARC_WALK_MAX], domain;
 	size_t count;
 

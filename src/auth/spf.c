@@ -163,7 +163,7 @@ struct spf_outcome spf_check_helo(struct arena *arena, struct dns_session *dns,
 
 void spf_prefetch(struct dns_session *dns, const struct spf_request *request)
 {
-	struct arena *arena = arena_new(0);
+	struct arena *arena = arena_new(512);
 	struct sender sender = mailfrom_sender(arena, request);
 
 	if (is_valid_domain(sender.domain))

@@ -243,7 +243,8 @@ static void log_verdict(
 	    LOG_S("own_domain", trace->own_domain_result),
 	    LOG_S("connector", trace->connector),
 	    LOG_I("ms", message->decided_ms - message->started_ms),
-	    LOG_S("reply", trace->reply));
+	    LOG_S("reply", trace->reply),
+	    LOG_S("queue_id", message->envelope->queue_id));
 }
 
 void gate_mta_holds(struct gate_message *message)

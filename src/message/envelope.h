@@ -39,8 +39,9 @@ struct envelope_recipient {
 };
 
 struct envelope {
-	struct slice id;     /* of the transaction: unique for ever */
-	int64_t received_at; /* seconds since 1970 UTC */
+	struct slice id;       /* of the transaction: unique for ever */
+	struct slice queue_id; /* the name that the MTA gave it, or empty */
+	int64_t received_at;   /* seconds since 1970 UTC */
 	const struct envelope_client *client;
 	struct slice mail_from; /* without angle brackets; empty: null sender */
 	bool smtputf8;

@@ -14,7 +14,7 @@
 #include "milter/packet.h"
 #include "milter/protocol.h"
 
-enum { USUAL_HEADER = 4000 };
+enum { USUAL_HEADER = 4000, USUAL_MEMORY = 16 * 1024 };
 
 struct milter_message {
 	struct arena *arena;
@@ -163,7 +163,7 @@ static void release_header(void *object)
 static struct milter_message *allocate(struct milter_snapshot *snapshot)
 {
 	const struct config *config = snapshot->gate.config;
-	struct arena *arena = arena_new(0);
+	struct arena *arena = arena_new(USUAL_MEMORY);
 	struct milter_message *message = ARENA_NEW(
 	    arena, struct milter_message);
 
@@ -402,6 +402,7 @@ static void refuse(struct milter_message *message, struct buf *out)
 	gate_decide(message->gate, (struct slice){NULL, 0});
 	gate_commit(message->gate, &ignored);
 	log_info("milter.refused", LOG_S("id", message->envelope.id),
+	    LOG_S("queue_id", message->envelope.queue_id),
 	    LOG_T("client_ip", ip_format(&message->client.ip, ip)),
 	    LOG_I("code", message->failure.code),
 	    LOG_S("reply", message->failure.text));
@@ -474,9 +475,11 @@ bool milter_message_finish(struct milter_message *message,
 	    .mta_holds = config->milter_quarantine == MILTER_QUARANTINE_MTA &&
 			 (actions & SMFIF_QUARANTINE),
 	};
-	const struct decision *decision = decide(message);
+	const struct decision *decision;
 	bool has_body = false;
 
+	message->envelope.queue_id = queue_id;
+	decision = decide(message);
 	if (!decision) {
 		refuse(message, out);
 	} else {
@@ -488,8 +491,6 @@ bool milter_message_finish(struct milter_message *message,
 		metrics_observe(
 		    METRIC_MESSAGE_SIZE, spool_size(message->spool));
 	}
-	log_info("milter.message", LOG_S("id", message->envelope.id),
-	    LOG_S("queue_id", queue_id));
 	metrics_observe(METRIC_MESSAGE_DURATION,
 	    (uint64_t)(now_us() - message->started_us));
 	return has_body;

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -327,6 +328,14 @@ static char *log_path(const char *path)
 	return memory_copy_text(text, (size_t)len);
 }
 
+static pthread_once_t configure_once = PTHREAD_ONCE_INIT;
+
+/* Statistics of memory take a lock at each allocation, 60 times a trace. */
+static void configure_library(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static bool open_connection(struct slice text, enum store_access mode,
     struct store_connection **ret, struct err *err)
 {
@@ -336,6 +345,7 @@ static bool open_connection(struct slice text, enum store_access mode,
 
 	if (!parse_place(text, &place, err))
 		return false;
+	pthread_once(&configure_once, configure_library);
 	connection = MEMORY_NEW(struct store_connection);
 	connection->path = memory_copy_text(place.path.ptr, place.path.len);
 	connection->log_path = log_path(connection->path);

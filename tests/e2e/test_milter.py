@@ -70,7 +70,7 @@ def test_signed_mail_verifies(pair):
     line = pair.gate.wait_for_log('message.verdict')
     assert 'listener=mta' in line and f'client={SHOP}' in line, line
     assert 'recipients=1' in line, line
-    assert 'queue_id=' in pair.gate.wait_for_log('milter.message')
+    assert 'queue_id=' in pair.gate.wait_for_log('message.verdict')
 
 
 @pytest.mark.parametrize('version', [4, 6])

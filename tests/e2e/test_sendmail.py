@@ -111,7 +111,7 @@ def test_accepted_with_our_fields(make_pair, unix):
     line = pair.gate.wait_for_log('message.verdict')
     assert 'client=127.0.0.1' in line and 'recipients=1' in line, line
     queue_id = top.split(' with ESMTP id ')[1].split()[0]
-    assert f'queue_id={queue_id}' in pair.gate.wait_for_log('milter.message')
+    assert f'queue_id={queue_id}' in pair.gate.wait_for_log('message.verdict')
 
 
 def test_nothing_changes_on_the_way(pair):
