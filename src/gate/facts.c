@@ -189,9 +189,13 @@ static void write_steps(
 		json_write_begin(json, NULL, '{');
 		json_write_text(json, "policy", step->policy);
 		json_write_flag(json, "matched", step->matched);
-		json_write_flag(json, "enforced", step->enforced);
-		json_write_word(json, "verdict", verdict_name(step->verdict));
-		json_write_text(json, "because", step->because);
+		if (step->matched) {
+			json_write_flag(json, "enforced", step->enforced);
+			json_write_word(
+			    json, "verdict", verdict_name(step->verdict));
+		}
+		if (step->because.len)
+			json_write_text(json, "because", step->because);
 		json_write_end(json, '}');
 	}
 	json_write_end(json, ']');

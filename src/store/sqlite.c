@@ -388,6 +388,7 @@ static bool has_its_files(
 
 static bool begin(struct store_connection *connection, struct err *err)
 {
+	connection->last_row = -1;
 	if (!sqlite_execute(connection,
 		sqlite_prepared(connection, SQL_BEGIN, err), NULL, err))
 		return false;

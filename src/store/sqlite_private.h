@@ -22,6 +22,7 @@ enum sqlite_statement {
 	SQL_SAVEPOINT,
 	SQL_SAVEPOINT_RELEASE,
 	SQL_SAVEPOINT_ROLLBACK,
+	SQL_LAST_ROW,
 	SQL_PUT_TRACE,
 	SQL_PUT_TRACE_FACTS,
 	SQL_PUT_TRACE_RECIPIENT,
@@ -56,6 +57,7 @@ struct store_connection {
 	sqlite3 *db;
 	char *path, *log_path;
 	uint64_t files[2]; /* inodes of both when they were opened */
+	int64_t last_row;  /* of traces, in a transaction; -1: not asked */
 	sqlite3_stmt *statements[SQL_STATEMENTS]; /* NULL: not yet */
 };
 

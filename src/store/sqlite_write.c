@@ -30,12 +30,13 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
 	" helo, sender, sender_key, sender_domain, header_from, subject,"
 	" verdict, policy, reply, delivery, own_domain_result, own_domain,"
 	" spf_result, dkim_result, dmarc_result, connector, time_ms,"
-	" size) SELECT 1 + max("
-	"  ifnull((SELECT max(row) FROM recent_trace), 0),"
-	"  ifnull((SELECT max(row) FROM trace), 0)),"
-	" ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+	" size) SELECT ?24, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+	"?13, ?14,"
 	" ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23"
 	" WHERE NOT EXISTS (SELECT 1 FROM trace WHERE id = ?1)",
+    [SQL_LAST_ROW] = "SELECT max("
+		     "ifnull((SELECT max(row) FROM recent_trace), 0),"
+		     "ifnull((SELECT max(row) FROM trace), 0))",
     [SQL_PUT_TRACE_FACTS] =
 	"INSERT OR REPLACE INTO trace_facts (row, facts) VALUES (?1, ?2)",
     [SQL_PUT_TRACE_RECIPIENT] =
@@ -143,6 +144,26 @@ static bool put_facts(struct store_connection *connection, int64_t row,
 	return sqlite_execute(connection, statement, NULL, err);
 }
 
+/* Asked once a transaction; nobody else writes meanwhile. */
+static bool know_last_row(struct store_connection *connection, struct err *err)
+{
+	sqlite3_stmt *statement;
+	bool ok;
+
+	if (connection->last_row >= 0)
+		return true;
+	statement = sqlite_prepared(connection, SQL_LAST_ROW, err);
+	if (!statement)
+		return false;
+	ok = sqlite3_step(statement) == SQLITE_ROW;
+	if (ok)
+		connection->last_row = sqlite3_column_int64(statement, 0);
+	else
+		sqlite_fail(connection, err);
+	sqlite3_reset(statement);
+	return ok;
+}
+
 static bool put_trace(struct store_connection *connection,
     const struct store_row *row, struct err *err)
 {
@@ -160,19 +181,21 @@ static bool put_trace(struct store_connection *connection,
 	uint64_t changes;
 	int64_t parent;
 
-	if (!statement)
+	if (!statement || !know_last_row(connection, err))
 		return false;
+	parent = connection->last_row + 1;
 	for (int i = 0; i < TEXTS; i++)
 		sqlite_bind_slice(statement, i + 1, texts[i]);
 	sqlite3_bind_int64(statement, TEXTS + 1, trace->time_ms);
 	sqlite3_bind_int64(statement, TEXTS + 2, (int64_t)trace->size);
+	sqlite3_bind_int64(statement, TEXTS + 3, parent);
 	if (!sqlite_execute(connection, statement, &changes, err))
 		return false;
 	if (!changes)
 		return err_set(err, E_SYNTAX,
 		    "store: a trace has the id %.*s already",
 		    SLICE_ARGS(slice_sub(trace->id, 0, 64)));
-	parent = sqlite3_last_insert_rowid(connection->db);
+	connection->last_row = parent;
 	if (put_facts(connection, parent, trace->facts, err) &&
 	    put_recipients(connection, SQL_PUT_TRACE_RECIPIENT, parent,
 		&row->recipients, err))
