@@ -342,6 +342,18 @@ struct reply *resolver_wait(struct dns_resolver *resolver,
 	return reply;
 }
 
+struct reply *resolver_peek(
+    struct dns_resolver *resolver, struct request *request)
+{
+	struct reply *reply = NULL;
+
+	pthread_mutex_lock(&resolver->lock);
+	if (request->reply)
+		reply = reply_hold(request->reply);
+	pthread_mutex_unlock(&resolver->lock);
+	return reply;
+}
+
 void resolver_leave(struct dns_resolver *resolver, struct request *request)
 {
 	pthread_mutex_lock(&resolver->lock);

@@ -24,6 +24,10 @@ void resolver_post(struct dns_resolver *resolver,
 struct reply *resolver_wait(struct dns_resolver *resolver,
     struct request *request, struct deadline deadline);
 
+/* The reply, held; NULL when there is none yet. */
+struct reply *resolver_peek(
+    struct dns_resolver *resolver, struct request *request);
+
 /* Done with it, whether it was answered or not. */
 void resolver_leave(struct dns_resolver *resolver, struct request *request);
 

@@ -26,12 +26,20 @@ struct dns_session {
 	struct dns_query_record *records;
 	struct pending *pending;
 	struct dns_answer *refused; /* over limits.dns_queries */
+	bool peeking, missed;	    /* see dns_peek_begin */
 };
 
 static const struct dns_answer impossible_name = {
     .status = DNS_NXDOMAIN,
     .problem = "",
     .rcode = "NXDOMAIN",
+};
+
+/* Nobody is told of it: see dns_peek_begin. */
+static const struct dns_answer not_yet = {
+    .status = DNS_TEMPORARY_FAILURE,
+    .problem = "no answer yet",
+    .rcode = "TIMEOUT",
 };
 
 /* Requests go on without us: others may wait for them, and the cache. */
@@ -206,6 +214,26 @@ static struct reply *timeout_reply(struct dns_session *session,
 	return reply;
 }
 
+static bool has_arrived(struct dns_session *session, struct pending *pending)
+{
+	if (!pending->reply)
+		pending->reply = resolver_peek(
+		    session->resolver, pending->request);
+	return pending->reply != NULL;
+}
+
+void dns_peek_begin(struct dns_session *session)
+{
+	session->peeking = true;
+	session->missed = false;
+}
+
+bool dns_peek_end(struct dns_session *session)
+{
+	session->peeking = false;
+	return !session->missed;
+}
+
 static void wait_for(struct dns_session *session, struct pending *pending)
 {
 	struct bound bound = wait_bound(session, pending);
@@ -264,6 +292,10 @@ const struct dns_answer *dns_ask(
 	pending = &session->pending[i];
 	if (record->answer)
 		return record->answer;
+	if (session->peeking && !has_arrived(session, pending)) {
+		session->missed = true;
+		return &not_yet;
+	}
 	if (!pending->reply)
 		wait_for(session, pending);
 	record->answer = own_answer(session, pending->reply);

@@ -171,7 +171,7 @@ static void write_message(struct json_write *json, struct gate_message *message)
 	json_write_begin(json, "message", '{');
 	write_faults(json, message->faults);
 	write_from(json, message);
-	json_write_number(json, "size", message->content.len);
+	json_write_number(json, "size", gate_message_size(message));
 	write_field(json, "message_id", message, SLICE("Message-ID"));
 	write_field(json, "subject", message, SLICE("Subject"));
 	write_field(json, "date", message, SLICE("Date"));

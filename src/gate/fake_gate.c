@@ -5,6 +5,8 @@
  *	X-Reply: 90 words (the text of a refusal, so many times)
  *	X-Commit: fail
  *	X-Header: too-many
+ *	X-Need: nothing (of the body)
+ *	X-Keep: nothing (of the body)
  *	X-Edit: yes (all of these are removed, two fields are added)
  *	X-Remove: a@b.example (from the recipients)
  *	X-Add: a@b.example, or "a@b.example NOTIFY=NEVER"
@@ -26,7 +28,8 @@ struct gate_message {
 	uint64_t body_size;
 	struct decision decision;
 	bool mta_holds;
-	bool refused; /* before any judgement */
+	bool skips, forgets; /* the body */
+	bool refused;	     /* before any judgement */
 };
 
 struct gate_message *gate_begin(struct arena *arena,
@@ -88,6 +91,25 @@ void gate_body(struct gate_message *message, struct slice piece)
 {
 	require(message->header.ptr != NULL);
 	message->body_size += piece.len;
+}
+
+bool gate_needs_body(struct gate_message *message)
+{
+	require(message->header.ptr != NULL);
+	return !has(message, "X-Need: nothing");
+}
+
+void gate_skip_body(struct gate_message *message)
+{
+	require(!gate_needs_body(message));
+	message->skips = true;
+}
+
+bool gate_keeps_body(struct gate_message *message)
+{
+	require(message->header.ptr != NULL);
+	message->forgets = has(message, "X-Keep: nothing");
+	return !message->forgets;
 }
 
 static void edit(struct gate_message *message)
@@ -226,7 +248,8 @@ const struct decision *gate_decide(
 		return decision;
 	/* The header is where it was, and nothing was lost on the way. */
 	require(slice_starts(content, message->header));
-	require(content.len == message->header.len + message->body_size);
+	require(content.len == message->header.len +
+				   (message->forgets ? 0 : message->body_size));
 	message->content = content;
 	edit(message);
 	change(message);

@@ -57,9 +57,24 @@ bool gate_header(
 void gate_body(struct gate_message *message, struct slice piece)
 {
 	require(message->has_header);
+	message->body_size += piece.len;
 	take_faults(message, faults_of_bytes(&message->scan, piece));
 	if (message->hashes)
 		body_hashes_add(message->hashes, piece);
+}
+
+uint64_t gate_message_size(const struct gate_message *message)
+{
+	if (message->content.len == 0)
+		return 0;
+	return message->headers.body_offset + message->body_size;
+}
+
+/* False: gate_keeps_body() said that it will not be wanted. */
+static bool has_body(const struct gate_message *message)
+{
+	return message->decision.replaces_body ||
+	       message->content.len >= gate_message_size(message);
 }
 
 size_t gate_body_offset(const struct gate_message *message)
@@ -148,7 +163,8 @@ const struct decision *gate_decide(
 	message->content = content;
 	if (!message->refused) {
 		require(message->has_header);
-		authenticate_finish(message);
+		if (!message->body_skipped)
+			authenticate_finish(message);
 		policies_apply(message);
 		check_changes(message);
 	}
@@ -190,6 +206,8 @@ struct message_pieces gate_pieces(struct gate_message *message)
 	struct message_pieces edited, all = {0};
 
 	require(message->decided);
+	/* What is not there cannot be handed on. */
+	require(has_body(message));
 	if (decision->replaces_body)
 		content = slice_sub(content, 0, message->headers.body_offset);
 	edited = edit_apply(
@@ -280,21 +298,31 @@ static struct store_quarantine fill_quarantine(struct gate_message *message)
 	};
 }
 
+static bool put(struct gate_message *message, const struct store_trace *trace,
+    bool quarantines, struct err *err)
+{
+	struct store_quarantine held;
+
+	if (quarantines) {
+		/* Half a message would be lost as surely as all of it. */
+		if (!has_body(message))
+			return err_set(err, E_IO, "the body was not kept");
+		held = fill_quarantine(message);
+	}
+	return store_put(message->context->store, trace,
+	    quarantines ? &held : NULL, deadline_in(COMMIT_TIMEOUT_MS), err);
+}
+
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 {
 	struct store_trace trace;
-	struct store_quarantine held = {0};
 	struct err err = {0};
 	bool quarantines = message->decision.verdict == VERDICT_QUARANTINE &&
 			   !message->mta_holds;
 
 	require(message->decided && message->context->store);
 	trace_fill(message, &trace);
-	if (quarantines)
-		held = fill_quarantine(message);
-	if (!store_put(message->context->store, &trace,
-		quarantines ? &held : NULL, deadline_in(COMMIT_TIMEOUT_MS),
-		&err)) {
+	if (!put(message, &trace, quarantines, &err)) {
 		log_error(
 		    "message.not_stored", LOG_S("id", trace.id), LOG_ERR(&err));
 		*ret = (struct smtp_reply_text){451, SLICE("4.3.0"),

@@ -72,6 +72,20 @@ bool gate_header(
 /* Pieces of the body as they arrive, dots unstuffed, CR LF kept. */
 void gate_body(struct gate_message *message, struct slice piece);
 
+/* After gate_header.  False: the header has settled it (the message will be
+ * refused), and no octet of the body changes that. */
+bool gate_needs_body(struct gate_message *message);
+
+/* After gate_needs_body said no: what has not come yet will not.  Signatures
+ * are not judged then. */
+void gate_skip_body(struct gate_message *message);
+
+/* After gate_header, for who does not pass the message on himself.  False: the
+ * body is only to be seen (gate_body), its octets will not be wanted again:
+ * the verdict cannot be quarantine in our own store.  Never waits; a yes may
+ * become a no when DNS has answered, so ask again. */
+bool gate_keeps_body(struct gate_message *message);
+
 /* Where the body begins in the header that gate_header took. */
 size_t gate_body_offset(const struct gate_message *message);
 
@@ -83,13 +97,15 @@ void gate_refuse(struct gate_message *message, struct slice policy,
 void gate_refuse_recipient(struct gate_message *message, size_t number,
     const struct smtp_reply_text *reply);
 
-/* content is the whole message (gate_header's bytes come first).  Waits for
- * DNS within the limits.  Never NULL; lives in the arena. */
+/* content is the whole message (gate_header's bytes come first), or its header
+ * alone if gate_keeps_body said no.  Waits for DNS within the limits.  Never
+ * NULL; lives in the arena. */
 const struct decision *gate_decide(
     struct gate_message *message, struct slice content);
 
-/* Before gate_commit: if the verdict is quarantine, the MTA that asks us keeps
- * the message, and the store only the trace. */
+/* Best before gate_header, at least before gate_commit: if the verdict is
+ * quarantine, the MTA that asks us keeps the message, and the store only the
+ * trace. */
 void gate_mta_holds(struct gate_message *message);
 
 /* The trace, and the quarantined message if that is the verdict, are durable

@@ -42,6 +42,12 @@ struct gate_message {
 	struct fault_scan scan;
 	struct header_from from;
 	struct slice content;
+	uint64_t body_size; /* of the octets that came */
+
+	/* What of the body is needed: see gate/body_need.c. */
+	bool header_judged, header_settles;
+	bool keep_known, keeps;
+	bool body_skipped;
 
 	/* What is in it; filled by content_inspect alone. */
 	bool content_inspected;
@@ -101,6 +107,12 @@ void content_inspect(struct gate_message *message);
 
 /* gate/policies.c: runs every built-in policy and fills the decision. */
 void policies_apply(struct gate_message *message);
+
+/* Do the policies that look at the header alone refuse the message? */
+bool policies_reject_by_header(struct gate_message *message);
+
+/* gate/gate.c: octets that came; 0 if it was refused before. */
+uint64_t gate_message_size(const struct gate_message *message);
 
 /* gate/header_policy.c: Authentication-Results, trust headers, loop mark. */
 void header_policy_apply(struct gate_message *message);

@@ -17,6 +17,7 @@ struct wish {
 struct policy {
 	struct slice name;
 	struct wish (*judge)(struct gate_message *message);
+	bool by_header; /* it looks at nothing else */
 };
 
 static struct smtp_reply_text reply_of(
@@ -275,8 +276,8 @@ static struct wish judge_dmarc(struct gate_message *message)
 
 static const struct policy policies[] = {
     {SLICE_INIT("line-ends"), judge_line_ends},
-    {SLICE_INIT("loop"), judge_loop},
-    {SLICE_INIT("malformed"), judge_malformed},
+    {SLICE_INIT("loop"), judge_loop, true},
+    {SLICE_INIT("malformed"), judge_malformed, true},
     {SLICE_INIT("own-domain"), judge_own_domain},
     {SLICE_INIT("several-authors"), judge_several_authors},
     {SLICE_INIT("dmarc"), judge_dmarc},
@@ -347,6 +348,20 @@ static void find_override(struct gate_message *message)
 	message->override.undecided = found.undecided;
 	if (found.matched)
 		message->override.reason = found.reason;
+}
+
+bool policies_reject_by_header(struct gate_message *message)
+{
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		struct wish wish = no_wish;
+
+		if (policies[i].by_header)
+			wish = policies[i].judge(message);
+		if (wish.matched && wish.enforced &&
+		    wish.verdict == VERDICT_REJECT)
+			return true;
+	}
+	return false;
 }
 
 void policies_apply(struct gate_message *message)

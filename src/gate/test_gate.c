@@ -330,6 +330,7 @@ static void judge(const struct row *row)
 	struct gate_message *message;
 	struct stage stage;
 	struct slice content;
+	bool keeps, needs;
 
 	struct stage_input input = {
 	    .config = row->config,
@@ -347,7 +348,13 @@ static void judge(const struct row *row)
 	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
 	assert_true(gate_header(message, content, NULL));
 	gate_body(message, slice_from_pos(content, gate_body_offset(message)));
+	keeps = gate_keeps_body(message);
+	needs = gate_needs_body(message);
 	decision = gate_decide(message, content);
+	/* What was let go would be missing now. */
+	if ((!keeps && decision->verdict == VERDICT_QUARANTINE) ||
+	    (!needs && decision->verdict != VERDICT_REJECT))
+		fail_msg("%s: its body is needed", row->name);
 	if (decision->verdict != row->verdict ||
 	    !slice_eq(decision->policy, slice_from(row->policy)))
 		fail_msg("%s: %s by %.*s: %.*s", row->name,

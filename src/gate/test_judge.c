@@ -300,13 +300,17 @@ static bool judge_run(const struct judge_case *test)
 	};
 	struct envelope_recipient recipient = {
 	    .address = SLICE("user@agency.example")};
+	const struct decision *decision;
 	struct gate_message *message;
 	const char *different;
+	bool keeps = true, needs = true;
 	struct err err;
 
 	envelope_add_recipient(arena, &envelope, &recipient);
 	message = gate_begin(arena, &context, &envelope);
 	if (gate_header(message, content, &err)) {
+		keeps = gate_keeps_body(message);
+		needs = gate_needs_body(message);
 		gate_body(message,
 		    slice_from_pos(content, gate_body_offset(message)));
 	} else {
@@ -315,8 +319,12 @@ static bool judge_run(const struct judge_case *test)
 
 		gate_refuse(message, SLICE("limits"), &refusal);
 	}
-	gate_decide(message, content);
+	decision = gate_decide(message, content);
 	different = difference(arena, test, message);
+	/* What was let go would be missing now. */
+	if ((!keeps && decision->verdict == VERDICT_QUARANTINE) ||
+	    (!needs && decision->verdict != VERDICT_REJECT))
+		different = "whether its body is needed";
 	if (different)
 		fprintf(stderr, "%s: %s is another\n%.*s\n%.*s\n", test->what,
 		    different, SLICE_ARGS(gate_json(message)),

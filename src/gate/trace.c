@@ -74,7 +74,7 @@ void trace_fill(struct gate_message *message, struct store_trace *ret)
 	    .sender = message->envelope->mail_from,
 	    .subject = mime_decode_words(
 		message->arena, header_value(message, SLICE("Subject"))),
-	    .size = message->content.len,
+	    .size = gate_message_size(message),
 	    .verdict = slice_from(verdict_name(decision->verdict)),
 	    .policy = decision->policy,
 	    .facts = gate_json(message),

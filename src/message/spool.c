@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/require.h"
 
 /* Small pieces are collected into writes of this size. */
 enum { WRITE_SIZE = 256 * 1024 };
@@ -20,6 +21,7 @@ struct spool {
 	struct buf buf; /* everything, or what is not yet in the file */
 	uint64_t size;	/* of all */
 	bool failed;	/* a write did: the content has a hole */
+	bool forgets;	/* nothing is kept any more */
 	int fd;		/* -1: in memory */
 	void *map;	/* NULL: not mapped */
 	size_t map_size;
@@ -167,12 +169,22 @@ bool spool_add(struct spool *spool, struct slice bytes, struct err *err)
 		    "(limits.message_size)",
 		    (unsigned long long)spool->size_max);
 	unmap(spool);
-	if (!add(spool, bytes, err)) {
+	if (!spool->forgets && !add(spool, bytes, err)) {
 		spool->failed = true;
 		return false;
 	}
 	spool->size += bytes.len;
 	return true;
+}
+
+void spool_forget(struct spool *spool)
+{
+	unmap(spool);
+	if (spool->fd >= 0)
+		close(spool->fd);
+	spool->fd = -1;
+	buf_release(&spool->buf);
+	spool->forgets = true;
 }
 
 uint64_t spool_size(const struct spool *spool)
@@ -187,6 +199,7 @@ size_t spool_memory(const struct spool *spool)
 
 bool spool_content(struct spool *spool, struct slice *ret, struct err *err)
 {
+	require(!spool->forgets);
 	if (spool->failed)
 		return err_set(err, E_IO, "an earlier write failed");
 	if (spool->fd < 0) {

@@ -23,6 +23,10 @@ struct spool *spool_new(
 /* False: E_LIMIT (limits->message_size), E_FULL (disk), E_IO. */
 bool spool_add(struct spool *spool, struct slice bytes, struct err *err);
 
+/* What is there is let go; from now on octets are counted, and refused over
+ * the limit, but not kept: spool_content must not follow. */
+void spool_forget(struct spool *spool);
+
 uint64_t spool_size(const struct spool *spool);
 
 /* What it takes of memory now; mapped content does not count. */

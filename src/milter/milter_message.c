@@ -14,18 +14,24 @@
 #include "milter/packet.h"
 #include "milter/protocol.h"
 
-enum { USUAL_HEADER = 4000, USUAL_MEMORY = 16 * 1024 };
+enum {
+	USUAL_HEADER = 4000,
+	USUAL_MEMORY = 16 * 1024,
+	LARGE_BODY = 32 * 1024, /* octets of a message */
+};
 
 struct milter_message {
 	struct arena *arena;
 	struct milter_snapshot *snapshot;
 	const struct limits *limits;
+	struct milter_options options;
 	struct envelope_client client;
 	struct envelope envelope;
 	struct slice *paths; /* of its recipients, as RCPT gave them */
 	size_t path_room;
 	struct gate_message *gate;
 	struct spool *spool;
+	bool forgets_body; /* it is only seen, not kept */
 	struct buf header; /* stays in place for the gate */
 	bool header_complete;
 	uint64_t line_length;
@@ -180,9 +186,23 @@ static struct milter_message *allocate(struct milter_snapshot *snapshot)
 	return message;
 }
 
+static bool mta_holds(const struct milter_message *message)
+{
+	const struct config *config = message->snapshot->gate.config;
+
+	return config->milter_quarantine == MILTER_QUARANTINE_MTA &&
+	       (message->options.actions & SMFIF_QUARANTINE);
+}
+
+static bool keeps_leading_space(const struct milter_message *message)
+{
+	return message->options.steps & SMFIP_HDR_LEADSPC;
+}
+
 struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
     const struct milter_client *client, const struct macros *macros,
-    struct slice parameters, struct err *err)
+    const struct milter_options *options, struct slice parameters,
+    struct err *err)
 {
 	struct milter_message *message;
 	struct slice path, text;
@@ -192,6 +212,7 @@ struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
 		return NULL;
 	}
 	message = allocate(snapshot);
+	message->options = *options;
 	take_client(message, client, macros);
 	message->envelope = (struct envelope){
 	    .id = envelope_new_id(message->arena),
@@ -203,6 +224,8 @@ struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
 		take_parameter(message, text);
 	message->gate = gate_begin(
 	    message->arena, &snapshot->gate, &message->envelope);
+	if (mta_holds(message))
+		gate_mta_holds(message->gate);
 	/* Only for what is kept here: the MTA adds its own to the rest, which
 	 * filters do not see. */
 	gate_trace_field(message->gate,
@@ -247,11 +270,6 @@ static void fail_with(struct milter_message *message, const struct err *err)
 	if (message->failure.code < 500)
 		log_error("milter.failed", LOG_S("id", message->envelope.id),
 		    LOG_ERR(err));
-}
-
-bool milter_message_failed(const struct milter_message *message)
-{
-	return message->failure.code != 0;
 }
 
 /* The MTA finds a recipient that is removed by what it has called it. */
@@ -341,16 +359,16 @@ static void fail_header_size(struct milter_message *message)
 	    "header_size", message->limits->header_size);
 }
 
-void milter_message_header(struct milter_message *message, struct slice name,
-    struct slice value, bool leading_space)
+void milter_message_header(
+    struct milter_message *message, struct slice name, struct slice value)
 {
 	if (message->failure.code)
 		return;
 	if (message->header_complete || !header_field_is_sound(name, value))
 		fail(message, 550, SLICE("5.6.0"),
 		    SLICE("malformed message: a header field that is none"));
-	else if (!header_field_rebuild(
-		     &message->header, name, value, leading_space))
+	else if (!header_field_rebuild(&message->header, name, value,
+		     keeps_leading_space(message)))
 		fail_header_size(message);
 }
 
@@ -375,6 +393,20 @@ void milter_message_end_header(struct milter_message *message)
 		fail_with(message, &err);
 }
 
+/* The MTA has the message, so its body is kept only for our own quarantine.
+ * Asked of large ones: writing 2 MB to the spool costs as much as half of what
+ * hashing them does.  (The record of a p=reject or p=none that other messages
+ * have asked for is there at once.) */
+static void forget_body(struct milter_message *message, size_t coming)
+{
+	if (message->forgets_body ||
+	    spool_size(message->spool) + coming < LARGE_BODY ||
+	    gate_keeps_body(message->gate))
+		return;
+	message->forgets_body = true;
+	spool_forget(message->spool);
+}
+
 void milter_message_body(struct milter_message *message, struct slice piece)
 {
 	struct err err;
@@ -383,10 +415,22 @@ void milter_message_body(struct milter_message *message, struct slice piece)
 	check_lines(message, piece);
 	if (message->failure.code)
 		return;
+	forget_body(message, piece.len);
 	if (!spool_add(message->spool, piece, &err))
 		fail_with(message, &err);
 	else
 		gate_body(message->gate, piece);
+}
+
+bool milter_message_skips_body(struct milter_message *message)
+{
+	milter_message_end_header(message);
+	if (message->failure.code)
+		return true;
+	if (gate_needs_body(message->gate))
+		return false;
+	gate_skip_body(message->gate);
+	return true;
 }
 
 /* The answer. */
@@ -443,6 +487,15 @@ static bool carry_out(struct milter_message *message,
 	return answer_decision(message->arena, decision, &subject, terms, out);
 }
 
+static bool find_content(
+    struct milter_message *message, struct slice *ret, struct err *err)
+{
+	if (!message->forgets_body)
+		return spool_content(message->spool, ret, err);
+	*ret = buf_slice(&message->header);
+	return true;
+}
+
 static const struct decision *decide(struct milter_message *message)
 {
 	const struct decision *decision;
@@ -454,8 +507,7 @@ static const struct decision *decide(struct milter_message *message)
 	if (!message->failure.code && !message->envelope.recipient_count)
 		fail(message, 451, SLICE("4.3.5"),
 		    SLICE("the mail server told of no recipient"));
-	if (!message->failure.code &&
-	    !spool_content(message->spool, &content, &err))
+	if (!message->failure.code && !find_content(message, &content, &err))
 		fail_with(message, &err);
 	if (message->failure.code)
 		return NULL;
@@ -465,15 +517,12 @@ static const struct decision *decide(struct milter_message *message)
 }
 
 bool milter_message_finish(struct milter_message *message,
-    struct slice queue_id, uint32_t actions, bool leading_space,
-    struct buf *out, struct slice *ret_body)
+    struct slice queue_id, struct buf *out, struct slice *ret_body)
 {
-	const struct config *config = message->snapshot->gate.config;
-	struct answer_terms terms = {
-	    .actions = actions,
-	    .leading_space = leading_space,
-	    .mta_holds = config->milter_quarantine == MILTER_QUARANTINE_MTA &&
-			 (actions & SMFIF_QUARANTINE),
+	const struct answer_terms terms = {
+	    .actions = message->options.actions,
+	    .leading_space = keeps_leading_space(message),
+	    .mta_holds = mta_holds(message),
 	};
 	const struct decision *decision;
 	bool has_body = false;
@@ -483,8 +532,6 @@ bool milter_message_finish(struct milter_message *message,
 	if (!decision) {
 		refuse(message, out);
 	} else {
-		if (terms.mta_holds)
-			gate_mta_holds(message->gate);
 		has_body = carry_out(message, decision, &terms, out);
 		if (has_body)
 			*ret_body = decision->body;

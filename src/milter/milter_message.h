@@ -18,6 +18,7 @@
 #include "base/slice.h"
 #include "milter/macros.h"
 #include "milter/milter_snapshot.h"
+#include "milter/options.h"
 
 struct milter_message;
 
@@ -29,11 +30,13 @@ struct milter_client {
 	struct slice listener; /* of the configuration */
 };
 
-/* parameters is the data of an SMFIC_MAIL: texts, the path first.  The
- * snapshot is held.  NULL: E_SYNTAX. */
+/* parameters is the data of an SMFIC_MAIL: texts, the path first.  options are
+ * what was agreed with the MTA; copied.  The snapshot is held.  NULL:
+ * E_SYNTAX. */
 struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
     const struct milter_client *client, const struct macros *macros,
-    struct slice parameters, struct err *err);
+    const struct milter_options *options, struct slice parameters,
+    struct err *err);
 
 /* Without a word to the MTA. */
 void milter_message_free(struct milter_message *message);
@@ -42,23 +45,21 @@ void milter_message_free(struct milter_message *message);
 bool milter_message_recipient(
     struct milter_message *message, struct slice parameters, struct err *err);
 
-void milter_message_header(struct milter_message *message, struct slice name,
-    struct slice value, bool leading_space);
+void milter_message_header(
+    struct milter_message *message, struct slice name, struct slice value);
 
 /* The empty line; harmless if it was there already. */
 void milter_message_end_header(struct milter_message *message);
 
 void milter_message_body(struct milter_message *message, struct slice piece);
 
-/* True: the rest of the content changes nothing any more. */
-bool milter_message_failed(const struct milter_message *message);
+/* True: the rest of the body changes nothing any more, and need not come. */
+bool milter_message_skips_body(struct milter_message *message);
 
-/* Decides, records, and writes the packets that carry it out.  actions and
- * leading_space are what was agreed with the MTA.  True: *ret_body, which lives
- * as long as the message, is to follow, then the end (milter/answer.h).  Once;
- * then free. */
+/* Decides, records, and writes the packets that carry it out.  True: *ret_body,
+ * which lives as long as the message, is to follow, then the end
+ * (milter/answer.h).  Once; then free. */
 bool milter_message_finish(struct milter_message *message,
-    struct slice queue_id, uint32_t actions, bool leading_space,
-    struct buf *out, struct slice *ret_body);
+    struct slice queue_id, struct buf *out, struct slice *ret_body);
 
 #endif

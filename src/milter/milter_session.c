@@ -159,7 +159,7 @@ static bool take_mail(
 		drop_message(session);
 	snapshot = session->settings.snapshot(session->settings.context);
 	session->message = milter_message_new(
-	    snapshot, &client, &session->macros, data, err);
+	    snapshot, &client, &session->macros, &session->options, data, err);
 	milter_snapshot_release(snapshot);
 	if (!session->message)
 		return false;
@@ -181,8 +181,7 @@ static bool take_header(
 	if (!header_field_parse(data, &name, &value, err))
 		return false;
 	session->progress = IN_CONTENT;
-	milter_message_header(
-	    session->message, name, value, agreed(session, SMFIP_HDR_LEADSPC));
+	milter_message_header(session->message, name, value);
 	return true;
 }
 
@@ -246,9 +245,8 @@ static bool take_end(
 		progress = NULL; /* it would come before an older answer */
 	progress_begin(progress, &wait, session->settings.fd);
 	has_body = milter_message_finish(session->message,
-	    macros_get(&session->macros, MACRO_QUEUE_ID),
-	    session->options.actions, agreed(session, SMFIP_HDR_LEADSPC),
-	    &session->output, &body);
+	    macros_get(&session->macros, MACRO_QUEUE_ID), &session->output,
+	    &body);
 	progress_end(progress, &wait);
 	if (has_body)
 		ok = say_body(session, body, err);
@@ -357,17 +355,18 @@ static const struct command *find_command(char code)
 	return NULL;
 }
 
-/* After a failure the rest of the body need not come. */
+/* What of the body changes nothing any more need not come; an MTA that waits
+ * for no answer cannot be told (and most bodies are needed to the end). */
 static void answer(
     struct milter_session *session, const struct command *command)
 {
-	bool skip = command->code == SMFIC_BODY &&
-		    agreed(session, SMFIP_SKIP) &&
-		    milter_message_failed(session->message);
+	bool skip;
 
 	if (command->silent == NEVER_ANSWERED ||
 	    agreed(session, command->silent))
 		return;
+	skip = command->code == SMFIC_BODY && agreed(session, SMFIP_SKIP) &&
+	       milter_message_skips_body(session->message);
 	packet_write(
 	    &session->output, skip ? SMFIR_SKIP : SMFIR_CONTINUE, SLICE(""));
 }
