@@ -9,11 +9,13 @@ import stat
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
 import odd
 from certificates import Authority
+from dnsserver import DnsServer, Zone
 from mail import field, fields, message, message_id
 from net import Smtp, wait_until
 from pair import Pair, make_postfix, milter_changes
@@ -135,11 +137,54 @@ def test_quarantine_in_our_store(pair):
     held, = pair.gate.quarantine()
     assert held['message_id'].strip('<>') == message_id(sent)
     assert held['recipients'] == ['user@agency.example']
-    text = pair.gate.command('quarantine', 'show', held['id'], '--raw', '-c',
+    kept = pair.gate.command('quarantine', 'show', held['id'], '--raw', '-c',
                              str(pair.gate.path)).stdout
-    if text:
-        assert sent.split(b'\r\n\r\n', 1)[1] in text
+    assert kept.endswith(sent)
     assert pair.arrived(wanted=1, seconds=1) == []
+
+
+@pytest.fixture
+def dns():
+    """Its records, and how long each answer takes."""
+    class Slow:
+        seconds = 0
+    zone = Zone()
+    for name, policy in (('quarantine', 'quarantine'), ('bank', 'reject'),
+                         ('monitor', 'none')):
+        zone.add(f'_dmarc.{name}.example', 'TXT', f'v=DMARC1; p={policy}')
+    with DnsServer(zone) as server:
+        def distort(_query, octets, _transport):
+            time.sleep(Slow.seconds)
+            return [octets]
+        server.distort = distort
+        Slow.settings = {'zone': '', 'servers': [server.address],
+                         'trust_anchor': ''}
+        yield Slow
+
+
+@pytest.mark.parametrize('late', [False, True], ids=['known', 'late'])
+def test_large_bodies(make_pair, dns, late):
+    """Only what may be quarantined is kept; whether that is so is known when
+    the body comes, or only after it."""
+    pair = make_pair(dns=dns.settings)
+    if not late:
+        for name in ('quarantine', 'bank', 'monitor'):
+            pair.mail(message(f'a@{name}.example'), ip=STRANGER)
+    dns.seconds = 0.3 if late else 0
+    body = '\n'.join(f'{number} {"x" * 70}' for number in range(40000))
+    for name, reply in (('bank', '550'), ('quarantine', '250'),
+                        ('monitor', '250')):
+        sent = message(f'a@{name}.example', body=body)
+        assert pair.mail(sent, ip=STRANGER).startswith(reply), name
+        trace = pair.gate.explain(message_id(sent))
+        assert trace['message']['size'] == len(sent), name
+        if name == 'quarantine':
+            kept = pair.gate.command(
+                'quarantine', 'show', trace['id'], '--raw', '-c',
+                str(pair.gate.path)).stdout
+            assert kept.endswith(sent)
+    assert pair.arrived(wanted=1 if late else 2)[-1].endswith(
+        body.encode().replace(b'\n', b'\r\n') + b'\r\n')
 
 
 def test_quarantine_in_the_hold_queue(make_pair):
