@@ -2,12 +2,14 @@
 /* With a next hop that follows a script, and the gate's routes faked. */
 #include "smtp/changed_recipients.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -236,10 +238,75 @@ static void test_dialogues(void **state)
 	}
 }
 
+static size_t files_in(struct arena *arena, const char *folder)
+{
+	DIR *directory = opendir(arena_format(arena, "%s/new", folder));
+	struct dirent *entry;
+	size_t count = 0;
+
+	while (directory && (entry = readdir(directory)))
+		count += entry->d_name[0] != '.';
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+/* The same with folders: who is removed has none. */
+static void test_maildir(void **state)
+{
+	static const char *const names[] = {"one", "two", "new"};
+	static const size_t wanted[] = {0, 1, 1};
+	char root[] = "/tmp/gatehouse-test-XXXXXX";
+	struct slice piece = SLICE("Subject: x\r\n\r\ntext\r\n");
+	const struct message_pieces pieces = {1, &piece, piece.len};
+	struct smtp_reply_text refusal = {0};
+	struct delivery_result result;
+	struct world world;
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	open_world(&world, 1, false);
+	world.route.kind = NEXT_HOP_MAILDIR;
+	world.route.maildir = arena_format_slice(world.arena, "%s/%%l", root);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+		    mkdir(arena_format(world.arena, "%s/%s", root, names[i]),
+			0700),
+		    0);
+	ask_both(&world);
+	edit(&world, "0", "new@b.example");
+	assert_true(
+	    changed_recipients_apply(&world.change, &world.delivery, &refusal));
+	result = delivery_data(world.delivery, &pieces);
+	assert_int_equal(result.reply.code, 250);
+	assert_int_equal(result.count, 2);
+	changed_recipients_map(&world.change, &result);
+	assert_int_equal(result.recipient_replies[0].code, 250);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+		    files_in(world.arena,
+			arena_format(world.arena, "%s/%s", root, names[i])),
+		    wanted[i]);
+	/* Nobody has a folder of that name. */
+	world.edits = (struct recipient_edits){0};
+	world.envelope.recipient_count = 0;
+	world.delivery = delivery_new(
+	    world.arena, world.change.session, &world.envelope);
+	ask_both(&world);
+	edit(&world, "", "nobody@b.example");
+	assert_false(
+	    changed_recipients_apply(&world.change, &world.delivery, &refusal));
+	assert_int_equal(refusal.code, 451);
+	assert_int_equal(
+	    system(arena_format(world.arena, "rm -r %s", root)), 0);
+	close_world(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_dialogues),
+	    cmocka_unit_test(test_maildir),
 	};
 
 	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
