@@ -312,19 +312,22 @@ static int64_t act(void *context, int fd)
 /* The server's part: parks and wakes the session. */
 static void serve(struct session *session)
 {
-	enum session_next next;
+	enum session_next next = session_glance(session);
+	bool ready = false;
 	int runs = 0;
 
-	while ((next = session_run(session)) != SESSION_OVER) {
+	while (next != SESSION_OVER) {
 		struct deadline wakes = session_wakes_at(session);
 
 		require(++runs < RUNS_MAX);
 		require(next != SESSION_LATER);
+		ready = false;
 		if (next == SESSION_SLEEPS)
 			fuzz_time_pass(deadline_poll_ms(wakes));
-		else
-			io_wait(session_fd(session), session_wants(session),
-			    wakes, NULL);
+		else if (next == SESSION_WAITS)
+			ready = io_wait(session_fd(session),
+			    session_wants(session), wakes, NULL);
+		next = ready ? session_glance(session) : session_run(session);
 	}
 }
 

@@ -104,7 +104,7 @@ static void unwatch(struct smtp_server *server, struct connection *connection)
 	connection->watched = false;
 }
 
-/* From a worker.  When the server drains, one that can end goes on at once: to
+/* When the server drains, one that can end goes on at once: to
  * its 421. */
 static void park(struct smtp_server *server, struct connection *connection,
     struct deadline wakes, bool sleeps)
@@ -139,14 +139,15 @@ static void end_connection(
 		poke(server);
 }
 
-static void run_connection(void *context, struct work *work)
+static void go_on(struct smtp_server *server, struct connection *connection,
+    enum session_next next)
 {
-	struct smtp_server *server = context;
-	struct connection *connection = (struct connection *)work;
-
 	struct session *session = connection->session;
 
-	switch (session_run(session)) {
+	switch (next) {
+	case SESSION_WORKS:
+		workers_post(server->workers, &connection->work);
+		break;
 	case SESSION_WAITS:
 		park(server, connection, session_wakes_at(session), false);
 		break;
@@ -158,6 +159,13 @@ static void run_connection(void *context, struct work *work)
 		break;
 	case SESSION_OVER: end_connection(server, connection); break;
 	}
+}
+
+static void run_connection(void *context, struct work *work)
+{
+	struct connection *connection = (struct connection *)work;
+
+	go_on(context, connection, session_run(connection->session));
 }
 
 /* Accepting. */
@@ -237,7 +245,7 @@ static void add_connection(
 		connection->next->back = &connection->next;
 	server->connections = connection;
 	pthread_mutex_unlock(&server->lock);
-	workers_post(server->workers, &connection->work);
+	go_on(server, connection, session_glance(connection->session));
 }
 
 static void welcome(struct smtp_server *server, const struct listener *listener,
@@ -331,7 +339,7 @@ static void wake_connection(
 	wheel_remove(&server->wheel, &connection->entry);
 	pthread_mutex_unlock(&server->lock);
 	if (parked)
-		workers_post(server->workers, &connection->work);
+		go_on(server, connection, session_glance(connection->session));
 }
 
 /* Those whose time has come, or all of them. */

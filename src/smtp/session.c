@@ -405,7 +405,7 @@ static void give_up(struct session *session, const struct err *err)
 }
 
 static const struct session_phase commands = {
-    take_command, fill, give_up, LINGER_MS};
+    take_command, fill, give_up, LINGER_MS, true};
 
 bool session_may_end(const struct session *session)
 {
@@ -414,10 +414,22 @@ bool session_may_end(const struct session *session)
 
 /* Running. */
 
+/* Outside of a transaction the next command is most likely for a glance. */
+static bool goes_by_glances(const struct session *session)
+{
+	return awaits_command(session) && !session->transaction &&
+	       !session->continuation && !stream_ssl(session->stream) &&
+	       slice_empty(session->client.authenticated_as);
+}
+
 /* Until when the client is waited for on this thread.  One that drips bytes
  * does not get on. */
 static struct deadline linger(struct session *session)
 {
+	static const struct deadline at_once = {0};
+
+	if (session->glancing || goes_by_glances(session))
+		return at_once;
 	if (session->got_on)
 		session->linger_until = deadline_in(session->phase->linger_ms);
 	session->got_on = false;
@@ -478,6 +490,46 @@ static enum session_next run(struct session *session)
 			return SESSION_WAITS;
 	}
 	return end(session);
+}
+
+static bool is_light(const struct session *session)
+{
+	struct slice have = stream_buffered(session->stream);
+	size_t end = slice_find(have, '\n');
+
+	if (!awaits_command(session))
+		return session->phase->light;
+	return goes_by_glances(session) && !session->skipping &&
+	       (end == have.len || verbs_are_light(slice_sub(have, 0, end)));
+}
+
+static enum session_next glance(struct session *session)
+{
+	if (!session->phase)
+		session_begin(session);
+	while (!session->over) {
+		if (session->sleeps_until.at_ms)
+			return SESSION_SLEEPS;
+		if (!is_light(session))
+			return SESSION_WORKS;
+		if (!go_on(session))
+			return SESSION_WAITS;
+	}
+	return end(session);
+}
+
+enum session_next session_glance(struct session *session)
+{
+	enum session_next next;
+
+	log_client_begin(&session->client.ip, session->client.port);
+	session->glancing = true;
+	next = glance(session);
+	session->glancing = false;
+	if (next == SESSION_WAITS)
+		stream_shrink(session->stream);
+	log_client_end();
+	return next;
 }
 
 enum session_next session_run(struct session *session)

@@ -45,10 +45,16 @@ enum session_next {
 	SESSION_WAITS,	/* call again when there is what session_wants */
 	SESSION_SLEEPS, /* call again when session_wakes_at has passed */
 	SESSION_LATER,	/* its network has its share of threads: call again */
+	SESSION_WORKS,	/* from a glance: it is to run on a worker's thread */
 	SESSION_OVER,	/* free it */
 };
 
 enum session_next session_run(struct session *session);
+
+/* Does what costs next to nothing and waits for nobody: greeting, EHLO, QUIT
+ * and the like, of a client without TLS.  The thread that accepts can do that
+ * itself: handing it to another costs more than doing it. */
+enum session_next session_glance(struct session *session);
 
 /* When a parked session has to run again in any case: it then finds out that
  * it timed out. */

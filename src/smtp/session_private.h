@@ -29,6 +29,7 @@ struct session_phase {
 	/* A client that gets on keeps its thread for so long: parking its
 	 * session and waking another thread would cost more than the wait. */
 	int64_t linger_ms;
+	bool light; /* mostly: for a glance */
 };
 
 /* Content that comes in: after DATA, or a chunk. */
@@ -69,6 +70,7 @@ struct session {
 	bool counted, greeted, over;
 	bool lost;		 /* nothing can be sent any more */
 	bool got_on;		 /* something was done since it waited last */
+	bool glancing;		 /* on a thread that must not wait */
 	bool skipping;		 /* the rest of a line that is too long */
 	bool bdat_failed;	 /* until RSET or MAIL */
 	const char *reason;	 /* why it ended, for the log */
@@ -158,6 +160,7 @@ enum verb_flags {
 	VERB_NOT_IN_CHUNKS = 1 << 7, /* not after BDAT */
 	VERB_SECRET = 1 << 8,	     /* its argument is not traced */
 	VERB_IDLE = 1 << 9,	     /* brings no message nearer */
+	VERB_LIGHT = 1 << 10,	     /* for a glance, outside a transaction */
 };
 
 struct verb {
@@ -173,6 +176,9 @@ struct verb {
 extern const struct verb verbs[];
 
 void verbs_run(struct session *session, struct slice line);
+
+/* The command costs next to nothing and waits for nobody. */
+bool verbs_are_light(struct slice line);
 
 /* The functions of the rows. */
 void cmd_helo(struct session *session, struct slice argument);

@@ -154,7 +154,7 @@ static void give_up_proxy(struct session *session, const struct err *err)
 }
 
 static const struct session_phase proxy = {
-    read_proxy_header, fill_for_proxy, give_up_proxy, LINGER_MS};
+    read_proxy_header, fill_for_proxy, give_up_proxy, LINGER_MS, true};
 
 void session_begin(struct session *session)
 {

@@ -52,17 +52,18 @@ static void *serve(void *argument)
 	struct play *play = argument;
 	struct session *session = play->session;
 
-	for (;;) {
-		enum session_next next = session_run(session);
-		struct deadline wakes = session_wakes_at(session);
+	enum session_next next = session_glance(session);
 
-		if (next == SESSION_OVER)
-			break;
+	while (next != SESSION_OVER) {
+		struct deadline wakes = session_wakes_at(session);
+		bool ready = false;
+
 		if (next == SESSION_SLEEPS)
 			usleep((unsigned int)deadline_poll_ms(wakes) * 1000);
-		else
-			io_wait(session_fd(session), session_wants(session),
-			    wakes, NULL);
+		else if (next == SESSION_WAITS)
+			ready = io_wait(session_fd(session),
+			    session_wants(session), wakes, NULL);
+		next = ready ? session_glance(session) : session_run(session);
 	}
 	session_free(session);
 	return NULL;

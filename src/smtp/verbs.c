@@ -76,6 +76,7 @@ enum {
 	TLS_FLAGS = VERB_NO_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE,
 	AUTH_FLAGS = VERB_ARGUMENT | VERB_AFTER_HELO | VERB_OUTSIDE |
 		     VERB_SECRET | VERB_IDLE,
+	LIGHT_FLAGS = VERB_LIGHT | VERB_IDLE,
 };
 
 /* clang-format off */
@@ -84,8 +85,8 @@ enum {
 	 .exists = check, .run = function}
 
 const struct verb verbs[] = {
-	VERB("EHLO", VERB_ARGUMENT | VERB_IDLE, "EHLO host", NULL, cmd_ehlo),
-	VERB("HELO", VERB_ARGUMENT | VERB_IDLE, "HELO host", NULL, cmd_helo),
+	VERB("EHLO", LIGHT_FLAGS | VERB_ARGUMENT, "EHLO host", NULL, cmd_ehlo),
+	VERB("HELO", LIGHT_FLAGS | VERB_ARGUMENT, "HELO host", NULL, cmd_helo),
 	VERB("STARTTLS", TLS_FLAGS, "STARTTLS", cmd_starttls_exists,
 	    cmd_starttls),
 	VERB("AUTH", AUTH_FLAGS, "AUTH mechanism [initial-response]",
@@ -99,12 +100,12 @@ const struct verb verbs[] = {
 	VERB("DATA", DATA_FLAGS, "DATA", NULL, cmd_data),
 	/* BDAT checks for itself: its octets follow in any case. */
 	VERB("BDAT", 0, "BDAT size [LAST]", NULL, cmd_bdat),
-	VERB("RSET", VERB_NO_ARGUMENT | VERB_IDLE, "RSET", NULL, cmd_rset),
-	VERB("NOOP", VERB_IDLE, "NOOP [anything]", NULL, cmd_noop),
-	VERB("VRFY", VERB_ARGUMENT | VERB_IDLE, "VRFY address", NULL, cmd_vrfy),
-	VERB("EXPN", VERB_ARGUMENT | VERB_IDLE, "EXPN list", NULL, cmd_expn),
-	VERB("HELP", VERB_IDLE, "HELP", NULL, cmd_help),
-	VERB("QUIT", VERB_NO_ARGUMENT, "QUIT", NULL, cmd_quit),
+	VERB("RSET", LIGHT_FLAGS | VERB_NO_ARGUMENT, "RSET", NULL, cmd_rset),
+	VERB("NOOP", LIGHT_FLAGS, "NOOP [anything]", NULL, cmd_noop),
+	VERB("VRFY", LIGHT_FLAGS | VERB_ARGUMENT, "VRFY address", NULL, cmd_vrfy),
+	VERB("EXPN", LIGHT_FLAGS | VERB_ARGUMENT, "EXPN list", NULL, cmd_expn),
+	VERB("HELP", LIGHT_FLAGS, "HELP", NULL, cmd_help),
+	VERB("QUIT", VERB_NO_ARGUMENT | VERB_LIGHT, "QUIT", NULL, cmd_quit),
 	{{0}, 0, NULL, NULL, NULL},
 };
 
@@ -212,6 +213,17 @@ static struct slice may_be_traced(struct slice line, struct slice name)
 		if (slice_eq_nocase(verb->name, name))
 			return verb->flags & VERB_SECRET ? name : line;
 	return SLICE("(not a command)");
+}
+
+/* What is no command is refused without work. */
+bool verbs_are_light(struct slice line)
+{
+	struct slice name = command_split(slice_trim(line)).verb;
+
+	for (const struct verb *verb = verbs; verb->name.len; verb++)
+		if (slice_eq_nocase(verb->name, name))
+			return verb->flags & VERB_LIGHT;
+	return true;
 }
 
 void verbs_run(struct session *session, struct slice line)
