@@ -15,7 +15,7 @@ enum {
 /* The moment when too little will have come, if nothing comes until then. */
 static struct deadline rate_deadline(const struct session *session)
 {
-	const struct incoming *incoming = &session->incoming;
+	const struct incoming *incoming = session->incoming;
 	uint64_t rate = session->limits->data_rate;
 
 	if (!rate)
@@ -27,7 +27,7 @@ static struct deadline rate_deadline(const struct session *session)
 /* What our own work took is not counted. */
 static void begin_wait(struct session *session)
 {
-	struct incoming *incoming = &session->incoming;
+	struct incoming *incoming = session->incoming;
 
 	if (!incoming->started_ms)
 		incoming->started_ms = clock_monotonic_ms();
@@ -40,7 +40,7 @@ static void begin_wait(struct session *session)
 static bool fill(
     struct session *session, struct deadline linger, struct err *err)
 {
-	struct incoming *incoming = &session->incoming;
+	struct incoming *incoming = session->incoming;
 	size_t before = stream_buffered(session->stream).len;
 
 	if (!incoming->waiting)
@@ -73,6 +73,14 @@ static void give_up(struct session *session, const struct err *err)
 	session_reply(
 	    session, 421, "4.4.2", "content comes too slowly (%s)", setting);
 	session->reason = setting;
+}
+
+static struct incoming *new_incoming(struct session *session)
+{
+	if (!session->incoming)
+		session->incoming = ARENA_NEW(session->arena, struct incoming);
+	*session->incoming = (struct incoming){0};
+	return session->incoming;
 }
 
 static void count_bytes(struct session *session, size_t count)
@@ -141,14 +149,14 @@ void cmd_data(struct session *session, struct slice argument)
 	}
 	transaction_open_content(session);
 	session_reply(session, 354, NULL, "end with CR LF . CR LF");
-	session->incoming = (struct incoming){0};
+	new_incoming(session);
 	session_enter(session, &content, DEADLINE_NEVER);
 }
 
 /* The rest of a chunk that is not wanted. */
 static bool skip_chunk(struct session *session)
 {
-	struct incoming *incoming = &session->incoming;
+	struct incoming *incoming = session->incoming;
 	size_t have = stream_buffered(session->stream).len;
 
 	if (have > incoming->left)
@@ -172,9 +180,9 @@ static bool skip_chunk(struct session *session)
 static void end_chunk(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
-	uint64_t size = session->incoming.chunk;
+	uint64_t size = session->incoming->chunk;
 
-	if (session->incoming.last) {
+	if (session->incoming->last) {
 		if (!data_may_end(&transaction->reader))
 			session_refuse_smuggling(
 			    session, "bare CR in the message");
@@ -195,7 +203,7 @@ static void end_chunk(struct session *session)
 
 static bool read_chunk(struct session *session)
 {
-	struct incoming *incoming = &session->incoming;
+	struct incoming *incoming = session->incoming;
 	size_t have = stream_buffered(session->stream).len;
 	size_t count = have < incoming->left ? have : incoming->left;
 
@@ -229,7 +237,7 @@ static const char *refusal(const struct session *session)
 
 static bool is_too_large(const struct session *session)
 {
-	const struct incoming *incoming = &session->incoming;
+	const struct incoming *incoming = session->incoming;
 	uint64_t most = 2 * session->limits->message_size;
 
 	if (incoming->chunk > most)
@@ -250,9 +258,9 @@ static void open_chunks(struct session *session)
 
 void cmd_bdat(struct session *session, struct slice argument)
 {
-	struct incoming incoming = {0};
+	struct incoming *incoming = new_incoming(session);
 
-	if (!command_parse_bdat(argument, &incoming.chunk, &incoming.last)) {
+	if (!command_parse_bdat(argument, &incoming->chunk, &incoming->last)) {
 		/* How many octets follow is unknown: nothing after this can
 		 * be told from a command. */
 		session_reply(
@@ -260,14 +268,13 @@ void cmd_bdat(struct session *session, struct slice argument)
 		session_hang_up(session, "malformed BDAT");
 		return;
 	}
-	incoming.left = incoming.chunk;
-	incoming.refusal = refusal(session);
-	session->incoming = incoming;
+	incoming->left = incoming->chunk;
+	incoming->refusal = refusal(session);
 	if (is_too_large(session)) {
 		session_reply(session, 552, "5.3.4",
 		    "chunk too large (limits.message_size)");
 		session_hang_up(session, "endless chunk");
-	} else if (incoming.refusal) {
+	} else if (incoming->refusal) {
 		session_enter(session, &unwanted_chunk, DEADLINE_NEVER);
 	} else {
 		open_chunks(session);

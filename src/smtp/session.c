@@ -15,7 +15,7 @@
 enum {
 	LINGER_MS = 5,
 	/* More replies than these wait until the client has read some. */
-	UNSENT_MAX = 16384,
+	UNSENT_MAX = 4096,
 	ARENA_FIRST = 512,
 	TEXT_MAX = 2048,
 	REPLY_WIDTH = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */

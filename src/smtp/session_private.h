@@ -66,7 +66,7 @@ struct session {
 	struct slice auth_user;
 
 	const struct session_phase *phase; /* NULL: it has not begun */
-	struct incoming incoming;
+	struct incoming *incoming;	   /* made with the first content */
 	bool counted, greeted, over;
 	bool lost;		 /* nothing can be sent any more */
 	bool got_on;		 /* something was done since it waited last */

@@ -54,6 +54,27 @@ def crowd(place, count, phase, seconds):
     return result
 
 
+def stalled(place, count, phase, seconds):
+    """Connections that stop in the middle of something: all of them have to
+    be parked, and honest mail is served beside them for some seconds."""
+    before = place.private_kib()
+    people = Crowd(place.ports, count, phase)
+    check(people.count == count,
+          f'{people.count} of {count} got in: {people.refusals}')
+    wait_until(lambda: place.gate.metrics()['gatehouse_connections_parked'] >=
+               count, 5, 'all to be parked')
+    result = Result(people.seconds,
+                    (place.private_kib() - before) / count, place.threads())
+    honest = Honest(place.ports['mx'])
+    time.sleep(seconds)
+    result.traffic = honest.end()
+    there = place.gate.metrics()['gatehouse_connections_parked']
+    people.end()
+    check(there >= count, f'{there} of {count} are left')
+    result.outcome = 'all parked'
+    return result
+
+
 def too_many(place, count):
     """More connections than limits.connections: 421 for the others."""
     limit = count // 2
@@ -246,6 +267,7 @@ class Attack:
     # At most.
     mib: float = 100        # of the whole tree, at its peak
     kib_each: float = None
+    threads: int = None
     seconds: float = 60
     p99_ms: float = 1000    # of honest traffic meanwhile
     p99_times: float = None     # and of what it was before
@@ -260,7 +282,14 @@ MIB = 1 << 20
 def slow_row(phase, short=0, **more):
     # 30 s of grace for the data rate; the session's end comes first here.
     return Attack(f'slow, {phase}', slow, 2000, short, (phase, 20), QUICK,
-                  mib=220, seconds=20, **more)
+                  mib=220, threads=1000, seconds=20, **more)
+
+
+def stalled_row(phase, mib, kib_each, short=0):
+    # More of them than limits.threads.
+    return Attack(f'stalled, {phase}', stalled, 5000, short, (phase, 10),
+                  short_args=(phase, 1), mib=mib, kib_each=kib_each,
+                  threads=500, p99_times=3)
 
 
 def content_row(kind, size, expected='250', count=1, short=0, **more):
@@ -280,6 +309,10 @@ ATTACKS = [
     Attack('flood from one network', one_network, 20000, 1000),
     Attack('no descriptors', no_descriptors, 50, 5,
            honest_too=True),
+    stalled_row('half a message', 250, 30, short=200),
+    stalled_row('half a chunk', 250, 30),
+    stalled_row('half a ClientHello', 350, 60, short=200),
+    stalled_row('replies not read', 300, 50, short=200),
     slow_row('greeting'), slow_row('EHLO', 50), slow_row('MAIL'),
     slow_row('RCPT'), slow_row('DATA'), slow_row('content', 50),
     slow_row('chunk'), slow_row('STARTTLS', 50), slow_row('implicit TLS'),
@@ -338,6 +371,7 @@ def broken(attack, result, mib, before, meanwhile, short=False):
     bounds = [
         ('MiB', mib, mib_max),
         ('KiB each', result.kib_each or 0, kib_max),
+        ('threads', result.threads or 0, attack.threads),
         ('seconds', result.seconds, attack.seconds),
         ('p99 ms of honest mail', meanwhile.p99_ms, p99_max),
         ('times the p99 before', meanwhile.p99_ms / max(before.p99_ms, 20),

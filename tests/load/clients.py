@@ -31,9 +31,16 @@ def address(number, first=10):
 class Line:
     """A connection that sends what it is told, and reads replies."""
 
-    def __init__(self, port, source, seconds=60):
-        self.socket = socket.create_connection(
-            ('127.0.0.1', port), seconds, (source, 0))
+    def __init__(self, port, source, seconds=60, small=False):
+        """small: of what it does not read, the kernels keep little."""
+        self.socket = socket.socket()
+        self.socket.settimeout(seconds)
+        if small:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            self.socket.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        self.socket.bind((source, 0))
+        self.socket.connect(('127.0.0.1', port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b''
 
@@ -120,9 +127,10 @@ def all_of(function, arguments):
 
 
 # Where in a session a client stops or slows down: what it says until then,
-# and the octets that it goes on with.
-Phase = collections.namedtuple('Phase', 'steps drip listener',
-                               defaults=('mx',))
+# the octets that it goes on with if it drips, and those that it begins with if
+# it stops.
+Phase = collections.namedtuple('Phase', 'steps drip listener half',
+                               defaults=('mx', b''))
 ENVELOPE = ['EHLO c.example', 'MAIL FROM:<news@shop.example>',
             'RCPT TO:<user@agency.example>']
 HELLO = b'\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03' + b'x' * 200
@@ -141,6 +149,13 @@ PHASES = {
     'AUTH': Phase(['EHLO c.example', 'STARTTLS', 'tls', 'EHLO c.example',
                    'AUTH LOGIN'], b'QUJD' * 80, 'submission'),
     'implicit TLS': Phase(['no greeting'], HELLO, 'smtps'),
+    'half a message': Phase(ENVELOPE + ['DATA'], b'',
+                            half=b'Subject: x\r\n\r\nhalf a'),
+    'half a chunk': Phase(ENVELOPE + ['BDAT 1000000 LAST?'], b'',
+                          half=b'Subject: x\r\n\r\nhalf a'),
+    'half a ClientHello': Phase(['EHLO c.example', 'STARTTLS'], b'',
+                                half=HELLO[:100]),
+    'replies not read': Phase(ENVELOPE, b'', half=b'BDAT 1\r\nx' * 3000),
 }
 
 
@@ -161,6 +176,7 @@ def enter(line, phase):
         reply = line.ask(step)
         if reply[:1] not in '23':
             return reply or 'closed'
+    line.send(phase.half)
     return ''
 
 
@@ -203,7 +219,7 @@ def hold(lines, drip, seconds, pause):
 def crowd_member(pipe, port, numbers, phase, first):
     lines, refusals = [], collections.Counter()
     for number in numbers:
-        line = Line(port, address(number, first))
+        line = Line(port, address(number, first), small=bool(phase.half))
         refusal = enter(line, phase)
         if refusal:
             refusals[refusal] += 1
