@@ -45,7 +45,7 @@ enum metric {
 	METRIC_MESSAGES,	 /* verdict */
 	METRIC_POLICY_VERDICTS,	 /* policy: it decided */
 	METRIC_POLICY_REPORTS,	 /* policy: matched, not enforced */
-	METRIC_CHANGES_REFUSED,	 /* by */
+	METRIC_CHANGES_REFUSED,	 /* peer */
 	METRIC_MESSAGE_SIZE,	 /* histogram, bytes */
 	METRIC_MESSAGE_DURATION, /* histogram, microseconds */
 	METRIC_DECIDE_DURATION,	 /* histogram, microseconds */

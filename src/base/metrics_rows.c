@@ -124,7 +124,7 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"Messages whose verdict came from this policy."),
     [METRIC_POLICY_REPORTS] = LABELLED("policy_reports", "policy", policies,
 	"Messages that a policy matched without being enforced."),
-    [METRIC_CHANGES_REFUSED] = LABELLED("changes_refused", "by",
+    [METRIC_CHANGES_REFUSED] = LABELLED("changes_refused", "peer",
 	change_refusers,
 	"Messages answered 451: a change that policy decided was refused, by "
 	"the mail server whose milter we are or by a next hop."),
