@@ -312,7 +312,7 @@ ATTACKS = [
     stalled_row('half a message', 250, 30, short=200),
     stalled_row('half a chunk', 250, 30),
     stalled_row('half a ClientHello', 350, 60, short=200),
-    stalled_row('replies not read', 300, 50, short=200),
+    stalled_row('replies not read', 450, 75, short=200),
     slow_row('greeting'), slow_row('EHLO', 50), slow_row('MAIL'),
     slow_row('RCPT'), slow_row('DATA'), slow_row('content', 50),
     slow_row('chunk'), slow_row('STARTTLS', 50), slow_row('implicit TLS'),
