@@ -482,8 +482,8 @@ static int read_more(struct milter_session *session)
 	while (count < 0 && errno == EINTR);
 	if (count > 0) {
 		buf_grown(&session->input, (size_t)count);
-		if ((size_t)count == size && size < READ_SIZE_MAX)
-			session->read_size *= 2;
+		if ((size_t)count == size)
+			session->read_size = READ_SIZE_MAX;
 		return 1;
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
