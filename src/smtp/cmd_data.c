@@ -45,7 +45,7 @@ static bool fill(
 
 	if (!incoming->waiting)
 		begin_wait(session);
-	if (!stream_fill(session->stream, linger, err))
+	if (!stream_fill_content(session->stream, linger, err))
 		return false;
 	incoming->waiting = false;
 	incoming->bytes += stream_buffered(session->stream).len - before;

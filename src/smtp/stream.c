@@ -24,6 +24,7 @@ struct stream {
 	SSL *ssl;
 	char *in;
 	unsigned int in_start, in_end, in_size;
+	bool was_filled; /* by the last read, all its room */
 	struct buf out;
 };
 
@@ -195,28 +196,29 @@ static void resize_input(struct stream *stream, unsigned int size)
 	stream->in_size = size;
 }
 
-static void make_room(struct stream *stream)
+static void make_room(struct stream *stream, unsigned int max)
 {
-	if (stream->in_size < STREAM_INPUT_MAX)
-		resize_input(stream, STREAM_INPUT_MAX);
+	if (stream->in_size < max)
+		resize_input(stream, max);
 	if (stream->in_start == stream->in_end)
 		stream->in_start = stream->in_end = 0;
-	else if (stream->in_start && stream->in_end >= STREAM_INPUT_MAX / 2)
+	else if (stream->in_start && stream->in_end >= max / 2)
 		move_to_front(stream);
 }
 
-bool stream_fill_some(struct stream *stream, size_t most,
+/* At most max bytes are buffered then, most of them new. */
+static bool fill(struct stream *stream, unsigned int max, size_t most,
     struct deadline deadline, struct err *err)
 {
 	size_t count = 0, size;
 	char *room;
 
-	make_room(stream);
-	size = STREAM_INPUT_MAX - stream->in_end;
+	make_room(stream, max);
+	size = max > stream->in_end ? max - stream->in_end : 0;
 	room = stream->in + stream->in_end;
 	if (!size)
-		return err_set(err, E_LIMIT, "more than %d bytes without end",
-		    STREAM_INPUT_MAX);
+		return err_set(
+		    err, E_LIMIT, "more than %u bytes without end", max);
 	if (size > most)
 		size = most;
 	if (stream->ssl
@@ -224,13 +226,29 @@ bool stream_fill_some(struct stream *stream, size_t most,
 		: !read_plain(stream, room, size, deadline, &count, err))
 		return false;
 	stream->in_end += (unsigned int)count;
+	stream->was_filled = count == size;
 	return true;
 }
 
 bool stream_fill(
     struct stream *stream, struct deadline deadline, struct err *err)
 {
-	return stream_fill_some(stream, STREAM_INPUT_MAX, deadline, err);
+	return fill(stream, STREAM_INPUT_MAX, STREAM_INPUT_MAX, deadline, err);
+}
+
+bool stream_fill_some(struct stream *stream, size_t most,
+    struct deadline deadline, struct err *err)
+{
+	return fill(stream, STREAM_INPUT_MAX, most, deadline, err);
+}
+
+bool stream_fill_content(
+    struct stream *stream, struct deadline deadline, struct err *err)
+{
+	bool large = stream->was_filled || stream->in_size > STREAM_INPUT_MAX;
+
+	return fill(stream, large ? STREAM_CONTENT_MAX : STREAM_INPUT_MAX,
+	    STREAM_CONTENT_MAX, deadline, err);
 }
 
 bool stream_read_line(struct stream *stream, size_t max,

@@ -25,6 +25,7 @@ struct ssl_st;
 
 enum {
 	STREAM_INPUT_MAX = 32768, /* the longest line of stream_read_line */
+	STREAM_CONTENT_MAX = 128 * 1024,
 	STREAM_OUTPUT_MAX = 256 << 20, /* what stream_put takes */
 };
 
@@ -58,8 +59,14 @@ short stream_wants(const struct stream *stream);
 bool stream_fill(
     struct stream *stream, struct deadline deadline, struct err *err);
 
-/* The same, and not more than most bytes: what follows stays in the socket,
- * for a handshake to read. */
+/* For content that comes in large pieces: the same, with room for
+ * STREAM_CONTENT_MAX bytes once a read has filled the usual room.  Fewer reads
+ * open the peer's window less often. */
+bool stream_fill_content(
+    struct stream *stream, struct deadline deadline, struct err *err);
+
+/* As stream_fill, and not more than most bytes: what follows stays in the
+ * socket, for a handshake to read. */
 bool stream_fill_some(struct stream *stream, size_t most,
     struct deadline deadline, struct err *err);
 

@@ -34,7 +34,7 @@ struct transaction *transaction_new(struct session *session)
 	transaction->envelope.client = &session->client;
 	/* One piece more than the limit, so that it can be passed. */
 	buf_init(&transaction->header,
-	    session->limits->header_size + STREAM_INPUT_MAX);
+	    session->limits->header_size + STREAM_CONTENT_MAX);
 	arena_defer(arena, release_header, &transaction->header);
 	return transaction;
 }
