@@ -15,7 +15,7 @@ from subject import ROOT, Failure, start_nsd
 
 MESSAGES_OF_KIND = {'4k': 3000, '30k': 2000, '200k': 1000, '2m': 200}
 PROGRAMS = ('load', 'sink', 'null_milter', 'limit')
-WARM_UP = 400
+WARM_UP = 2000          # every name and key of the corpus
 AT = 16                 # connections of what is measured at one number only
 
 
@@ -38,6 +38,20 @@ def build(folder):
 def medians(runs):
     return {key: statistics.median(run[key] for run in runs)
             for key in runs[0]}
+
+
+def over_rounds(rows):
+    """One row for each thing that was measured, in the order of the first."""
+    same = {}
+    for row in rows:
+        key = row['scenario'], row['kind'], row['connections']
+        same.setdefault(key, []).append(row)
+    return [{**group[0],
+             **medians([{name: value for name, value in row.items()
+                         if isinstance(value, (int, float))}
+                        for row in group]),
+             'runs': group[0]['runs'] * len(group)}
+            for group in same.values()]
 
 
 def start_perf(path, subject):

@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import growth  # noqa: E402
+import measure  # noqa: E402
 import meter  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
@@ -39,6 +40,15 @@ def row(scenario, cost, kind='mix', connections=16):
             'runs': 1, 'messages': 10, 'rate': 1.0, 'p50_ms': 1.0,
             'p99_ms': 1.0, 'cpu_per_1000': cost, 'accept': 8, 'reject': 1,
             'defer': 0, 'failed': 1, 'wrong': 2}
+
+
+def test_rounds_become_one_row_each():
+    rows = [row('milter', 1), row('milter', 7, '4k'), row('rspamd', 4),
+            row('milter', 9), row('milter', 2), row('milter', 8, '4k')]
+    assert [(one['scenario'], one['kind'], one['cpu_per_1000'], one['runs'])
+            for one in measure.over_rounds(rows)] == [
+        ('milter', 'mix', 2, 3), ('milter', '4k', 7.5, 2),
+        ('rspamd', 'mix', 4, 1)]
 
 
 def test_a_third_of_the_best_peer_of_each_size():

@@ -338,6 +338,18 @@ static const char *fault_of(const struct judge *judge, struct slice line)
 	return NULL;
 }
 
+/* What never ends is too long once so much of it is there. */
+static void take_unended(struct judge *judge)
+{
+	const struct reply *reply;
+
+	judge->over = true;
+	if (judge->rest.len < judge->given.command_length)
+		return;
+	reply = next_reply(judge);
+	require(!reply || reply->code == 421 || says(reply, "500 5.5.6"));
+}
+
 static void take_command(struct judge *judge)
 {
 	struct slice line;
@@ -345,7 +357,7 @@ static void take_command(struct judge *judge)
 	const char *fault;
 
 	if (!take_line(judge, &line)) {
-		judge->over = true;
+		take_unended(judge);
 		return;
 	}
 	fault = fault_of(judge, line);
