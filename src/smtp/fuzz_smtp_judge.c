@@ -341,13 +341,12 @@ static const char *fault_of(const struct judge *judge, struct slice line)
 /* What never ends is too long once so much of it is there. */
 static void take_unended(struct judge *judge)
 {
-	const struct reply *reply;
+	if (judge->rest.len >= judge->given.command_length) {
+		const struct reply *reply = next_reply(judge);
 
+		require(!reply || says(reply, "500 5.5.6"));
+	}
 	judge->over = true;
-	if (judge->rest.len < judge->given.command_length)
-		return;
-	reply = next_reply(judge);
-	require(!reply || reply->code == 421 || says(reply, "500 5.5.6"));
 }
 
 static void take_command(struct judge *judge)
