@@ -557,8 +557,10 @@ static enum milter_session_result glance(struct milter_session *session)
 		return MILTER_SESSION_WORKS;
 	if (read_more(session) > 0 && !take_packets(session, true))
 		return MILTER_SESSION_WORKS;
-	/* The rest of a packet that was cut, or an answer, is on its way. */
-	if (session->output.len || session->progress == IN_CONTENT)
+	/* An answer is on its way; or it may be the end, and then nothing must
+	 * be left unread. */
+	if (session->output.len || session->progress == IN_CONTENT ||
+	    atomic_load(session->settings.draining))
 		return MILTER_SESSION_WORKS;
 	return rest(session);
 }

@@ -32,6 +32,9 @@ enum {
 	STACK_SIZE = 256 * 1024,
 	PAUSE_MS = 200,
 	LATER_MS = 50,
+	/* Whoever is parked only between one command and the next is told in
+	 * answer to that. */
+	TELL_AFTER_MS = 50,
 	DESCRIPTORS_OTHER = 64,
 };
 
@@ -58,7 +61,8 @@ struct smtp_server {
 	struct listener *listeners;
 	uint64_t connections_max;     /* that there are descriptors for */
 	struct deadline paused_until; /* out of descriptors; 0: accepting */
-	bool drained;		      /* parked ones were told */
+	bool drained;		      /* no more of its kept listeners */
+	struct deadline tell_at;      /* parked ones; 0: they were told */
 	struct deadline drain_until;
 
 	pthread_mutex_t lock;
@@ -408,9 +412,13 @@ static bool go_on_draining(struct smtp_server *server)
 		return false;
 	if (!server->drained) {
 		leave_kept_listeners(server);
-		wake_due(server, true);
+		server->tell_at = deadline_in(TELL_AFTER_MS);
 	}
 	server->drained = true;
+	if (server->tell_at.at_ms && deadline_passed(server->tell_at)) {
+		server->tell_at.at_ms = 0;
+		wake_due(server, true);
+	}
 	if (!atomic_load(&server->open))
 		return true;
 	if (deadline_passed(server->drain_until))

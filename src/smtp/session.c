@@ -362,17 +362,32 @@ static bool line_is_buffered(struct session *session)
 	       have.len >= line_max(session);
 }
 
+/* A command that has come is answered: what is left unread when a connection
+ * is closed resets it, and the client might not see why. */
+static bool leave(struct session *session)
+{
+	static const struct deadline at_once = {0};
+	struct err err;
+
+	if (stream_fill(session->stream, at_once, &err))
+		return true;
+	if (err.kind == E_TIMEOUT)
+		session_reply(session, 421, "4.3.2", "shutting down");
+	else
+		session_hang_up(session, "closed by client");
+	return true;
+}
+
 static bool take_command(struct session *session)
 {
 	struct slice line;
 	struct err err;
 
 	if ((session->skipping && !skip_line(session)) ||
-	    !line_is_buffered(session)) {
-		if (!session->over && atomic_load(&session->shared->draining))
-			session_reply(session, 421, "4.3.2", "shutting down");
-		return session->over;
-	}
+	    !line_is_buffered(session))
+		return !session->over && atomic_load(&session->shared->draining)
+			   ? leave(session)
+			   : session->over;
 	if (stream_read_line(session->stream, line_max(session), session->until,
 		&line, &err))
 		handle_line(session, line);
