@@ -136,8 +136,10 @@ class Clients:
     def _send(self):
         octets = message()
         with self.gate.client(seconds=30) as client:
-            if client.greeting[:3] != '220':
-                return message_id(octets), client.greeting
+            # It may be put off at the greeting, and at EHLO.
+            for reply in client.greeting, client.extensions:
+                if reply[:1] != '2':
+                    return message_id(octets), reply
             return message_id(octets), client.mail(
                 'news@shop.example', 'user@agency.example', octets)
 
