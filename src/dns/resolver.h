@@ -113,9 +113,9 @@ void dns_prefetch(
 const struct dns_answer *dns_ask(
     struct dns_session *session, struct slice name, enum dns_type type);
 
-/* Between the two nothing is waited for: an answer that is not there yet is a
- * temporary failure, for now.  End: true if none was missing; whoever asks the
- * same again, then or later, gets the same. */
+/* Between the two nothing is waited for: an answer that has not come counts as
+ * a temporary failure.  End: true if none was missing; then whoever asks the
+ * same again, during this session, gets the same. */
 void dns_peek_begin(struct dns_session *session);
 bool dns_peek_end(struct dns_session *session);
 

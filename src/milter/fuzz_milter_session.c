@@ -25,6 +25,7 @@
 #include "milter/milter_session.h"
 #include "milter/packet.h"
 #include "milter/protocol.h"
+#include "milter/test_config.h"
 
 enum {
 	SENT_MAX = 512 * 1024,
@@ -308,14 +309,11 @@ static void set_limit(struct mta *mta, struct slice name, struct slice value)
 
 static void set_up(struct mta *mta)
 {
-	struct gate_context gate = {.config = config_default()};
+	struct gate_context gate = {.config = test_config()};
 	struct slice script = mta->script;
 
 	mta->config = gate.config;
 	gate.clock = (struct clock){true, 1800000000};
-	gate.config->limits = limits_default;
-	gate.config->hostname = SLICE("mx.example");
-	gate.config->spool_directory = SLICE("/tmp");
 	while (script.len) {
 		struct slice line, name, value;
 

@@ -91,8 +91,8 @@ static void unwatch(struct milter_server *server, struct connection *connection)
 	connection->watched = false;
 }
 
-/* One that waits when the others have been woken to end still
- * has a message under way. */
+/* One that waits when the others have been woken to end still has a message
+ * under way. */
 static void park(struct milter_server *server, struct connection *connection)
 {
 	pthread_mutex_lock(&server->lock);

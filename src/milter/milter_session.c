@@ -447,7 +447,7 @@ static bool take_packets(struct milter_session *session, bool only_light)
 	size_t used = 0;
 	bool ok = true, more = false;
 
-	while (ok && !more && !session->reason) {
+	while (ok && !session->reason) {
 		status = packet_read(
 		    slice_from_pos(input, used), &packet, &err);
 		if (status != PACKET_WHOLE)

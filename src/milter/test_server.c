@@ -15,6 +15,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/test_listen.h"
+#include "milter/test_config.h"
 
 enum { WAIT_MS = 5000 };
 
@@ -25,36 +27,17 @@ struct fixture {
 	struct sockaddr_in address;
 };
 
-static struct config *make_config(void)
-{
-	struct config *config = config_default();
-
-	config->hostname = SLICE("mx.example");
-	config->limits = limits_default;
-	config->limits.drain_timeout = 500;
-	config->spool_directory = SLICE("/tmp");
-	return config;
-}
-
 static void start(struct fixture *fixture, uint64_t connections)
 {
-	socklen_t size = sizeof(fixture->address);
 	struct milter_server_socket socket_;
 	struct milter_server_settings settings = {
 	    .socket_count = 1, .sockets = &socket_};
 	struct err err = {0};
 
-	*fixture = (struct fixture){.config = make_config()};
+	*fixture = (struct fixture){.config = test_config()};
+	fixture->config->limits.drain_timeout = 500;
 	fixture->config->limits.connections = connections;
-	fixture->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	fixture->address.sin_family = AF_INET;
-	fixture->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fixture->listening,
-			     (struct sockaddr *)&fixture->address, size),
-	    0);
-	assert_int_equal(listen(fixture->listening, 1000), 0);
-	getsockname(
-	    fixture->listening, (struct sockaddr *)&fixture->address, &size);
+	fixture->listening = test_listen(0, &fixture->address);
 	socket_ = (struct milter_server_socket){
 	    fixture->listening, SLICE("mta")};
 	settings.gate.config = fixture->config;
@@ -242,7 +225,7 @@ static void test_reload(void **state)
 	(void)state;
 	start(&fixture, 1000);
 	first = dial_mail(&fixture);
-	gate.config = make_config();
+	gate.config = test_config();
 	gate.config->limits.connections = 1;
 	milter_server_reload(fixture.server, &gate);
 	config_release(gate.config);

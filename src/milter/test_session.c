@@ -244,18 +244,27 @@ static void test_pieces(void **state)
 	stage_close(&stage);
 }
 
+enum { BODY_PIECE = 60000 };
+
+/* A packet of so many octets of body, in lines. */
+static void write_body(struct buf *octets)
+{
+	char piece[BODY_PIECE];
+
+	for (size_t i = 0; i < sizeof(piece); i++)
+		piece[i] = i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : 'x';
+	buf_init(octets, sizeof(piece) + 5);
+	packet_write(octets, 'B', slice_of(piece, sizeof(piece)));
+}
+
 /* A body that is over the limit: refused at the end, the session goes on. */
 static void test_large(void **state)
 {
 	struct stage stage;
-	char piece[60000];
 	struct buf octets;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(piece); i++)
-		piece[i] = i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : 'x';
-	buf_init(&octets, sizeof(piece) + 5);
-	packet_write(&octets, 'B', slice_of(piece, sizeof(piece)));
+	write_body(&octets);
 	stage_open(&stage);
 	stage_play(&stage, START ">LFrom| x|\n>N\n");
 	for (int i = 0; i < 3; i++)
@@ -298,21 +307,17 @@ static void test_skip(void **state)
 	stage_close(&stage);
 }
 
-/* Larger than any buffer: in pieces, each as large as can be, in order. */
+/* A body that nothing keeps: limits and faults are those of what came. */
 static void test_forgotten_body(void **state)
 {
-	char piece[60000];
 	struct stage stage;
 	struct buf octets;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(piece); i++)
-		piece[i] = i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : 'x';
-	buf_init(&octets, sizeof(piece) + 5);
-	packet_write(&octets, 'B', slice_of(piece, sizeof(piece)));
+	write_body(&octets);
 	stage_open(&stage);
 	/* No octet goes to the disk. */
-	stage.config->limits.spool_memory = sizeof(piece) / 2;
+	stage.config->limits.spool_memory = BODY_PIECE / 2;
 	stage.config->spool_directory = SLICE("/nonexistent");
 	/* The fake gate gets the header alone, and every octet once. */
 	stage_play(&stage, START ">LX-Keep| nothing|\n>N\n>Bx~\n");
@@ -334,6 +339,7 @@ static void test_forgotten_body(void **state)
 	buf_release(&octets);
 }
 
+/* Larger than any buffer: in pieces, each as large as can be, in order. */
 static void test_large_body(void **state)
 {
 	enum { LINES = 20000, SIZE = LINES * 9 };

@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "milter/packet.h"
+#include "milter/test_config.h"
 
 static struct milter_snapshot *snapshot_of(void *context)
 {
@@ -38,14 +39,11 @@ void stage_open(struct stage *stage)
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	stage->mta = pair[0];
 	settings.fd = pair[1];
-	stage->config = config_default();
-	stage->config->hostname = SLICE("mx.example");
-	stage->config->limits = limits_default;
+	stage->config = test_config();
 	stage->config->limits.header_size = 4096;
 	stage->config->limits.message_size = 200 * 1024;
 	stage->config->limits.line_length = 998;
 	stage->config->limits.recipients = 3;
-	stage->config->spool_directory = SLICE("/tmp");
 	gate.config = stage->config;
 	stage->snapshot = milter_snapshot_new(&gate);
 	stage->session = milter_session_new(&settings);

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/require.h"
+#include "base/test_listen.h"
 #include "smtp/stream.h"
 
 enum { PATIENCE_MS = 5000, PROBLEM_MAX = 300, RECORD_MAX = 64 << 20 };
@@ -240,9 +241,7 @@ struct fake_server *fake_server_start(
     const char *const *const *scripts, size_t count, bool forever)
 {
 	struct fake_server *server = MEMORY_NEW(struct fake_server);
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(address);
+	struct sockaddr_in address;
 
 	server->scripts = scripts;
 	server->count = count;
@@ -250,11 +249,7 @@ struct fake_server *fake_server_start(
 	buf_init(&server->data, RECORD_MAX);
 	buf_init(&server->commands, RECORD_MAX);
 	pthread_mutex_init(&server->lock, NULL);
-	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	require(bind(server->listener, (struct sockaddr *)&address, size) == 0);
-	require(listen(server->listener, 50) == 0);
-	require(getsockname(
-		    server->listener, (struct sockaddr *)&address, &size) == 0);
+	server->listener = test_listen(0, &address);
 	server->port = ntohs(address.sin_port);
 	require(pthread_create(&server->thread, NULL, serve, server) == 0);
 	return server;

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "base/test_listen.h"
+
 struct config *make_config(struct fixture *fixture, const char *name)
 {
 	struct config *config = config_default();
@@ -32,22 +34,12 @@ struct config *make_config(struct fixture *fixture, const char *name)
 
 void set_up(struct fixture *fixture)
 {
-	socklen_t size = sizeof(fixture->address);
-
 	fixture->listener.name = SLICE("mx");
 	fixture->star = SLICE("*");
 	fixture->route.text = SLICE("smtp:[127.0.0.1]:25");
 	fixture->route.domains = (struct conf_text_list){1, &fixture->star};
 	fixture->config = make_config(fixture, "mx.example");
-	fixture->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	fixture->address.sin_family = AF_INET;
-	fixture->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fixture->listening,
-			     (struct sockaddr *)&fixture->address, size),
-	    0);
-	assert_int_equal(listen(fixture->listening, 1000), 0);
-	getsockname(
-	    fixture->listening, (struct sockaddr *)&fixture->address, &size);
+	fixture->listening = test_listen(0, &fixture->address);
 }
 
 void start(struct fixture *fixture)
