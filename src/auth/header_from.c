@@ -111,6 +111,17 @@ static const char *ambiguity(const struct mailbox *mailbox)
 	return NULL;
 }
 
+/* A name that programs show as another is judged by what it is, all the same.
+ */
+static void add_shown_domain(struct reader *reader, struct slice domain)
+{
+	add_domain(reader, domain);
+	if (!name_check_a_labels(domain, NULL))
+		note_unreadable(reader,
+		    "From: has a domain with an A-label that no "
+		    "internationalized label becomes");
+}
+
 static void add_mailbox(struct reader *reader, const struct mailbox *mailbox)
 {
 	struct header_from *from = reader->from;
@@ -133,7 +144,7 @@ static void add_mailbox(struct reader *reader, const struct mailbox *mailbox)
 		note_unreadable(
 		    reader, "From: has an address without a valid domain name");
 	else
-		add_domain(reader, domain);
+		add_shown_domain(reader, domain);
 }
 
 static void read_field(struct reader *reader, struct slice value)

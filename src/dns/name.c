@@ -26,7 +26,7 @@ static bool check_label(struct slice label, struct err *err)
 	if (!slice_all(label, is_name_byte))
 		return err_set(
 		    err, E_SYNTAX, "a byte that cannot stand in a domain name");
-	return !idna_is_a_label(label) || idna_check_a_label(label, err);
+	return true;
 }
 
 static bool check_name(struct slice name, struct err *err)
@@ -85,6 +85,18 @@ bool name_normalize(
 		*ret = arena_lower(arena, buf_slice(&buf));
 	buf_release(&buf);
 	return fine;
+}
+
+bool name_check_a_labels(struct slice name, struct err *err)
+{
+	struct slice label, rest = name;
+
+	for (bool more = true; more;) {
+		more = slice_split(rest, '.', &label, &rest);
+		if (idna_is_a_label(label) && !idna_check_a_label(label, err))
+			return false;
+	}
+	return true;
 }
 
 bool name_is_at_or_below(struct slice name, struct slice parent)

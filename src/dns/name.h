@@ -11,10 +11,14 @@
 /* Lower case, A-labels (IDNA 2008 by libidn2; US-ASCII labels, underscores
  * included, pass untouched), no final dot.  False: E_SYNTAX: empty, an empty
  * label, over 63 octets in a label or 253 in all, a byte that cannot stand in
- * a host or service name, bad IDNA (also "xn--" before what no U-label
- * becomes). */
+ * a host or service name, bad IDNA.  What stands behind "xn--" in US-ASCII is
+ * not looked at: a name is below ours, and has records, whatever its label. */
 bool name_normalize(
     struct arena *arena, struct slice text, struct slice *ret, struct err *err);
+
+/* Of a normalized name that is shown to people: every "xn--" label is what its
+ * own U-label becomes (see idna.h).  False: E_SYNTAX. */
+bool name_check_a_labels(struct slice name, struct err *err);
 
 /* Both normalized: name is parent, or below it. */
 bool name_is_at_or_below(struct slice name, struct slice parent);

@@ -93,6 +93,8 @@ static const struct judge_case settings[] = {
     {"own_domains: report, temporary", US, ACCEPT, .own_domain = "temperror", .mail_from = "a@agency.example", .broken = "agency.example/TXT", AUTHENTICATION("own_domains: report")},
     {"malformed: report", "To: a@b.example\r\n", ACCEPT, AUTHENTICATION("malformed: report")},
     {"malformed: report, the strictest counts", STRANGER BANK, REJECT, .policy = "several-authors", AUTHENTICATION("malformed: report")},
+    {"malformed: report, below us, no A-label", "From: a@xn--a.agency.example\r\n", REJECT, .policy = "own-domain", AUTHENTICATION("malformed: report")},
+    {"malformed: off, below the bank, no A-label", "From: a@xn--a.bank.example\r\n", REJECT, .policy = "dmarc", AUTHENTICATION("malformed: off")},
     {"malformed: off, ours", STRANGER US, REJECT, .policy = "own-domain", AUTHENTICATION("malformed: off")},
     {"l= accepted", BANK, ACCEPT, .signed_by = "bank.example", .sign_tags = "l=5;", .appended = "more\r\n", AUTHENTICATION("dkim: {accept_body_length: true}")},
     {"Exchange's style is ours too", STRANGER, ACCEPT, .kept = "spf=pass (sender IP is 203.0.113.66)", AUTHENTICATION("exchange_style_results: true")},

@@ -164,6 +164,8 @@ static const struct judge_case envelopes[] = {
     {"us, as U-label", STRANGER, OWN, .mail_from = "ceo@b\xc3\xbc" "cher.example"},
     {"us, full width", STRANGER, OWN, .mail_from = "ceo@\xef\xbd\x81gency.example"},
     {"below us", STRANGER, OWN, .mail_from = "a@sub.agency.example"},
+    {"below us, no A-label", STRANGER, OWN, .mail_from = "a@xn--a.agency.example"},
+    {"below us, A-label of ASCII", STRANGER, OWN, .mail_from = "a@xn--hr-.agency.example"},
     {"quoted at", STRANGER, OWN, .mail_from = "\"x@stranger.example\"@agency.example"},
     {"null sender, our HELO", "From: ceo@agency.example\r\n", OWN, .mail_from = "", .helo = "agency.example"},
     {"null sender, own HELO", "From: ceo@agency.example\r\n", OWN, .mail_from = ""},
