@@ -324,11 +324,10 @@ static const struct command {
     {SMFIC_HELO, "helo", CONNECTED, IN_CONTENT, SMFIP_NR_HELO, take_helo,
 	LIGHT | NAMED},
     {SMFIC_MAIL, "mail", CONNECTED, IN_CONTENT, SMFIP_NR_MAIL, take_mail,
-	LIGHT | NAMED},
+	NAMED},
     {SMFIC_RCPT, "rcpt", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_RCPT, take_rcpt,
-	LIGHT | NAMED},
-    {SMFIC_DATA, "data", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_DATA, take_nothing,
-	LIGHT},
+	NAMED},
+    {SMFIC_DATA, "data", IN_ENVELOPE, IN_ENVELOPE, SMFIP_NR_DATA, take_nothing},
     {SMFIC_HEADER, "header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_HDR,
 	take_header},
     {SMFIC_EOH, "end of header", IN_ENVELOPE, IN_CONTENT, SMFIP_NR_EOH,
@@ -553,14 +552,14 @@ static enum milter_session_result rest(struct milter_session *session)
 
 static enum milter_session_result glance(struct milter_session *session)
 {
-	if (session->progress == IN_CONTENT)
+	/* It may be forgotten, with the last hold on a configuration. */
+	if (session->message)
 		return MILTER_SESSION_WORKS;
 	if (read_more(session) > 0 && !take_packets(session, true))
 		return MILTER_SESSION_WORKS;
 	/* An answer is on its way; or it may be the end, and then nothing must
 	 * be left unread. */
-	if (session->output.len || session->progress == IN_CONTENT ||
-	    atomic_load(session->settings.draining))
+	if (session->output.len || atomic_load(session->settings.draining))
 		return MILTER_SESSION_WORKS;
 	return rest(session);
 }

@@ -44,8 +44,8 @@ struct milter_session *milter_session_new(
 void milter_session_free(struct milter_session *session);
 
 /* Takes what came as far as that costs next to nothing and waits for nobody:
- * negotiation, the client, the envelope, the end.  Half of the events of a
- * connection need no other thread. */
+ * negotiation, the client, the end; nothing of a message.  Half of the events
+ * of a connection need no other thread. */
 enum milter_session_result milter_session_glance(
     struct milter_session *session);
 
