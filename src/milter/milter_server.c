@@ -269,8 +269,7 @@ static void wake_connection(
 		    milter_session_glance(connection->session));
 }
 
-/* Those whose time has come, or all of them. */
-static void wake_due(struct milter_server *server, bool all)
+static void wake_due(struct milter_server *server)
 {
 	int64_t now = clock_monotonic_ms();
 
@@ -278,8 +277,7 @@ static void wake_due(struct milter_server *server, bool all)
 		struct wheel_entry *entry;
 
 		pthread_mutex_lock(&server->lock);
-		entry = all ? wheel_take_any(&server->wheel)
-			    : wheel_expire(&server->wheel, now);
+		entry = wheel_expire(&server->wheel, now);
 		if (entry)
 			unwatch(server, connection_of(entry));
 		pthread_mutex_unlock(&server->lock);
@@ -287,6 +285,20 @@ static void wake_due(struct milter_server *server, bool all)
 			return;
 		workers_post(server->workers, &connection_of(entry)->work);
 	}
+}
+
+/* Each once, and so with the lock all the time: those that cannot end are soon
+ * back in the wheel. */
+static void wake_all(struct milter_server *server)
+{
+	struct wheel_entry *entry;
+
+	pthread_mutex_lock(&server->lock);
+	while ((entry = wheel_take_any(&server->wheel))) {
+		unwatch(server, connection_of(entry));
+		workers_post(server->workers, &connection_of(entry)->work);
+	}
+	pthread_mutex_unlock(&server->lock);
 }
 
 static void cut_connections(struct milter_server *server)
@@ -328,7 +340,7 @@ static bool go_on_draining(struct milter_server *server)
 	if (!server->drained)
 		watch_listeners(server, EPOLL_CTL_DEL);
 	server->drained = true;
-	wake_due(server, true);
+	wake_all(server);
 	if (!atomic_load(&server->open))
 		return true;
 	if (deadline_passed(server->drain_until))
@@ -348,7 +360,7 @@ static void *run_server(void *argument)
 		for (int i = 0; i < count; i++)
 			handle_event(server, events[i].data.ptr);
 		resume_accepting(server);
-		wake_due(server, false);
+		wake_due(server);
 		progress_tell(&server->progress);
 		metrics_set(METRIC_MILTER_CONNECTIONS,
 		    (int64_t)atomic_load(&server->open));

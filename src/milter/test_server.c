@@ -265,6 +265,28 @@ static void test_drain(void **state)
 	stop(&fixture);
 }
 
+/* However many do not finish, they are cut in time. */
+static void test_drain_of_many(void **state)
+{
+	enum { COUNT = 1000, MORE_MS = 3000 };
+	struct fixture fixture;
+	int64_t started;
+	int fds[COUNT];
+
+	(void)state;
+	start(&fixture, COUNT);
+	for (int i = 0; i < COUNT; i++)
+		fds[i] = dial_mail(&fixture);
+	started = clock_monotonic_ms();
+	milter_server_drain(fixture.server);
+	wait_for(&fixture, 0);
+	assert_in_range(clock_monotonic_ms() - started, 0,
+	    fixture.config->limits.drain_timeout + MORE_MS);
+	stop(&fixture);
+	for (int i = 0; i < COUNT; i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +295,7 @@ int main(void)
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_reload),
 	    cmocka_unit_test(test_drain),
+	    cmocka_unit_test(test_drain_of_many),
 	};
 
 	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);

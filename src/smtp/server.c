@@ -346,8 +346,7 @@ static void wake_connection(
 		go_on(server, connection, session_glance(connection->session));
 }
 
-/* Those whose time has come, or all of them. */
-static void wake_due(struct smtp_server *server, bool all)
+static void wake_due(struct smtp_server *server)
 {
 	int64_t now = clock_monotonic_ms();
 
@@ -355,8 +354,7 @@ static void wake_due(struct smtp_server *server, bool all)
 		struct wheel_entry *entry;
 
 		pthread_mutex_lock(&server->lock);
-		entry = all ? wheel_take_any(&server->wheel)
-			    : wheel_expire(&server->wheel, now);
+		entry = wheel_expire(&server->wheel, now);
 		if (entry)
 			unwatch(server, connection_of(entry));
 		pthread_mutex_unlock(&server->lock);
@@ -364,6 +362,20 @@ static void wake_due(struct smtp_server *server, bool all)
 			return;
 		workers_post(server->workers, &connection_of(entry)->work);
 	}
+}
+
+/* Each once, and so with the lock all the time: those that cannot end are soon
+ * back in the wheel. */
+static void wake_all(struct smtp_server *server)
+{
+	struct wheel_entry *entry;
+
+	pthread_mutex_lock(&server->lock);
+	while ((entry = wheel_take_any(&server->wheel))) {
+		unwatch(server, connection_of(entry));
+		workers_post(server->workers, &connection_of(entry)->work);
+	}
+	pthread_mutex_unlock(&server->lock);
 }
 
 static void cut_connections(struct smtp_server *server)
@@ -417,7 +429,7 @@ static bool go_on_draining(struct smtp_server *server)
 	server->drained = true;
 	if (server->tell_at.at_ms && deadline_passed(server->tell_at)) {
 		server->tell_at.at_ms = 0;
-		wake_due(server, true);
+		wake_all(server);
 	}
 	if (!atomic_load(&server->open))
 		return true;
@@ -457,7 +469,7 @@ static void *run_server(void *argument)
 		for (int i = 0; i < count; i++)
 			handle_event(server, events[i].data.ptr);
 		resume_accepting(server);
-		wake_due(server, false);
+		wake_due(server);
 		metrics_set(
 		    METRIC_CONNECTIONS_PARKED, (int64_t)count_parked(server));
 		metrics_heartbeat(PROCESS_SMTP);

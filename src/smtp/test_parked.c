@@ -15,6 +15,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "smtp/test_server_fixture.h"
 
 /* A command that comes in bits does not hold a worker, and is one command. */
@@ -229,6 +230,55 @@ static void test_unread_timeout(void **state)
 	tear_down(&fixture);
 }
 
+/* However many cannot come to their end, the accepting thread stays alive while
+ * the server drains, and cuts them off in time. */
+static void test_drain_of_many(void **state)
+{
+	enum { STALLED = 1000, DRAIN_MS = 600, MORE_MS = 3000 };
+	static struct stream *stalled[STALLED];
+	struct fixture fixture = {0};
+	struct metrics *metrics;
+	int64_t started, oldest = 0;
+	int fd;
+
+	(void)state;
+	assert_true(metrics_create(&metrics, &fd, NULL));
+	metrics_use(metrics);
+	set_up_tls(&fixture);
+	fixture.config->limits.threads = STALLED;
+	fixture.config->limits.connections_per_network = STALLED;
+	fixture.config->limits.connection_rate = STALLED;
+	fixture.config->limits.drain_timeout = DRAIN_MS;
+	start(&fixture);
+	for (int i = 0; i < STALLED; i++) {
+		stalled[i] = dial(&fixture);
+		if (i % 2)
+			say(stalled[i], "EHLO x\r\nSTARTTLS\r\n");
+		else
+			say_envelope(stalled[i], "c");
+	}
+	await_parked(&fixture, STALLED);
+	smtp_server_drain(fixture.server);
+	started = clock_monotonic_ms();
+	while (smtp_server_statistics(fixture.server).connections) {
+		int64_t age = metrics_heartbeat_age_ms(PROCESS_SMTP);
+
+		oldest = age > oldest ? age : oldest;
+		assert_in_range(
+		    clock_monotonic_ms() - started, 0, DRAIN_MS + MORE_MS);
+		usleep(5000);
+	}
+	assert_in_range(clock_monotonic_ms() - started, DRAIN_MS, INT64_MAX);
+	assert_in_range(oldest, 0, MORE_MS);
+	tear_down(&fixture);
+	for (int i = 0; i < STALLED; i++)
+		stream_free(stalled[i]);
+	remove_pem(&fixture);
+	metrics_use(NULL);
+	metrics_close(metrics);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(test_handshake_timeout),
 	    cmocka_unit_test(test_unread_replies),
 	    cmocka_unit_test(test_unread_timeout),
+	    cmocka_unit_test(test_drain_of_many),
 	};
 
 	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
