@@ -74,3 +74,18 @@ bool gate_keeps_body(struct gate_message *message)
 	message->keep_known = known;
 	return message->keeps;
 }
+
+/* Of a body that was not kept nothing is there, which must not pass for an
+ * empty one: to make it empty would then be no change. */
+bool body_replace(
+    struct gate_message *message, struct slice body, struct err *err)
+{
+	struct slice original = slice_from_pos(
+	    message->content, message->headers.body_offset);
+	bool kept = !message->body_skipped &&
+		    original.len == message->body_size;
+
+	return decision_replace_body(&message->decision,
+	    kept ? &original : NULL, body,
+	    message->context->config->limits.message_size, err);
+}

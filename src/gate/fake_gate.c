@@ -181,6 +181,8 @@ static void change_body(
 {
 	const uint64_t max = message->context->config->limits.message_size;
 	struct buf *body = buf_in_arena(message->arena, max);
+	const struct slice original = slice_from_pos(
+	    message->content, message->header.len);
 	size_t nth = 0;
 	struct slice value = next_value(list, SLICE("X-Body"), &nth);
 	struct slice count, line;
@@ -192,8 +194,7 @@ static void change_body(
 	while (times-- && buf_add(body, line) && buf_add(body, SLICE("\r\n")))
 		;
 	(void)decision_replace_body(&message->decision,
-	    slice_from_pos(message->content, message->header.len),
-	    buf_slice(body), max, NULL);
+	    message->forgets ? NULL : &original, buf_slice(body), max, NULL);
 }
 
 static void change(struct gate_message *message)

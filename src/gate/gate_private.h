@@ -102,6 +102,12 @@ void authenticate_spf(struct gate_message *message);
 void authenticate_header(struct gate_message *message);
 void authenticate_finish(struct gate_message *message);
 
+/* gate/body_need.c, for a policy, amid gate_decide: the message goes on with
+ * this body (see decision_replace_body), whether the one it came with was kept
+ * or not. */
+bool body_replace(
+    struct gate_message *message, struct slice body, struct err *err);
+
 /* gate/content.c: walks the parts, once; adds the faults it finds. */
 void content_inspect(struct gate_message *message);
 

@@ -240,13 +240,20 @@ static void test_new_body(void **state)
 {
 	static const struct {
 		const char *body, *new_body, *want;
+		bool forgets;
 	} rows[] = {
-	    {"\r\nold\r\n", "new\r\n", "example>\r\n\r\nnew\r\n"},
-	    {"\r\nold\r\n", "", "example>\r\n\r\n"},
-	    {"\r\n", "new\r\n", "example>\r\n\r\nnew\r\n"},
+	    {"\r\nold\r\n", "new\r\n", "example>\r\n\r\nnew\r\n", false},
+	    {"\r\nold\r\n", "", "example>\r\n\r\n", false},
+	    {"\r\n", "new\r\n", "example>\r\n\r\nnew\r\n", false},
 	    /* No empty line: one is needed now. */
-	    {"", "new\r\n", "example>\r\n\r\nnew\r\n"},
-	    {"\r\nold\r\n", "old\r\n", NULL},
+	    {"", "new\r\n", "example>\r\n\r\nnew\r\n", false},
+	    {"\r\nold\r\n", "old\r\n", NULL, false},
+	    {"\r\n", "", NULL, false},
+	    /* Not kept: never the same again, unless there was none. */
+	    {"\r\nold\r\n", "new\r\n", "example>\r\n\r\nnew\r\n", true},
+	    {"\r\nold\r\n", "", "example>\r\n\r\n", true},
+	    {"\r\nold\r\n", "old\r\n", "example>\r\n\r\nold\r\n", true},
+	    {"\r\n", "", NULL, true},
 	};
 	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
 
@@ -254,21 +261,22 @@ static void test_new_body(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct gate_message *message;
 		struct message_pieces pieces;
-		struct slice content, header, body, all;
+		struct slice content, header, kept, all;
 		struct stage stage;
 
 		stage_set(&stage, &input);
 		content = arena_format_slice(
 		    stage.arena, "%s%s", original, rows[i].body);
 		header = slice_sub(content, 0, sizeof(original) + 1);
-		body = slice_from_pos(content, header.len);
+		kept = rows[i].forgets ? header : content;
 		message = gate_begin(
 		    stage.arena, &stage.context, &stage.envelope);
 		assert_true(gate_header(message, header, NULL));
-		gate_body(message, body);
-		assert_true(decision_replace_body(&message->decision, body,
-		    slice_from(rows[i].new_body), 100, NULL));
-		gate_decide(message, content);
+		gate_body(message, slice_from_pos(content, header.len));
+		message->content = kept;
+		assert_true(
+		    body_replace(message, slice_from(rows[i].new_body), NULL));
+		gate_decide(message, kept);
 		gate_trace_field(message, SLICE("Received: us\r\n"));
 		pieces = gate_pieces(message);
 		all = joined(stage.arena, &pieces);

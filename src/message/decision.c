@@ -55,8 +55,9 @@ static bool has_sound_lines(struct slice body)
 	       (!body.len || slice_ends_nocase(body, SLICE("\r\n")));
 }
 
-bool decision_replace_body(struct decision *decision, struct slice original,
-    struct slice body, uint64_t max, struct err *err)
+bool decision_replace_body(struct decision *decision,
+    const struct slice *original, struct slice body, uint64_t max,
+    struct err *err)
 {
 	if (body.len > max)
 		return err_set(err, E_LIMIT, "a new body of over %llu octets",
@@ -64,7 +65,7 @@ bool decision_replace_body(struct decision *decision, struct slice original,
 	if (!has_sound_lines(body))
 		return err_set(err, E_SYNTAX,
 		    "a new body with a line that does not end with CR LF");
-	decision->replaces_body = !slice_eq(body, original);
+	decision->replaces_body = !original || !slice_eq(body, *original);
 	decision->body = body;
 	return true;
 }

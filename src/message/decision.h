@@ -62,14 +62,16 @@ void decision_apply(struct arena *arena, struct decision *decision,
     const struct decision_step *step, const struct smtp_reply_text *reply);
 
 /* The message goes on with body instead of original, the one it came with; the
- * same octets change nothing.  body outlives the decision; a large one is best
- * the content of a spool (message/spool.h), which is a slice, too.  The fields
- * that describe a body (Content-Type, MIME-Version, Content-Transfer-Encoding,
+ * same octets change nothing.  NULL: the original was not kept, so whatever
+ * body is, it is sent.  body outlives the decision; a large one is best the
+ * content of a spool (message/spool.h), which is a slice, too.  The fields that
+ * describe a body (Content-Type, MIME-Version, Content-Transfer-Encoding,
  * Content-Length) are not guessed: edits must fit it, and 8-bit octets need an
  * original that had some.  False: E_LIMIT (over max octets), E_SYNTAX (bare CR
  * or LF, or no line end at its end). */
-bool decision_replace_body(struct decision *decision, struct slice original,
-    struct slice body, uint64_t max, struct err *err);
+bool decision_replace_body(struct decision *decision,
+    const struct slice *original, struct slice body, uint64_t max,
+    struct err *err);
 
 /* "550 5.7.1 text": one line. */
 struct slice decision_reply_line(

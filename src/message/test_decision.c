@@ -39,8 +39,9 @@ static void test_bodies(void **state)
 		struct decision decision = {0};
 		struct err err = {0};
 
-		assert_int_equal(decision_replace_body(&decision,
-				     rows[i].original, rows[i].body, MAX, &err),
+		assert_int_equal(
+		    decision_replace_body(
+			&decision, &rows[i].original, rows[i].body, MAX, &err),
 		    rows[i].taken);
 		assert_int_equal(decision.replaces_body, rows[i].replaces);
 		if (!rows[i].taken)
@@ -51,17 +52,35 @@ static void test_bodies(void **state)
 /* A later one counts, be it the original again. */
 static void test_body_twice(void **state)
 {
+	const struct slice original = SLICE("a\r\n");
 	struct decision decision = {0};
 
 	(void)state;
 	assert_true(decision_replace_body(
-	    &decision, SLICE("a\r\n"), SLICE("b\r\n"), 9, NULL));
+	    &decision, &original, SLICE("b\r\n"), 9, NULL));
 	assert_true(decision_replace_body(
-	    &decision, SLICE("a\r\n"), SLICE("c\r\n"), 9, NULL));
+	    &decision, &original, SLICE("c\r\n"), 9, NULL));
 	assert_true(slice_eq(decision.body, SLICE("c\r\n")));
-	assert_true(decision_replace_body(
-	    &decision, SLICE("a\r\n"), SLICE("a\r\n"), 9, NULL));
+	assert_true(
+	    decision_replace_body(&decision, &original, original, 9, NULL));
 	assert_false(decision.replaces_body);
+}
+
+/* Nothing is the same as what nobody has kept, not even nothing. */
+static void test_body_not_kept(void **state)
+{
+	static const struct slice bodies[] = {
+	    SLICE_INIT(""), SLICE_INIT("a\r\n")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
+		struct decision decision = {0};
+
+		assert_true(
+		    decision_replace_body(&decision, NULL, bodies[i], 9, NULL));
+		assert_true(decision.replaces_body);
+		assert_true(slice_eq(decision.body, bodies[i]));
+	}
 }
 
 int main(void)
@@ -69,6 +88,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bodies),
 	    cmocka_unit_test(test_body_twice),
+	    cmocka_unit_test(test_body_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

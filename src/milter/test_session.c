@@ -323,7 +323,12 @@ static void test_forgotten_body(void **state)
 	stage_play(&stage, START ">LX-Keep| nothing|\n>N\n>Bx~\n");
 	for (int i = 0; i < 3; i++)
 		stage_say(&stage, buf_slice(&octets));
+	/* To make it empty is a change, although nobody has it any more. */
 	stage_play(&stage, "%\n>Ex~\n<c\n" ENVELOPE
+			   ">LX-Keep| nothing|\n>LX-Body| 0 line|\n>N\n");
+	for (int i = 0; i < 3; i++)
+		stage_say(&stage, buf_slice(&octets));
+	stage_play(&stage, "%\n>Ex~\n<b\n<c\n" ENVELOPE
 			   ">LX-Keep| nothing|\n>LX-Edit| yes|\n>N\n");
 	/* The limits are those of what came, kept or not. */
 	for (int i = 0; i < 4; i++)
