@@ -8,7 +8,7 @@
  *	X-Need: nothing (of the body)
  *	X-Keep: nothing (of the body)
  *	X-Edit: yes (all of these are removed, two fields are added)
- *	X-Remove: a@b.example (from the recipients)
+ *	X-Remove: a@b.example (from the recipients), or its number there
  *	X-Add: a@b.example, or "a@b.example NOTIFY=NEVER"
  *	X-Body: 3 a line (the new body has that line three times)
  */
@@ -139,12 +139,15 @@ static struct slice next_value(
 	return field ? slice_trim(field->value) : (struct slice){NULL, 0};
 }
 
-static void remove_recipient(struct gate_message *message, struct slice address)
+static void remove_recipient(struct gate_message *message, struct slice which)
 {
 	const struct envelope *envelope = message->envelope;
+	uint64_t number = UINT64_MAX;
 
+	(void)slice_to_u64(which, UINT64_MAX, &number);
 	for (size_t i = 0; i < envelope->recipient_count; i++)
-		if (slice_eq(envelope->recipients[i].address, address))
+		if (i == number ||
+		    slice_eq(envelope->recipients[i].address, which))
 			recipient_edit_remove(message->arena,
 			    &message->decision.recipients, envelope, i);
 }

@@ -14,13 +14,21 @@ static bool is_same(struct slice a, struct slice b)
 		   slice_sub(b, 0, b.len - domain.len));
 }
 
-static bool is_there(const struct recipient_edits *edits,
+static bool stays(const struct recipient_edits *edits,
     const struct envelope *envelope, struct slice address)
 {
 	for (size_t i = 0; i < envelope->recipient_count; i++)
 		if (is_same(envelope->recipients[i].address, address) &&
 		    !recipient_edit_removes(edits, i))
 			return true;
+	return false;
+}
+
+static bool is_there(const struct recipient_edits *edits,
+    const struct envelope *envelope, struct slice address)
+{
+	if (stays(edits, envelope, address))
+		return true;
 	for (size_t i = 0; i < edits->added_count; i++)
 		if (is_same(edits->added[i].address, address))
 			return true;
@@ -52,13 +60,33 @@ static bool check(const struct envelope *envelope,
 	return true;
 }
 
+/* Nothing has changed then.  (Older versions of Postfix would lose it: their
+ * filter for duplicates still knows what a milter has removed.) */
+static bool take_back(struct recipient_edits *edits,
+    const struct envelope *envelope, const struct envelope_recipient *recipient)
+{
+	for (size_t i = 0; i < edits->removed_count; i++) {
+		const struct envelope_recipient *one =
+		    &envelope->recipients[edits->removed[i]];
+
+		if (!is_same(one->address, recipient->address) ||
+		    !slice_eq(one->dsn_notify, recipient->dsn_notify) ||
+		    !slice_eq(one->dsn_orcpt, recipient->dsn_orcpt))
+			continue;
+		edits->removed[i] = edits->removed[--edits->removed_count];
+		return true;
+	}
+	return false;
+}
+
 bool recipient_edit_add(struct arena *arena, struct recipient_edits *edits,
     const struct envelope *envelope, const struct envelope_recipient *recipient,
     struct err *err)
 {
 	if (!check(envelope, recipient, arena, err))
 		return false;
-	if (is_there(edits, envelope, recipient->address))
+	if (is_there(edits, envelope, recipient->address) ||
+	    take_back(edits, envelope, recipient))
 		return true;
 	if (edits->added_count == RECIPIENT_EDIT_ADDED_MAX)
 		return err_set(err, E_LIMIT, "over %d recipients to add",
@@ -82,6 +110,7 @@ void recipient_edit_remove(struct arena *arena, struct recipient_edits *edits,
 	edits->removed = arena_grow(arena, edits->removed, edits->removed_count,
 	    &edits->removed_room, sizeof(*edits->removed));
 	edits->removed[edits->removed_count++] = number;
+	edits->envelope = envelope;
 }
 
 bool recipient_edit_removes(const struct recipient_edits *edits, size_t number)
@@ -90,6 +119,14 @@ bool recipient_edit_removes(const struct recipient_edits *edits, size_t number)
 		if (edits->removed[i] == number)
 			return true;
 	return false;
+}
+
+bool recipient_edit_frees_address(
+    const struct recipient_edits *edits, size_t number)
+{
+	require(recipient_edit_removes(edits, number));
+	return !stays(edits, edits->envelope,
+	    edits->envelope->recipients[number].address);
 }
 
 bool recipient_edit_any(const struct recipient_edits *edits)

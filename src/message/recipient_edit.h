@@ -18,12 +18,13 @@ struct recipient_edits {
 	size_t added_count, added_room;
 	struct envelope_recipient *added;
 	size_t removed_count, removed_room;
-	size_t *removed; /* numbers in the envelope */
+	size_t *removed;		 /* numbers in the envelope */
+	const struct envelope *envelope; /* which that is; NULL: none removed */
 };
 
-/* The text of recipient is copied.  One that is there already changes nothing.
- * False: E_SYNTAX (an address or a DSN parameter that cannot be said in SMTP),
- * E_LIMIT. */
+/* The text of recipient is copied.  One that is there already changes nothing,
+ * one that was removed as it is here comes back.  False: E_SYNTAX (an address
+ * or a DSN parameter that cannot be said in SMTP), E_LIMIT. */
 bool recipient_edit_add(struct arena *arena, struct recipient_edits *edits,
     const struct envelope *envelope, const struct envelope_recipient *recipient,
     struct err *err);
@@ -31,6 +32,11 @@ bool recipient_edit_add(struct arena *arena, struct recipient_edits *edits,
 void recipient_edit_remove(struct arena *arena, struct recipient_edits *edits,
     const struct envelope *envelope, size_t number);
 bool recipient_edit_removes(const struct recipient_edits *edits, size_t number);
+
+/* For who can only name the address: does it go with this recipient, which is
+ * removed?  Not if the envelope has it twice and the other one stays. */
+bool recipient_edit_frees_address(
+    const struct recipient_edits *edits, size_t number);
 
 /* Is there anything to change? */
 bool recipient_edit_any(const struct recipient_edits *edits);

@@ -11,21 +11,34 @@
 #include "base/buf.h"
 
 /* A script is letters and what they act on: "-0" removes by number, "+text"
- * adds an address. */
+ * adds an address, "!text" one that never gets a report, "=text" is one more of
+ * the envelope. */
 static const struct {
 	const char *script[6];
-	const char *want; /* the list that results */
+	const char *want;  /* the list that results */
+	const char *freed; /* numbers whose address goes with them */
 } rows[] = {
-    {{NULL}, "a@x.example b@x.example"},
-    {{"+c@x.example"}, "a@x.example b@x.example c@x.example"},
-    {{"-0"}, "b@x.example"},
-    {{"-1", "-1"}, "a@x.example"},
-    {{"-0", "-1", "+c@y.example"}, "c@y.example"},
-    {{"-0", "-1"}, ""},
+    {{NULL}, "a@x.example b@x.example", ""},
+    {{"+c@x.example"}, "a@x.example b@x.example c@x.example", ""},
+    {{"-0"}, "b@x.example", "0"},
+    {{"-1", "-1"}, "a@x.example", "1"},
+    {{"-0", "-1", "+c@y.example"}, "c@y.example", "01"},
+    {{"-0", "-1"}, "", "01"},
     /* Who is there already; only the domain has no case. */
-    {{"+a@X.Example", "+c@x", "+c@X"}, "a@x.example b@x.example c@x"},
-    {{"+A@x.example"}, "a@x.example b@x.example A@x.example"},
-    {{"-0", "+a@x.example"}, "b@x.example a@x.example"},
+    {{"+a@X.Example", "+c@x", "+c@X"}, "a@x.example b@x.example c@x", ""},
+    {{"+A@x.example"}, "a@x.example b@x.example A@x.example", ""},
+    /* Who comes back, and who is another then. */
+    {{"-0", "+a@X.example"}, "a@x.example b@x.example", ""},
+    {{"-0", "-1", "+a@x.example"}, "a@x.example", "1"},
+    {{"-0", "!a@x.example"}, "b@x.example a@x.example", "0"},
+    {{"-0", "!a@x.example", "+a@x.example"}, "b@x.example a@x.example", "0"},
+    /* Said twice: the address goes with the last one, but with each name. */
+    {{"=a@X.example", "-0"}, "b@x.example a@X.example", ""},
+    {{"=a@X.example", "-2"}, "a@x.example b@x.example", ""},
+    {{"=a@X.example", "-0", "-2"}, "b@x.example", "02"},
+    {{"=a@X.example", "-2", "-0", "+a@x.example"}, "b@x.example a@X.example",
+	""},
+    {{"=A@x.example", "-0"}, "b@x.example A@x.example", "0"},
 };
 
 static const char *list_of(struct arena *arena,
@@ -52,6 +65,35 @@ static struct envelope make_envelope(struct arena *arena)
 	return envelope;
 }
 
+static const char *freed_by(
+    struct arena *arena, const struct recipient_edits *edits, size_t count)
+{
+	struct buf *text = buf_in_arena(arena, 10);
+
+	for (size_t i = 0; i < count; i++)
+		if (recipient_edit_removes(edits, i) &&
+		    recipient_edit_frees_address(edits, i))
+			buf_add_format(text, "%zu", i);
+	return arena_text(arena, buf_slice(text));
+}
+
+static void take_step(struct arena *arena, const char *step,
+    struct recipient_edits *edits, struct envelope *envelope)
+{
+	struct envelope_recipient one = {.address = slice_from(step + 1)};
+
+	if (*step == '!')
+		one.dsn_notify = SLICE("NEVER");
+	if (*step == '-')
+		recipient_edit_remove(
+		    arena, edits, envelope, (size_t)(step[1] - '0'));
+	else if (*step == '=')
+		envelope_add_recipient(arena, envelope, &one);
+	else
+		assert_true(
+		    recipient_edit_add(arena, edits, envelope, &one, NULL));
+}
+
 static void test_lists(void **state)
 {
 	(void)state;
@@ -60,20 +102,13 @@ static void test_lists(void **state)
 		struct envelope envelope = make_envelope(arena);
 		struct recipient_edits edits = {0};
 
-		for (size_t j = 0; rows[i].script[j]; j++) {
-			const char *step = rows[i].script[j];
-			struct envelope_recipient one = {
-			    .address = slice_from(step + 1)};
-
-			if (*step == '-')
-				recipient_edit_remove(arena, &edits, &envelope,
-				    (size_t)(step[1] - '0'));
-			else
-				assert_true(recipient_edit_add(
-				    arena, &edits, &envelope, &one, NULL));
-		}
+		for (size_t j = 0; rows[i].script[j]; j++)
+			take_step(arena, rows[i].script[j], &edits, &envelope);
 		assert_string_equal(
 		    list_of(arena, &edits, &envelope), rows[i].want);
+		assert_string_equal(
+		    freed_by(arena, &edits, envelope.recipient_count),
+		    rows[i].freed);
 		arena_free(arena);
 	}
 }

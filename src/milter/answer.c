@@ -133,8 +133,11 @@ static bool has_parameters(const struct envelope_recipient *recipient)
 
 static uint32_t needed_for_recipients(const struct recipient_edits *edits)
 {
-	uint32_t needed = edits->removed_count ? SMFIF_DELRCPT : 0;
+	uint32_t needed = 0;
 
+	for (size_t i = 0; i < edits->removed_count; i++)
+		if (recipient_edit_frees_address(edits, edits->removed[i]))
+			needed |= SMFIF_DELRCPT;
 	for (size_t i = 0; i < edits->added_count; i++)
 		needed |= has_parameters(&edits->added[i]) ? SMFIF_ADDRCPT_PAR
 							   : SMFIF_ADDRCPT;
@@ -200,15 +203,28 @@ static bool write_path(struct arena *arena, char code,
 	       packet_write(out, code, buf_slice(data));
 }
 
+/* Postfix and Sendmail remove every recipient of that address.  One of two that
+ * are equal is therefore left to them: they deliver to an address once. */
+static bool write_removed(const struct recipient_edits *edits,
+    const struct slice *paths, struct buf *out)
+{
+	for (size_t i = 0; i < edits->removed_count; i++) {
+		size_t number = edits->removed[i];
+
+		if (recipient_edit_frees_address(edits, number) &&
+		    !packet_write_text(out, SMFIR_DELRCPT, paths[number]))
+			return false;
+	}
+	return true;
+}
+
 /* Those that are removed come first: one that is added again must stay. */
 static bool write_recipients(struct arena *arena,
     const struct recipient_edits *edits, const struct slice *paths,
     struct buf *out)
 {
-	for (size_t i = 0; i < edits->removed_count; i++)
-		if (!packet_write_text(
-			out, SMFIR_DELRCPT, paths[edits->removed[i]]))
-			return false;
+	if (!write_removed(edits, paths, out))
+		return false;
 	for (size_t i = 0; i < edits->added_count; i++) {
 		const struct envelope_recipient *one = &edits->added[i];
 

@@ -58,6 +58,19 @@ static const struct {
 	START ">LX-Remove| user@agency.example|\n"
 	      ">LX-Add| new@x.example|\n>N\n>E\n"
 	      "<-<user@agency.example>|\n<+<new@x.example>|\n<c\n%"},
+    {"one of two that are equal: none, or the MTA would remove both",
+	START ">R<user@agency.example>|\n>LX-Remove| 0|\n>N\n>E\n<c\n%"},
+    {"which takes no right",
+	">O\\00\\00\\00\\06\\00\\00\\00\\37\\00\\1f\\ff\\ff\n"
+	"<O\\00\\00\\00\\06\\00\\00\\00\\37\\00\\1f\\f7\\80\n" CLIENT ENVELOPE
+	">R<user@AGENCY.example>|\n>LX-Remove| 1|\n>N\n>E\n<c\n%"},
+    {"both of two, by the names they have",
+	START ">R<user@AGENCY.example>|\n>R<b@x.example>|\n"
+	      ">LX-Remove| 1|\n>LX-Remove| 0|\n>N\n>E\n"
+	      "<-<user@AGENCY.example>|\n<-<user@agency.example>|\n<c\n%"},
+    {"a recipient who comes back",
+	START ">LX-Remove| user@agency.example|\n"
+	      ">LX-Add| user@agency.example|\n>N\n>E\n<c\n%"},
     {"nobody is left", START ">LX-Remove| user@agency.example|\n>N\n>E\n"
 			     "<y451 4.4.3 no answer from DNS|\n%"},
     {"a recipient who is there", START ">LX-Add| user@agency.example|\n>N\n"

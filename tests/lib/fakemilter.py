@@ -4,7 +4,7 @@
     with FakeMilter(build) as milter: ... milter.port, milter.log()
 
     X-Add: a@b.example              a recipient, "... NOTIFY=NEVER" too
-    X-Remove: a@b.example
+    X-Remove: a@b.example           or its number in the envelope: 0
     X-Body: 3 a line                a body of three such lines
     X-Edit: yes                     two fields more, this one less
 """
