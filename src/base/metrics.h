@@ -31,6 +31,7 @@ enum metric {
 	METRIC_CONNECTIONS_REFUSED, /* reason */
 	METRIC_CONNECTIONS,	    /* gauge: now */
 	METRIC_CONNECTIONS_PARKED,  /* gauge: of these */
+	METRIC_CONNECTIONS_IN_LINE, /* gauge: of these */
 	METRIC_SMTP_REPLIES,	    /* class */
 	METRIC_RECEIVED_BYTES,
 	METRIC_SMUGGLING_ATTEMPTS,

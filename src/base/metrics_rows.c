@@ -97,6 +97,8 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"connections", "Client connections that are open."),
     [METRIC_CONNECTIONS_PARKED] = GAUGE("connections_parked",
 	"Of these, those that wait for their client and have no thread."),
+    [METRIC_CONNECTIONS_IN_LINE] = GAUGE("connections_in_line",
+	"Of these, those that wait for a thread: their network has its share."),
     [METRIC_SMTP_REPLIES] = LABELLED("smtp_replies", "class", reply_classes,
 	"Replies to clients, by their first digit."),
     [METRIC_RECEIVED_BYTES] = COUNTER(

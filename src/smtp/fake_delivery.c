@@ -14,6 +14,7 @@ static struct buf last_recipients = {.max = 1 << 16};
 static unsigned int count;
 static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
 static bool is_let_go;
+static struct buf all_recipients = {.max = 1 << 24};
 
 struct next_hop_pool {
 	struct config *config;
@@ -125,6 +126,8 @@ struct delivery_result delivery_data(
 	for (size_t i = 0; i < delivery->count; i++)
 		buf_add_format(&last_recipients, "%s%.*s", i ? " " : "",
 		    SLICE_ARGS(delivery->recipients[i]));
+	buf_add_format(
+	    &all_recipients, "%.*s\n", SLICE_ARGS(buf_slice(&last_recipients)));
 	count++;
 	pthread_mutex_unlock(&lock);
 	require(size == pieces->size);
@@ -162,6 +165,16 @@ struct slice fake_recipients(struct arena *arena)
 	return copy;
 }
 
+struct slice fake_all_recipients(struct arena *arena)
+{
+	struct slice copy;
+
+	pthread_mutex_lock(&lock);
+	copy = arena_slice(arena, buf_slice(&all_recipients));
+	pthread_mutex_unlock(&lock);
+	return copy;
+}
+
 unsigned int fake_delivery_count(void)
 {
 	unsigned int now;
@@ -170,6 +183,14 @@ unsigned int fake_delivery_count(void)
 	now = count;
 	pthread_mutex_unlock(&lock);
 	return now;
+}
+
+void fake_delivery_hold(void)
+{
+	pthread_mutex_lock(&lock);
+	is_let_go = false;
+	buf_clear(&all_recipients);
+	pthread_mutex_unlock(&lock);
 }
 
 void fake_delivery_let_go(void)

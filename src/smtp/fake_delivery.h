@@ -20,9 +20,14 @@ struct slice fake_delivered(struct arena *arena);
 /* Who got it: addresses with blanks between. */
 struct slice fake_recipients(struct arena *arena);
 
+/* The same of all messages since fake_delivery_hold, one a line. */
+struct slice fake_all_recipients(struct arena *arena);
+
 /* So many messages in all. */
 unsigned int fake_delivery_count(void);
 
+/* As at the beginning. */
+void fake_delivery_hold(void);
 void fake_delivery_let_go(void);
 
 #endif

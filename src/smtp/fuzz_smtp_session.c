@@ -320,7 +320,6 @@ static void serve(struct session *session)
 		struct deadline wakes = session_wakes_at(session);
 
 		require(++runs < RUNS_MAX);
-		require(next != SESSION_LATER);
 		ready = false;
 		if (next == SESSION_SLEEPS)
 			fuzz_time_pass(deadline_poll_ms(wakes));

@@ -2,6 +2,7 @@
 #include "smtp/rate.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -16,7 +17,9 @@ enum { MINUTE_MS = 60 * 1000 };
 struct network {
 	struct ip address; /* the key */
 	uint64_t open, working;
-	int64_t minute; /* that the counts below are of */
+	uint64_t share; /* of the threads; a reload may make it smaller */
+	struct work *first, **last; /* in line */
+	int64_t minute;		    /* that the counts below are of */
 	uint64_t connections, messages;
 	UT_hash_handle hh;
 };
@@ -25,6 +28,8 @@ struct rate_table {
 	pthread_mutex_t lock;
 	struct network *networks;
 	int64_t swept_minute;
+	bool without_lines;
+	atomic_size_t in_line;
 };
 
 struct rate_table *rate_new(void)
@@ -79,6 +84,7 @@ static struct network *look_up(struct rate_table *table, const struct ip *ip)
 	if (!network) {
 		network = MEMORY_NEW(struct network);
 		network->address = key;
+		network->last = &network->first;
 		HASH_ADD(hh, table->networks, address, sizeof(key), network);
 	}
 	if (network->minute != minute) {
@@ -140,8 +146,31 @@ const char *rate_message(
 	return setting;
 }
 
-bool rate_begin_work(
-    struct rate_table *table, const struct ip *ip, const struct limits *limits)
+static void stand_in_line(
+    struct rate_table *table, struct network *network, struct work *work)
+{
+	work->next = NULL;
+	*network->last = work;
+	network->last = &work->next;
+	atomic_fetch_add(&table->in_line, 1);
+}
+
+static struct work *take_from_line(
+    struct rate_table *table, struct network *network)
+{
+	struct work *work = network->first;
+
+	if (!work)
+		return NULL;
+	network->first = work->next;
+	if (!network->first)
+		network->last = &network->first;
+	atomic_fetch_sub(&table->in_line, 1);
+	return work;
+}
+
+bool rate_begin_work(struct rate_table *table, const struct ip *ip,
+    const struct limits *limits, struct work *work)
 {
 	struct network *network;
 	bool may;
@@ -150,19 +179,66 @@ bool rate_begin_work(
 		return true;
 	pthread_mutex_lock(&table->lock);
 	network = look_up(table, ip);
-	may = network->working < (limits->threads + 1) / 2;
-	network->working += may;
+	network->share = (limits->threads + 1) / 2;
+	may = network->working < network->share || table->without_lines;
+	if (may)
+		network->working++;
+	else
+		stand_in_line(table, network, work);
 	pthread_mutex_unlock(&table->lock);
 	return may;
 }
 
-void rate_end_work(struct rate_table *table, const struct ip *ip)
+struct work *rate_end_work(struct rate_table *table, const struct ip *ip)
 {
+	struct network *network;
+	struct work *next = NULL;
+
 	if (ip->family == IP_NONE)
-		return;
+		return NULL;
 	pthread_mutex_lock(&table->lock);
-	look_up(table, ip)->working--;
+	network = look_up(table, ip);
+	if (network->working <= network->share)
+		next = take_from_line(table, network);
+	if (!next) /* nobody takes its place */
+		network->working--;
 	pthread_mutex_unlock(&table->lock);
+	return next;
+}
+
+bool rate_has_line(struct rate_table *table, const struct ip *ip)
+{
+	bool has;
+
+	if (!atomic_load(&table->in_line) || ip->family == IP_NONE)
+		return false;
+	pthread_mutex_lock(&table->lock);
+	has = look_up(table, ip)->first != NULL;
+	pthread_mutex_unlock(&table->lock);
+	return has;
+}
+
+struct work *rate_end_lines(struct rate_table *table)
+{
+	struct work *all = NULL, **last = &all, *work;
+
+	pthread_mutex_lock(&table->lock);
+	table->without_lines = true;
+	for (struct network *network = table->networks; network;
+	     network = network->hh.next)
+		while ((work = take_from_line(table, network))) {
+			network->working++;
+			*last = work;
+			last = &work->next;
+		}
+	*last = NULL;
+	pthread_mutex_unlock(&table->lock);
+	return all;
+}
+
+size_t rate_in_line(struct rate_table *table)
+{
+	return atomic_load(&table->in_line);
 }
 
 size_t rate_size(struct rate_table *table)

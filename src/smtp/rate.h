@@ -4,6 +4,9 @@
  * Counts connections, new connections per minute, messages per minute and
  * threads at work, against struct limits.  Clients without an address (Unix
  * sockets) are not counted.  Any thread; one lock, held shortly.
+ *
+ * Work of a network that has its share of the threads stands in that network's
+ * line, first come, first served: it gets the thread's place of one that ends.
  */
 #ifndef SMTP_RATE_H
 #define SMTP_RATE_H
@@ -12,6 +15,7 @@
 
 #include "base/ip.h"
 #include "base/limits.h"
+#include "base/workers.h"
 
 struct rate_table;
 
@@ -30,13 +34,25 @@ void rate_disconnect(struct rate_table *table, const struct ip *ip);
 const char *rate_message(
     struct rate_table *table, const struct ip *ip, const struct limits *limits);
 
-/* Before a session of the network runs on a thread.  False: half of
- * limits->threads run for it already, and the others are not its. */
-bool rate_begin_work(
-    struct rate_table *table, const struct ip *ip, const struct limits *limits);
+/* Before work for the network is run.  False: half of limits->threads run for
+ * it already, and the others are not its; work is in line now and not the
+ * caller's any more. */
+bool rate_begin_work(struct rate_table *table, const struct ip *ip,
+    const struct limits *limits, struct work *work);
 
-/* Once for each rate_begin_work that returned true. */
-void rate_end_work(struct rate_table *table, const struct ip *ip);
+/* Once for each work that has run: rate_begin_work returned true, or it came
+ * from here.  Returns the first in line, to be run now, or NULL. */
+struct work *rate_end_work(struct rate_table *table, const struct ip *ip);
+
+/* Somebody is in the network's line. */
+bool rate_has_line(struct rate_table *table, const struct ip *ip);
+
+/* From now on nobody has to stand in line.  Returns all who do, to be run now,
+ * linked by their next. */
+struct work *rate_end_lines(struct rate_table *table);
+
+/* In all lines. */
+size_t rate_in_line(struct rate_table *table);
 
 /* Networks remembered now. */
 size_t rate_size(struct rate_table *table);

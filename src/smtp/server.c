@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Locks: lock guards the wheel, the list of connections and the snapshot.  A
- * connection belongs to the wheel (parked) or to one worker; only the accepting
- * thread takes it out of the wheel.
+ * connection belongs to the wheel (parked), to one worker or to its network's
+ * line; only the accepting thread takes it out of the wheel.
  */
 #include "smtp/server.h"
 
@@ -31,7 +31,6 @@ enum {
 	ACCEPTS = 64,
 	STACK_SIZE = 256 * 1024,
 	PAUSE_MS = 200,
-	LATER_MS = 50,
 	/* Whoever is parked only between one command and the next is told in
 	 * answer to that. */
 	TELL_AFTER_MS = 50,
@@ -43,7 +42,8 @@ struct connection {
 	struct wheel_entry entry;	 /* while parked */
 	struct connection *next, **back; /* of all */
 	struct session *session;
-	bool watched; /* known to epoll */
+	bool watched;  /* known to epoll */
+	bool was_next; /* it stood in line, and has a thread's place */
 };
 
 struct listener {
@@ -158,18 +158,45 @@ static void go_on(struct smtp_server *server, struct connection *connection,
 	case SESSION_SLEEPS:
 		park(server, connection, session_wakes_at(session), true);
 		break;
-	case SESSION_LATER:
-		park(server, connection, deadline_in(LATER_MS), true);
-		break;
 	case SESSION_OVER: end_connection(server, connection); break;
 	}
 }
 
+/* At the end of what waits for a worker, behind other networks' work. */
+static void post_next(struct smtp_server *server, struct work *work)
+{
+	((struct connection *)work)->was_next = true;
+	workers_post(server->workers, work);
+}
+
+/* False: it stands in its network's line, and may be another thread's by now.
+ */
+static bool begin_work(struct smtp_server *server,
+    struct connection *connection, const struct ip *peer)
+{
+	bool was_next = connection->was_next;
+
+	connection->was_next = false;
+	return was_next ||
+	       rate_begin_work(server->shared.rate, peer,
+		   session_limits(connection->session), &connection->work);
+}
+
 static void run_connection(void *context, struct work *work)
 {
+	struct smtp_server *server = context;
 	struct connection *connection = (struct connection *)work;
+	struct ip peer = *session_peer(connection->session);
+	enum session_next next;
+	struct work *in_line;
 
-	go_on(context, connection, session_run(connection->session));
+	if (!begin_work(server, connection, &peer))
+		return;
+	next = session_run(connection->session);
+	in_line = rate_end_work(server->shared.rate, &peer);
+	if (in_line)
+		post_next(server, in_line);
+	go_on(server, connection, next);
 }
 
 /* Accepting. */
@@ -417,6 +444,17 @@ static void leave_kept_listeners(struct smtp_server *server)
 			    server->listeners[i].fd, NULL);
 }
 
+/* Those that end have to come to their end. */
+static void end_lines(struct smtp_server *server)
+{
+	struct work *work = rate_end_lines(server->shared.rate), *next;
+
+	for (; work; work = next) {
+		next = work->next;
+		post_next(server, work);
+	}
+}
+
 /* True: the last session has ended. */
 static bool go_on_draining(struct smtp_server *server)
 {
@@ -424,6 +462,7 @@ static bool go_on_draining(struct smtp_server *server)
 		return false;
 	if (!server->drained) {
 		leave_kept_listeners(server);
+		end_lines(server);
 		server->tell_at = deadline_in(TELL_AFTER_MS);
 	}
 	server->drained = true;
@@ -472,6 +511,8 @@ static void *run_server(void *argument)
 		wake_due(server);
 		metrics_set(
 		    METRIC_CONNECTIONS_PARKED, (int64_t)count_parked(server));
+		metrics_set(METRIC_CONNECTIONS_IN_LINE,
+		    (int64_t)rate_in_line(server->shared.rate));
 		metrics_heartbeat(PROCESS_SMTP);
 	} while (!go_on_draining(server));
 	return NULL;
@@ -647,6 +688,7 @@ struct smtp_server_statistics smtp_server_statistics(struct smtp_server *server)
 	    .smuggling = atomic_load(&server->shared.smuggling),
 	    .connections = atomic_load(&server->open),
 	    .parked = count_parked(server),
+	    .in_line = rate_in_line(server->shared.rate),
 	    .threads = workers_threads(server->workers),
 	};
 }

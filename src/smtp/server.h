@@ -3,7 +3,8 @@
  *
  * One thread accepts connections and watches the sessions that wait for their
  * client; a session with something to do runs on a worker (limits.threads of
- * them at most).  Who comes when limits.connections or the limits of his
+ * them at most, half of them for one network: the others of that network stand
+ * in line).  Who comes when limits.connections or the limits of his
  * network are reached hears 421 at once.
  */
 #ifndef SMTP_SERVER_H
@@ -52,7 +53,7 @@ void smtp_server_wait(struct smtp_server *server);
 
 struct smtp_server_statistics {
 	uint64_t accepted, refused, messages, smuggling; /* in all */
-	uint64_t connections, parked, threads;		 /* now */
+	uint64_t connections, parked, in_line, threads;	 /* now */
 };
 struct smtp_server_statistics smtp_server_statistics(
     struct smtp_server *server);

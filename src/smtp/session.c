@@ -57,6 +57,16 @@ int session_fd(const struct session *session)
 	return stream_fd(session->stream);
 }
 
+const struct ip *session_peer(const struct session *session)
+{
+	return &session->peer;
+}
+
+const struct limits *session_limits(const struct session *session)
+{
+	return session->limits;
+}
+
 short session_wants(const struct session *session)
 {
 	return stream_wants(session->stream);
@@ -438,12 +448,13 @@ static bool goes_by_glances(const struct session *session)
 }
 
 /* Until when the client is waited for on this thread.  One that drips bytes
- * does not get on. */
+ * does not get on, and who waits keeps no thread from those in line. */
 static struct deadline linger(struct session *session)
 {
 	static const struct deadline at_once = {0};
 
-	if (session->glancing || goes_by_glances(session))
+	if (session->glancing || goes_by_glances(session) ||
+	    rate_has_line(session->shared->rate, &session->peer))
 		return at_once;
 	if (session->got_on)
 		session->linger_until = deadline_in(session->phase->linger_ms);
@@ -549,20 +560,11 @@ enum session_next session_glance(struct session *session)
 
 enum session_next session_run(struct session *session)
 {
-	struct rate_table *rate = session->shared->rate;
-	struct ip peer = session->peer; /* a PROXY header changes it */
-	bool counted = rate_begin_work(rate, &peer, session->limits);
-	enum session_next next;
+	enum session_next next = run(session);
 
-	/* Those that end have to come to their end. */
-	if (!counted && !atomic_load(&session->shared->draining))
-		return SESSION_LATER;
-	next = run(session);
 	if (next == SESSION_WAITS)
 		stream_shrink(session->stream);
 	log_client_end();
-	if (counted)
-		rate_end_work(rate, &peer);
 	return next;
 }
 

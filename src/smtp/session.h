@@ -44,7 +44,6 @@ struct session *session_new(const struct session_settings *settings);
 enum session_next {
 	SESSION_WAITS,	/* call again when there is what session_wants */
 	SESSION_SLEEPS, /* call again when session_wakes_at has passed */
-	SESSION_LATER,	/* its network has its share of threads: call again */
 	SESSION_WORKS,	/* from a glance: it is to run on a worker's thread */
 	SESSION_OVER,	/* free it */
 };
@@ -61,6 +60,11 @@ enum session_next session_glance(struct session *session);
 struct deadline session_wakes_at(const struct session *session);
 
 int session_fd(const struct session *session);
+
+/* For rate_begin_work.  A PROXY header that session_run reads changes the
+ * first. */
+const struct ip *session_peer(const struct session *session);
+const struct limits *session_limits(const struct session *session);
 
 /* After SESSION_WAITS: POLLIN or POLLOUT. */
 short session_wants(const struct session *session);

@@ -47,10 +47,80 @@ static void test_networks(void **state)
 	rate_free(table);
 }
 
+/* Threads of two networks, three workers of each: who may begin, and who is
+ * next when one ends. */
+static void test_lines(void **state)
+{
+	enum { WORKS = 6, NOBODY = -1 };
+	static const struct {
+		enum { BEGIN, END } call;
+		uint64_t threads;
+		int work;
+		bool may;	/* BEGIN */
+		int next;	/* END */
+		size_t in_line; /* then */
+	} steps[] = {
+	    {BEGIN, 2, 0, true, 0, 0},
+	    {BEGIN, 2, 1, false, 0, 1},
+	    {BEGIN, 2, 2, false, 0, 2},
+	    /* Another network has a line of its own. */
+	    {BEGIN, 2, 3, true, 0, 2},
+	    {BEGIN, 2, 4, false, 0, 3},
+	    {END, 2, 0, false, 1, 2},
+	    /* Who comes again stands behind the others. */
+	    {BEGIN, 2, 0, false, 0, 3},
+	    {END, 2, 1, false, 2, 2},
+	    {END, 2, 2, false, 0, 1},
+	    {END, 2, 0, false, NOBODY, 1},
+	    {END, 2, 3, false, 4, 0},
+	    {END, 2, 4, false, NOBODY, 0},
+	    /* A reload: one thread less for each network. */
+	    {BEGIN, 4, 0, true, 0, 0},
+	    {BEGIN, 4, 1, true, 0, 0},
+	    {BEGIN, 2, 2, false, 0, 1},
+	    {END, 2, 0, false, NOBODY, 1},
+	    {END, 2, 1, false, 2, 0},
+	    {BEGIN, 2, 0, false, 0, 1},
+	};
+	struct rate_table *table = rate_new();
+	struct work works[WORKS], *next;
+	struct ip none = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		const struct limits limits = {.threads = steps[i].threads};
+		struct ip ip = address(
+		    steps[i].work < 3 ? "192.0.2.1" : "2001:db8::1");
+
+		if (steps[i].call == BEGIN) {
+			assert_int_equal(rate_begin_work(table, &ip, &limits,
+					     &works[steps[i].work]),
+			    steps[i].may);
+			assert_true(steps[i].may || rate_has_line(table, &ip));
+		} else {
+			next = rate_end_work(table, &ip);
+			assert_ptr_equal(next, steps[i].next == NOBODY
+						   ? NULL
+						   : &works[steps[i].next]);
+		}
+		assert_int_equal(rate_in_line(table), steps[i].in_line);
+	}
+	/* Number 2 works, 0 is in line. */
+	next = rate_end_lines(table);
+	assert_ptr_equal(next, &works[0]);
+	assert_null(next->next);
+	assert_true(rate_begin_work(
+	    table, &(struct ip){0}, &(struct limits){.threads = 1}, &works[5]));
+	assert_null(rate_end_work(table, &none));
+	assert_false(rate_has_line(table, &none));
+	rate_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_networks),
+	    cmocka_unit_test(test_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

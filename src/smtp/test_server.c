@@ -94,6 +94,7 @@ static void test_threads_of_a_network(void **state)
 	struct stream *held[HELD], *other;
 
 	(void)state;
+	fake_delivery_hold();
 	set_up(&fixture);
 	fixture.config->limits.threads = 4;
 	start(&fixture);
@@ -115,6 +116,94 @@ static void test_threads_of_a_network(void **state)
 		stream_free(held[i]);
 	}
 	stream_free(other);
+	tear_down(&fixture);
+}
+
+static void await_line(const struct fixture *fixture, unsigned int count)
+{
+	for (int i = 0; i < 5000; i++) {
+		if (smtp_server_statistics(fixture->server).in_line == count)
+			return;
+		usleep(1000);
+	}
+	fail_msg("%u sessions are not in line", count);
+}
+
+/* The first of them is held, and has the threads of its network. */
+static void form_line(
+    const struct fixture *fixture, struct stream **streams, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		char name[16] = "held";
+
+		if (i)
+			snprintf(name, sizeof(name), "n%u", i);
+		streams[i] = dial(fixture);
+		say_envelope(streams[i], name);
+		say(streams[i], "Subject: x\r\n\r\n.\r\n");
+		await_line(fixture, i);
+	}
+}
+
+/* Who waits for a thread of its network gets it in turn. */
+static void test_line(void **state)
+{
+	enum { CLIENTS_IN_LINE = 20 };
+	struct fixture fixture = {0};
+	struct stream *streams[CLIENTS_IN_LINE];
+	struct arena *arena = arena_new(0);
+	struct slice got, line;
+
+	(void)state;
+	fake_delivery_hold();
+	set_up(&fixture);
+	fixture.config->limits.threads = 2;
+	start(&fixture);
+	form_line(&fixture, streams, CLIENTS_IN_LINE);
+	fake_delivery_let_go();
+	for (int i = 0; i < CLIENTS_IN_LINE; i++) {
+		hear_content_begun(streams[i]);
+		hear(streams[i], "250 2.0.0");
+		stream_free(streams[i]);
+	}
+	got = fake_all_recipients(arena);
+	for (int i = 0; i < CLIENTS_IN_LINE; i++) {
+		char name[32] = "held@agency.example";
+
+		if (i)
+			snprintf(name, sizeof(name), "n%d@agency.example", i);
+		slice_split(got, '\n', &line, &got);
+		if (!slice_eq(line, slice_from(name)))
+			fail_msg("%s comes after %.*s", name, SLICE_ARGS(line));
+	}
+	tear_down(&fixture);
+	arena_free(arena);
+}
+
+/* Nobody stands in line when the server drains. */
+static void test_drain_of_line(void **state)
+{
+	enum { IN_LINE = 5 };
+	struct fixture fixture = {0};
+	struct stream *streams[IN_LINE];
+
+	(void)state;
+	fake_delivery_hold();
+	set_up(&fixture);
+	fixture.config->limits.threads = 2;
+	start(&fixture);
+	form_line(&fixture, streams, IN_LINE);
+	smtp_server_drain(fixture.server);
+	for (int i = 1; i < IN_LINE; i++) {
+		hear_content_begun(streams[i]);
+		hear(streams[i], "250 2.0.0");
+		hear(streams[i], "421 4.3.2 shutting down");
+		hear_end(streams[i]);
+	}
+	fake_delivery_let_go();
+	hear_content_begun(streams[0]);
+	hear(streams[0], "250 2.0.0");
+	stream_free(streams[0]);
 	tear_down(&fixture);
 }
 
@@ -333,6 +422,8 @@ int main(void)
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_threads_of_a_network),
+	    cmocka_unit_test(test_line),
+	    cmocka_unit_test(test_drain_of_line),
 	    cmocka_unit_test(test_descriptors),
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_timeout),
