@@ -6,7 +6,6 @@
 #include "smtp/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,19 +17,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/wheel.h"
 #include "base/workers.h"
+#include "smtp/listeners.h"
 #include "smtp/session.h"
 
 enum {
 	EVENTS = 256,
 	ACCEPTS = 64,
 	STACK_SIZE = 256 * 1024,
-	PAUSE_MS = 200,
 	/* Whoever is parked only between one command and the next is told in
 	 * answer to that. */
 	TELL_AFTER_MS = 50,
@@ -46,23 +44,15 @@ struct connection {
 	bool was_next; /* it stood in line, and has a thread's place */
 };
 
-struct listener {
-	int fd;
-	struct slice name;
-	bool is_kept;
-};
-
 struct smtp_server {
-	int epoll, wake, reserve;
+	int epoll, wake;
 	pthread_t thread;
 	struct workers *workers;
 	struct session_shared shared;
-	size_t listener_count;
-	struct listener *listeners;
-	uint64_t connections_max;     /* that there are descriptors for */
-	struct deadline paused_until; /* out of descriptors; 0: accepting */
-	bool drained;		      /* no more of its kept listeners */
-	struct deadline tell_at;      /* parked ones; 0: they were told */
+	struct listeners *listeners;
+	uint64_t connections_max; /* that there are descriptors for */
+	bool drained;		  /* no more of its kept listeners */
+	struct deadline tell_at;  /* parked ones; 0: they were told */
 	struct deadline drain_until;
 
 	pthread_mutex_t lock;
@@ -201,16 +191,6 @@ static void run_connection(void *context, struct work *work)
 
 /* Accepting. */
 
-static size_t listener_index(const struct config *config, struct slice name)
-{
-	size_t i = 0;
-
-	while (i < config->listener_count &&
-	       !slice_eq(config->listeners[i].name, name))
-		i++;
-	return i;
-}
-
 static void refuse(struct smtp_server *server, int fd,
     const struct session_settings *settings, const char *setting)
 {
@@ -290,7 +270,7 @@ static void welcome(struct smtp_server *server, const struct listener *listener,
 	settings.snapshot = smtp_snapshot_hold(server->snapshot);
 	pthread_mutex_unlock(&server->lock);
 	settings.listener = listener_index(
-	    settings.snapshot->gate.config, listener->name);
+	    listener, settings.snapshot->gate.config);
 	setting = find_refusal(server, &settings);
 	if (!setting) {
 		add_connection(server, fd, &settings);
@@ -298,35 +278,6 @@ static void welcome(struct smtp_server *server, const struct listener *listener,
 	}
 	refuse(server, fd, &settings, setting);
 	smtp_snapshot_release(settings.snapshot);
-}
-
-static void watch_listeners(struct smtp_server *server, int operation)
-{
-	for (size_t i = 0; i < server->listener_count; i++) {
-		struct epoll_event event = {.events = EPOLLIN};
-
-		event.data.ptr = &server->listeners[i];
-		epoll_ctl(
-		    server->epoll, operation, server->listeners[i].fd, &event);
-	}
-}
-
-/* No descriptor is left: with the one kept in reserve a client is told so by
- * being closed, instead of waiting in the kernel's queue.  Then a pause. */
-static void accept_without_descriptors(
-    struct smtp_server *server, const struct listener *listener)
-{
-	int fd;
-
-	close(server->reserve);
-	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	server->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	log_error("smtp.no_descriptors",
-	    LOG_I("connections", (int64_t)atomic_load(&server->open)));
-	server->paused_until = deadline_in(PAUSE_MS);
-	watch_listeners(server, EPOLL_CTL_DEL);
 }
 
 static void accept_some(
@@ -343,7 +294,10 @@ static void accept_some(
 			    (const struct sockaddr *)&address);
 		} else if (errno == EMFILE || errno == ENFILE ||
 			   errno == ENOBUFS || errno == ENOMEM) {
-			accept_without_descriptors(server, listener);
+			log_error("smtp.no_descriptors",
+			    LOG_I("connections",
+				(int64_t)atomic_load(&server->open)));
+			listeners_pause(server->listeners, listener);
 			return;
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			return;
@@ -413,35 +367,16 @@ static void cut_connections(struct smtp_server *server)
 	pthread_mutex_unlock(&server->lock);
 }
 
-static bool is_listener(const struct smtp_server *server, const void *object)
-{
-	const struct listener *listener = object;
-
-	for (size_t i = 0; i < server->listener_count; i++)
-		if (&server->listeners[i] == listener)
-			return true;
-	return false;
-}
-
 static void handle_event(struct smtp_server *server, void *object)
 {
 	uint64_t ignored;
 
 	if (object == server)
 		(void)!read(server->wake, &ignored, sizeof(ignored));
-	else if (is_listener(server, object))
+	else if (listeners_include(server->listeners, object))
 		accept_some(server, object);
 	else
 		wake_connection(server, object);
-}
-
-/* Who comes now is answered by the process that comes next. */
-static void leave_kept_listeners(struct smtp_server *server)
-{
-	for (size_t i = 0; i < server->listener_count; i++)
-		if (server->listeners[i].is_kept)
-			epoll_ctl(server->epoll, EPOLL_CTL_DEL,
-			    server->listeners[i].fd, NULL);
 }
 
 /* Those that end have to come to their end. */
@@ -461,7 +396,7 @@ static bool go_on_draining(struct smtp_server *server)
 	if (!atomic_load(&server->shared.draining))
 		return false;
 	if (!server->drained) {
-		leave_kept_listeners(server);
+		listeners_leave_kept(server->listeners);
 		end_lines(server);
 		server->tell_at = deadline_in(TELL_AFTER_MS);
 	}
@@ -475,15 +410,6 @@ static bool go_on_draining(struct smtp_server *server)
 	if (deadline_passed(server->drain_until))
 		cut_connections(server);
 	return false;
-}
-
-static void resume_accepting(struct smtp_server *server)
-{
-	if (!server->paused_until.at_ms ||
-	    !deadline_passed(server->paused_until))
-		return;
-	server->paused_until.at_ms = 0;
-	watch_listeners(server, EPOLL_CTL_ADD);
 }
 
 static uint64_t count_parked(struct smtp_server *server)
@@ -507,7 +433,7 @@ static void *run_server(void *argument)
 
 		for (int i = 0; i < count; i++)
 			handle_event(server, events[i].data.ptr);
-		resume_accepting(server);
+		listeners_resume(server->listeners);
 		wake_due(server);
 		metrics_set(
 		    METRIC_CONNECTIONS_PARKED, (int64_t)count_parked(server));
@@ -520,49 +446,15 @@ static void *run_server(void *argument)
 
 /* Starting and ending. */
 
-static bool check_listeners(const struct smtp_server *server,
-    const struct config *config, struct err *err)
-{
-	for (size_t i = 0; i < server->listener_count; i++)
-		if (listener_index(config, server->listeners[i].name) ==
-		    config->listener_count)
-			return err_set(err, E_CONFIG,
-			    "listener %.*s has a socket, but is not in the "
-			    "configuration: restart to change listeners",
-			    SLICE_ARGS(server->listeners[i].name));
-	return true;
-}
-
-static void copy_listeners(
-    struct smtp_server *server, const struct smtp_server_settings *settings)
-{
-	server->listener_count = settings->socket_count;
-	server->listeners = memory_new(
-	    settings->socket_count + 1, sizeof(struct listener));
-	for (size_t i = 0; i < settings->socket_count; i++) {
-		struct slice name = settings->sockets[i].name;
-
-		server->listeners[i].fd = settings->sockets[i].fd;
-		server->listeners[i].is_kept = settings->sockets[i].is_kept;
-		server->listeners[i].name = slice_of(
-		    memory_copy_text(name.ptr, name.len), name.len);
-		io_set_nonblocking(settings->sockets[i].fd, NULL);
-	}
-}
-
 static void free_server(struct smtp_server *server)
 {
-	for (size_t i = 0; i < server->listener_count; i++)
-		memory_free((char *)(uintptr_t)server->listeners[i].name.ptr);
-	memory_free(server->listeners);
+	listeners_free(server->listeners);
 	smtp_snapshot_release(server->snapshot);
 	rate_free(server->shared.rate);
 	if (server->epoll >= 0)
 		close(server->epoll);
 	if (server->wake >= 0)
 		close(server->wake);
-	if (server->reserve >= 0)
-		close(server->reserve);
 	pthread_mutex_destroy(&server->lock);
 	memory_free(server);
 }
@@ -573,12 +465,10 @@ static bool open_descriptors(struct smtp_server *server, struct err *err)
 
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	server->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (server->epoll < 0 || server->wake < 0 || server->reserve < 0 ||
+	if (server->epoll < 0 || server->wake < 0 ||
 	    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &event) < 0)
 		return err_set_errno(err, "epoll");
-	watch_listeners(server, EPOLL_CTL_ADD);
-	return true;
+	return listeners_watch(server->listeners, server->epoll, err);
 }
 
 static bool start_thread(struct smtp_server *server, struct err *err)
@@ -620,13 +510,14 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 	const struct config *config = settings->gate.config;
 	struct smtp_server *server = MEMORY_NEW(struct smtp_server);
 
-	server->epoll = server->wake = server->reserve = -1;
+	server->epoll = server->wake = -1;
 	pthread_mutex_init(&server->lock, NULL);
 	wheel_init(&server->wheel, clock_monotonic_ms());
 	server->shared.rate = rate_new();
-	copy_listeners(server, settings);
+	server->listeners = listeners_new(
+	    settings->sockets, settings->socket_count);
 	count_descriptors(server, &config->limits);
-	if (!check_listeners(server, config, err) ||
+	if (!listeners_check(server->listeners, config, err) ||
 	    !smtp_snapshot_new(&settings->gate, &server->snapshot, err) ||
 	    !open_descriptors(server, err)) {
 		free_server(server);
@@ -648,7 +539,7 @@ bool smtp_server_reload(struct smtp_server *server,
 {
 	struct smtp_snapshot *fresh, *old;
 
-	if (!check_listeners(server, gate->config, err) ||
+	if (!listeners_check(server->listeners, gate->config, err) ||
 	    !smtp_snapshot_new(gate, &fresh, err))
 		return false;
 	pthread_mutex_lock(&server->lock);
