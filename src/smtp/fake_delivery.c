@@ -2,6 +2,8 @@
 #include "smtp/fake_delivery.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/memory.h"
@@ -30,8 +32,16 @@ struct next_hop_pool *next_hop_pool_new(
 	return pool;
 }
 
+static atomic_uint pool_takes_ms;
+
+void fake_pool_takes(unsigned int milliseconds)
+{
+	atomic_store(&pool_takes_ms, milliseconds);
+}
+
 void next_hop_pool_release(struct next_hop_pool *pool)
 {
+	usleep(atomic_load(&pool_takes_ms) * 1000);
 	memory_free(pool);
 }
 

@@ -26,6 +26,9 @@ struct slice fake_all_recipients(struct arena *arena);
 /* So many messages in all. */
 unsigned int fake_delivery_count(void);
 
+/* How long its idle connections take to end, when nobody uses them any more. */
+void fake_pool_takes(unsigned int milliseconds);
+
 /* As at the beginning. */
 void fake_delivery_hold(void);
 void fake_delivery_let_go(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locks: lock guards the wheel, the list of connections and the snapshot.  A
+/* Locks: lock guards the wheel, the list of connections and the snapshot;
+ * reloading is held for longer, so that a snapshot is not replaced meanwhile. A
  * connection belongs to the wheel (parked), to one worker or to its network's
  * line; only the accepting thread takes it out of the wheel.
  */
@@ -55,7 +56,7 @@ struct smtp_server {
 	struct deadline tell_at;  /* parked ones; 0: they were told */
 	struct deadline drain_until;
 
-	pthread_mutex_t lock;
+	pthread_mutex_t reloading, lock; /* in this order */
 	struct wheel wheel;
 	struct connection *connections;
 	struct smtp_snapshot *snapshot;
@@ -172,6 +173,18 @@ static bool begin_work(struct smtp_server *server,
 		   session_limits(connection->session), &connection->work);
 }
 
+/* On the accepting thread, with reloading: whoever is the last to use an old
+ * snapshot says QUIT to next hops, and that takes time. */
+static void glance(struct smtp_server *server, struct connection *connection)
+{
+	enum session_next next = session_glance(connection->session);
+
+	if (next == SESSION_OVER &&
+	    session_snapshot(connection->session) != server->snapshot)
+		next = SESSION_WORKS;
+	go_on(server, connection, next);
+}
+
 static void run_connection(void *context, struct work *work)
 {
 	struct smtp_server *server = context;
@@ -256,7 +269,7 @@ static void add_connection(
 		connection->next->back = &connection->next;
 	server->connections = connection;
 	pthread_mutex_unlock(&server->lock);
-	go_on(server, connection, session_glance(connection->session));
+	glance(server, connection);
 }
 
 static void welcome(struct smtp_server *server, const struct listener *listener,
@@ -324,7 +337,7 @@ static void wake_connection(
 	wheel_remove(&server->wheel, &connection->entry);
 	pthread_mutex_unlock(&server->lock);
 	if (parked)
-		go_on(server, connection, session_glance(connection->session));
+		glance(server, connection);
 }
 
 static void wake_due(struct smtp_server *server)
@@ -371,12 +384,16 @@ static void handle_event(struct smtp_server *server, void *object)
 {
 	uint64_t ignored;
 
-	if (object == server)
+	if (object == server) {
 		(void)!read(server->wake, &ignored, sizeof(ignored));
-	else if (listeners_include(server->listeners, object))
+		return;
+	}
+	pthread_mutex_lock(&server->reloading);
+	if (listeners_include(server->listeners, object))
 		accept_some(server, object);
 	else
 		wake_connection(server, object);
+	pthread_mutex_unlock(&server->reloading);
 }
 
 /* Those that end have to come to their end. */
@@ -456,6 +473,7 @@ static void free_server(struct smtp_server *server)
 	if (server->wake >= 0)
 		close(server->wake);
 	pthread_mutex_destroy(&server->lock);
+	pthread_mutex_destroy(&server->reloading);
 	memory_free(server);
 }
 
@@ -511,6 +529,7 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 	struct smtp_server *server = MEMORY_NEW(struct smtp_server);
 
 	server->epoll = server->wake = -1;
+	pthread_mutex_init(&server->reloading, NULL);
 	pthread_mutex_init(&server->lock, NULL);
 	wheel_init(&server->wheel, clock_monotonic_ms());
 	server->shared.rate = rate_new();
@@ -542,10 +561,12 @@ bool smtp_server_reload(struct smtp_server *server,
 	if (!listeners_check(server->listeners, gate->config, err) ||
 	    !smtp_snapshot_new(gate, &fresh, err))
 		return false;
+	pthread_mutex_lock(&server->reloading);
 	pthread_mutex_lock(&server->lock);
 	old = server->snapshot;
 	server->snapshot = fresh;
 	pthread_mutex_unlock(&server->lock);
+	pthread_mutex_unlock(&server->reloading);
 	smtp_snapshot_release(old);
 	workers_set_max(server->workers, gate->config->limits.threads);
 	return true;

@@ -57,6 +57,11 @@ int session_fd(const struct session *session)
 	return stream_fd(session->stream);
 }
 
+const struct smtp_snapshot *session_snapshot(const struct session *session)
+{
+	return session->snapshot;
+}
+
 const struct ip *session_peer(const struct session *session)
 {
 	return &session->peer;
@@ -439,12 +444,19 @@ bool session_may_end(const struct session *session)
 
 /* Running. */
 
+/* Nothing belongs to it whose end takes time: a message, TLS, a connection of
+ * its own to the next hop. */
+static bool is_bare(const struct session *session)
+{
+	return !session->transaction && !stream_ssl(session->stream) &&
+	       slice_empty(session->client.authenticated_as);
+}
+
 /* Outside of a transaction the next command is most likely for a glance. */
 static bool goes_by_glances(const struct session *session)
 {
-	return awaits_command(session) && !session->transaction &&
-	       !session->continuation && !stream_ssl(session->stream) &&
-	       slice_empty(session->client.authenticated_as);
+	return awaits_command(session) && !session->continuation &&
+	       is_bare(session);
 }
 
 /* Until when the client is waited for on this thread.  One that drips bytes
@@ -541,7 +553,7 @@ static enum session_next glance(struct session *session)
 		if (!go_on(session))
 			return SESSION_WAITS;
 	}
-	return end(session);
+	return is_bare(session) ? end(session) : SESSION_WORKS;
 }
 
 enum session_next session_glance(struct session *session)

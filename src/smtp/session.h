@@ -52,7 +52,8 @@ enum session_next session_run(struct session *session);
 
 /* Does what costs next to nothing and waits for nobody: greeting, EHLO, QUIT
  * and the like, of a client without TLS.  The thread that accepts can do that
- * itself: handing it to another costs more than doing it. */
+ * itself: handing it to another costs more than doing it.  After SESSION_OVER
+ * session_run may be called all the same: it returns SESSION_OVER. */
 enum session_next session_glance(struct session *session);
 
 /* When a parked session has to run again in any case: it then finds out that
@@ -60,6 +61,9 @@ enum session_next session_glance(struct session *session);
 struct deadline session_wakes_at(const struct session *session);
 
 int session_fd(const struct session *session);
+
+/* What its end may free: smtp/server.c. */
+const struct smtp_snapshot *session_snapshot(const struct session *session);
 
 /* For rate_begin_work.  A PROXY header that session_run reads changes the
  * first. */

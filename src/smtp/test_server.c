@@ -311,6 +311,41 @@ static void test_reload(void **state)
 	tear_down(&fixture);
 	config_release(second);
 }
+
+/* The last user of an old snapshot frees it, and nobody waits for that. */
+static void test_end_of_snapshot(void **state)
+{
+	enum { END_MS = 1500 };
+	static const char *const last_words[] = {"", "QUIT\r\n", "RSET\r\n"};
+	struct gate_context gate = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(last_words) / sizeof(*last_words); i++) {
+		struct fixture fixture = {0};
+		struct stream *old, *new;
+		int64_t started;
+
+		set_up(&fixture);
+		start(&fixture);
+		old = dial(&fixture);
+		hear(old, "220 ");
+		gate.config = make_config(&fixture, "mx2.example");
+		assert_true(smtp_server_reload(fixture.server, &gate, NULL));
+		fake_pool_takes(END_MS);
+		say(old, last_words[i]);
+		stream_free(old);
+		usleep(20000);
+		started = clock_monotonic_ms();
+		new = dial(&fixture);
+		hear(new, "220 mx2.example ");
+		assert_in_range(clock_monotonic_ms() - started, 0, END_MS / 2);
+		stream_free(new);
+		fake_pool_takes(0);
+		tear_down(&fixture);
+		config_release(gate.config);
+	}
+}
+
 /* TLS */
 
 /* A balancer's header and the client's first record in one segment. */
@@ -428,6 +463,7 @@ int main(void)
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_timeout),
 	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_end_of_snapshot),
 	    cmocka_unit_test(test_proxy_before_tls),
 	    cmocka_unit_test(test_starttls),
 	    cmocka_unit_test(test_login),
