@@ -183,7 +183,7 @@ bool rate_begin_work(struct rate_table *table, const struct ip *ip,
 	may = network->working < network->share || table->without_lines;
 	if (may)
 		network->working++;
-	else
+	else if (work)
 		stand_in_line(table, network, work);
 	pthread_mutex_unlock(&table->lock);
 	return may;

@@ -36,7 +36,7 @@ const char *rate_message(
 
 /* Before work for the network is run.  False: half of limits->threads run for
  * it already, and the others are not its; work is in line now and not the
- * caller's any more. */
+ * caller's any more (NULL: nothing is in line). */
 bool rate_begin_work(struct rate_table *table, const struct ip *ip,
     const struct limits *limits, struct work *work);
 

@@ -165,12 +165,15 @@ static void post_next(struct smtp_server *server, struct work *work)
 static bool begin_work(struct smtp_server *server,
     struct connection *connection, const struct ip *peer)
 {
+	struct rate_table *rate = server->shared.rate;
+	const struct limits *limits = session_limits(connection->session);
 	bool was_next = connection->was_next;
 
 	connection->was_next = false;
-	return was_next ||
-	       rate_begin_work(server->shared.rate, peer,
-		   session_limits(connection->session), &connection->work);
+	if (was_next || rate_begin_work(rate, peer, limits, NULL))
+		return true;
+	session_shrink(connection->session);
+	return rate_begin_work(rate, peer, limits, &connection->work);
 }
 
 /* On the accepting thread, with reloading: whoever is the last to use an old

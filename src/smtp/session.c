@@ -556,6 +556,11 @@ static enum session_next glance(struct session *session)
 	return is_bare(session) ? end(session) : SESSION_WORKS;
 }
 
+void session_shrink(struct session *session)
+{
+	stream_shrink(session->stream);
+}
+
 enum session_next session_glance(struct session *session)
 {
 	enum session_next next;
@@ -564,8 +569,8 @@ enum session_next session_glance(struct session *session)
 	session->glancing = true;
 	next = glance(session);
 	session->glancing = false;
-	if (next == SESSION_WAITS)
-		stream_shrink(session->stream);
+	if (next == SESSION_WAITS || next == SESSION_SLEEPS)
+		session_shrink(session);
 	log_client_end();
 	return next;
 }
@@ -574,8 +579,8 @@ enum session_next session_run(struct session *session)
 {
 	enum session_next next = run(session);
 
-	if (next == SESSION_WAITS)
-		stream_shrink(session->stream);
+	if (next != SESSION_OVER)
+		session_shrink(session);
 	log_client_end();
 	return next;
 }

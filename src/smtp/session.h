@@ -62,6 +62,10 @@ struct deadline session_wakes_at(const struct session *session);
 
 int session_fd(const struct session *session);
 
+/* Before it waits for a thread for long: gives memory back.  While it waits for
+ * its client it has given it back already. */
+void session_shrink(struct session *session);
+
 /* What its end may free: smtp/server.c. */
 const struct smtp_snapshot *session_snapshot(const struct session *session);
 
