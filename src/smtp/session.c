@@ -474,12 +474,19 @@ static struct deadline linger(struct session *session)
 	return session->linger_until;
 }
 
-/* Bytes that keep coming do not outrun a deadline. */
+/* Bytes that keep coming do not outrun a deadline; but those that are there
+ * when it is found to have passed may have come in time. */
 static bool get_more(struct session *session, struct err *err)
 {
-	if (deadline_passed(deadline_min(session->until, session->ends_at)))
+	static const struct deadline at_once = {0};
+	bool late = deadline_passed(
+	    deadline_min(session->until, session->ends_at));
+
+	if (late && session->late)
 		return err_set(err, E_TIMEOUT, "timed out");
-	return session->phase->more(session, linger(session), err);
+	session->late = late;
+	return session->phase->more(
+	    session, late ? at_once : linger(session), err);
 }
 
 /* False: only the client can bring it further. */
@@ -511,11 +518,26 @@ static enum session_next end(struct session *session)
 	return flush(session) || session->lost ? SESSION_OVER : SESSION_WAITS;
 }
 
+/* Its client has done its part: how long it waits for a thread is not up to
+ * that client. */
+static void forgive_wait(struct session *session)
+{
+	int64_t waited = clock_monotonic_ms() - session->ready_ms;
+
+	if (session->until.at_ms != DEADLINE_NEVER.at_ms)
+		session->until.at_ms += waited;
+	if (session->incoming && session->incoming->started_ms)
+		session->incoming->started_ms += waited;
+	session->ready_ms = 0;
+}
+
 static enum session_next run(struct session *session)
 {
 	bool slept = session->sleeps_until.at_ms != 0;
 
 	log_client_begin(&session->client.ip, session->client.port);
+	if (session->ready_ms)
+		forgive_wait(session);
 	session->sleeps_until.at_ms = 0;
 	if (!session->phase)
 		session_begin(session);
@@ -571,6 +593,8 @@ enum session_next session_glance(struct session *session)
 	session->glancing = false;
 	if (next == SESSION_WAITS || next == SESSION_SLEEPS)
 		session_shrink(session);
+	else if (next == SESSION_WORKS)
+		session->ready_ms = clock_monotonic_ms();
 	log_client_end();
 	return next;
 }

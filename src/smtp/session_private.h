@@ -79,6 +79,8 @@ struct session {
 	 * comes. */
 	struct deadline until, silent_until;
 	struct deadline linger_until;
+	bool late;	  /* what had come at a deadline has been taken */
+	int64_t ready_ms; /* since then it waits for a thread; 0: no */
 	/* Each at_ms 0: no. */
 	struct deadline output_until; /* the client is to take our replies */
 	struct deadline sleeps_until; /* a refusal is held back */

@@ -4,6 +4,7 @@
  */
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "smtp/fake_delivery.h"
 #include "smtp/test_server_fixture.h"
 
 /* A command that comes in bits does not hold a worker, and is one command. */
@@ -158,6 +160,51 @@ static void test_handshake_timeout(void **state)
 	remove_pem(&fixture);
 }
 
+enum { TLS_MS = 1000 };
+
+static void *let_go_late(void *argument)
+{
+	usleep(3 * TLS_MS / 2 * 1000);
+	fake_delivery_let_go();
+	return argument;
+}
+
+/* The only thread is taken for longer than a handshake may last. */
+static void test_handshake_without_thread(void **state)
+{
+	struct fixture fixture = {0};
+	struct stream *held, *stream;
+	pthread_t thread;
+
+	(void)state;
+	fake_delivery_hold();
+	set_up_tls(&fixture);
+	fixture.config->limits.threads = 1;
+	fixture.config->limits.tls_timeout = TLS_MS;
+	start(&fixture);
+	stream = dial(&fixture);
+	held = dial(&fixture);
+	hear(stream, "220 ");
+	say(stream, "EHLO client.example\r\nSTARTTLS\r\n");
+	hear(stream, "250 ");
+	hear(stream, "220 ");
+	await_parked(&fixture, 2);
+	say_envelope(held, "held");
+	say(held, "Subject: x\r\n\r\n.\r\n");
+	await_parked(&fixture, 1);
+	pthread_create(&thread, NULL, let_go_late, NULL);
+	secure(&fixture, stream, false);
+	say(stream, "EHLO client.example\r\n");
+	hear(stream, "250 ");
+	pthread_join(thread, NULL);
+	hear_content_begun(held);
+	hear(held, "250 2.0.0");
+	stream_free(held);
+	stream_free(stream);
+	tear_down(&fixture);
+	remove_pem(&fixture);
+}
+
 /* A client that sends commands and reads nothing: the kernels keep a few KB of
  * the replies. */
 static struct stream *flood(struct fixture *fixture, int commands)
@@ -287,6 +334,7 @@ int main(void)
 	    cmocka_unit_test(test_content_timeout),
 	    cmocka_unit_test(test_parked_in_handshake),
 	    cmocka_unit_test(test_handshake_timeout),
+	    cmocka_unit_test(test_handshake_without_thread),
 	    cmocka_unit_test(test_unread_replies),
 	    cmocka_unit_test(test_unread_timeout),
 	    cmocka_unit_test(test_drain_of_many),

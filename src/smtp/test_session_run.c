@@ -75,6 +75,72 @@ static void say(const struct world *world, const char *text)
 	    world->peer, slice_from(text), deadline_in(5000), NULL));
 }
 
+/* As if the session had been where it is for so long. */
+static void age(struct world *world, int64_t ms)
+{
+	struct session *session = world->session;
+
+	if (session->until.at_ms != DEADLINE_NEVER.at_ms)
+		session->until.at_ms -= ms;
+	if (session->silent_until.at_ms != DEADLINE_NEVER.at_ms)
+		session->silent_until.at_ms -= ms;
+	if (session->incoming && session->incoming->started_ms)
+		session->incoming->started_ms -= ms;
+	if (session->ready_ms)
+		session->ready_ms -= ms;
+}
+
+/* What a client has sent counts, though its deadline has passed before there is
+ * a thread to read it; then it waits no longer for one that drips. */
+static void test_late(void **state)
+{
+	enum { LATE_MS = 400 * 1000 };
+	static const struct {
+		const char *before; /* until it waits */
+		const char *words;
+		int64_t comes_ms, starts_ms; /* after so long; and its thread */
+		enum session_next next;	     /* SESSION_OVER: with 421 */
+	} cases[] = {
+	    {"", "HELO x\r\n", LATE_MS, 0, SESSION_WAITS},
+	    {"", "HELO", LATE_MS, 0, SESSION_OVER},
+	    {"", "", LATE_MS, 0, SESSION_OVER},
+	    {"", "MAIL", 0, LATE_MS, SESSION_WAITS},
+	    {"HELO x\r\n", "MAIL FROM:<>\r\nRC", 0, LATE_MS, SESSION_WAITS},
+	    {"HELO x\r\n", "MAIL FROM:<>\r\nRC", LATE_MS, 0, SESSION_WAITS},
+	    /* The rate counts after 30 seconds: here 10 octets a second. */
+	    {"HELO x\r\nBDAT 9000\r\n", "0123456789", 29000, 0, SESSION_WAITS},
+	    {"HELO x\r\nBDAT 9000\r\n", "0123456789", 30500, 0, SESSION_WAITS},
+	    {"HELO x\r\nBDAT 9000\r\n", "0123456789", 31500, 0, SESSION_OVER},
+	    {"HELO x\r\nBDAT 9000\r\n", "", 30500, 0, SESSION_OVER},
+	    {"HELO x\r\nBDAT 9000\r\n", "0", 0, LATE_MS, SESSION_WAITS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world world;
+		enum session_next next;
+
+		print_message("case %zu\n", i);
+		set_up(&world);
+		world.fixture.config->limits.data_rate = 10;
+		open_session(&world);
+		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		say(&world, cases[i].before);
+		if (session_glance(world.session) == SESSION_WORKS)
+			assert_int_equal(
+			    session_run(world.session), SESSION_WAITS);
+		age(&world, cases[i].comes_ms);
+		say(&world, cases[i].words);
+		next = session_glance(world.session);
+		age(&world, cases[i].starts_ms);
+		if (next == SESSION_WORKS)
+			next = session_run(world.session);
+		assert_int_equal(next, cases[i].next);
+		assert_true(next != SESSION_OVER || world.session->over);
+		tear_down(&world);
+	}
+}
+
 static size_t memory_in_use(void)
 {
 	struct mallinfo2 info = mallinfo2();
@@ -130,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_end),
+	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_memory),
 	};
 
