@@ -292,96 +292,6 @@ static void test_new_body(void **state)
 	}
 }
 
-#define REST                                                                   \
-	"To: user@agency.example\r\nSubject: s\r\nMessage-ID: "                \
-	"<1@x.example>\r\n"                                                    \
-	"Date: Fri, 1 Jan 2027 00:00:00 +0000\r\n\r\n"
-#define LOOP "X-Gatehouse-Loop: mx1.agency.example\r\n"
-
-/* Whether a body must be kept, and whether it must come at all, once the header
- * is there and DNS has answered. */
-static const struct {
-	const char *name, *header;
-	struct stage_input input;
-	bool mta_holds, keeps, needs;
-} bodies[] = {
-    {"p=quarantine", "From: a@quarantine.example\r\n" REST, {0}, false, true,
-	true},
-    {"below it", "From: a@x.quarantine.example\r\n" REST, {0}, false, true,
-	true},
-    {"p=reject", "From: a@bank.example\r\n" REST, {0}, false, false, true},
-    {"p=none", "From: a@monitor.example\r\n" REST, {0}, false, false, true},
-    {"no record", "From: a@plain.example\r\n" REST, {0}, false, false, true},
-    {"p=reject; t=y", "From: a@trial.example\r\n" REST, {0}, false, true, true},
-    {"p=quarantine; t=y", "From: a@trialq.example\r\n" REST, {0}, false, false,
-	true},
-    {"no answer", "From: a@down.example\r\n" REST, {0}, false, false, true},
-    {"two authors", "From: a@bank.example, b@quarantine.example\r\n" REST, {0},
-	false, true, true},
-    {"one From:, none in it", "From: \r\n" REST, {0}, false, false, false},
-    {"no From:", REST, {0}, false, false, false},
-    {"no From:, only reported", REST,
-	{.config = AUTHENTICATION("malformed: report")}, false, false, true},
-    {"no From:, from a user", REST, {.user = "ceo"}, false, false, true},
-    {"a loop", LOOP LOOP LOOP LOOP LOOP "From: a@quarantine.example\r\n" REST,
-	{0}, false, false, false},
-    {"the MTA holds", "From: a@quarantine.example\r\n" REST, {0}, true, false,
-	true},
-    {"a field instead", "From: a@quarantine.example\r\n" REST,
-	{.config = AUTHENTICATION("dmarc: {quarantine_action: junk_header}")},
-	false, false, true},
-    {"only reported", "From: a@quarantine.example\r\n" REST,
-	{.config = AUTHENTICATION("dmarc: {enforce: false}")}, false, false,
-	true},
-    {"from a user", "From: a@quarantine.example\r\n" REST, {.user = "ceo"},
-	false, false, true},
-};
-
-static void test_body_need(void **state)
-{
-	static const char body[] = "body\r\n";
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(bodies); i++) {
-		struct slice header = slice_from(bodies[i].header), whole;
-		struct stage_input input = bodies[i].input;
-		const struct decision *decision;
-		struct gate_message *message;
-		struct stage stage;
-		bool keeps, needs;
-
-		input.ip = STRANGER;
-		input.mail_from = BOUNCE;
-		stage_set(&stage, &input);
-		message = gate_begin(
-		    stage.arena, &stage.context, &stage.envelope);
-		if (bodies[i].mta_holds)
-			gate_mta_holds(message);
-		assert_true(gate_header(message, header, NULL));
-		keeps = gate_keeps_body(message);
-		needs = gate_needs_body(message);
-		if (keeps != bodies[i].keeps || needs != bodies[i].needs)
-			fail_msg("%s: keeps %d, needs %d", bodies[i].name,
-			    keeps, needs);
-		whole = arena_format_slice(
-		    stage.arena, "%s%s", bodies[i].header, body);
-		if (needs)
-			gate_body(message, slice_from(body));
-		else
-			gate_skip_body(message);
-		decision = gate_decide(message, keeps ? whole : header);
-		if (!keeps && !bodies[i].mta_holds)
-			assert_int_not_equal(
-			    decision->verdict, VERDICT_QUARANTINE);
-		if (!needs)
-			assert_int_equal(decision->verdict, VERDICT_REJECT);
-		assert_true(has(gate_json(message),
-		    arena_format(stage.arena, "\"size\":%zu",
-			needs ? whole.len : header.len)));
-		stage_clear(&stage);
-	}
-}
-
 static void test_changed_recipients(void **state)
 {
 	struct stage_input input = {.ip = STRANGER,
@@ -433,7 +343,6 @@ int main(void)
 	    cmocka_unit_test(test_refused_before),
 	    cmocka_unit_test(test_failures),
 	    cmocka_unit_test(test_new_body),
-	    cmocka_unit_test(test_body_need),
 	    cmocka_unit_test(test_changed_recipients),
 	};
 
