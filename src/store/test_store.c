@@ -548,6 +548,63 @@ static void test_threads(void **state)
 	    (int)statistics.commits);
 }
 
+/* The trace of that id has its own facts and recipient. */
+static void assert_own(struct fixture *fixture, const char *id)
+{
+	const struct store_query query = {.id = slice_from(id)};
+	struct store_trace *found;
+
+	if (find(fixture, &query, &found) != 1)
+		fail_msg("%s is not there, or more than once", id);
+	assert_text(found->id, id);
+	assert_text(found->facts, id);
+	assert_int_equal(found->recipient_count, 1);
+	assert_text(found->recipients[0], id);
+}
+
+/* The children for SMTP and for MTAs have a store each, on one file: each gives
+ * numbers to rows, and files them.  In turn, then at one time. */
+static void test_two_processes(void **state)
+{
+	enum { TURNS = 150 };
+	struct fixture *fixture = *state;
+	const char *other = getenv("GATEHOUSE_TEST_STORE");
+	struct store *stores[2] = {
+	    fixture->store, open_url(other ? other : fixture->place.url)};
+	struct putter putters[2];
+	pthread_t threads[2];
+	struct store_trace *found;
+	char id[32];
+
+	for (int i = 0; i < 2 * TURNS; i++) {
+		const struct slice text = slice_of(
+		    id, (size_t)snprintf(id, sizeof(id), "T%d", i));
+		struct store_trace trace = trace_new(id, 1000 + i);
+
+		trace.facts = text;
+		trace.recipient_count = 1;
+		trace.recipients = &text;
+		/* One each, then two, then three. */
+		put(stores[(i / (1 + i / 100)) % 2], &trace, NULL);
+	}
+	for (int i = 0; i < 2; i++) {
+		putters[i] = (struct putter){stores[i], i, 0};
+		pthread_create(&threads[i], NULL, put_many, &putters[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(putters[i].failed, 0);
+	}
+	store_close(stores[1]);
+	for (int i = 0; i < 2 * TURNS; i++) {
+		snprintf(id, sizeof(id), "T%d", i);
+		assert_own(fixture, id);
+	}
+	assert_int_equal(
+	    find(fixture, &(struct store_query){.limit = 99999}, &found),
+	    2 * TURNS + 2 * PUTS);
+}
+
 #define UNIT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -567,6 +624,7 @@ int main(void)
 	    UNIT(test_expire),
 	    UNIT(test_report),
 	    UNIT(test_threads),
+	    UNIT(test_two_processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
