@@ -22,8 +22,9 @@ bool idna_is_a_label(struct slice label);
 
 /* An A-label is what its own U-label becomes (RFC 5890, section 2.3.2.1; RFC
  * 5891, section 5.3).  Programs that show "xn--agency-eja", which is "agency"
- * with a soft hyphen, as they decode it would show another name.  False:
- * E_SYNTAX. */
+ * with a soft hyphen, as they decode it would show another name.  Pictures
+ * ("xn--ls8h") are taken, too, though no U-label here may have them: there are
+ * such domains, and they are shown as what they are.  False: E_SYNTAX. */
 bool idna_check_a_label(struct slice label, struct err *err);
 
 #endif

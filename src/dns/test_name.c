@@ -110,7 +110,35 @@ static const struct {
     {"xn--bucher-xyd.example", false},	       /* decomposed */
     {"xn--a-dha8227a.example", false},	       /* with a full stop */
     {"xn--ab-g4t.example", false},	       /* right to left */
-    {"xn--ls8h.example", false},	       /* a symbol */
+    /* pictures, as UTS #46 has them */
+    {"xn--ls8h.la", true},
+    {"XN--I-7IQ.ws", true},		  /* i and a heart */
+    {"xn--n3h.example", true},		  /* a snowman */
+    {"xn--e77hib.example", true},	  /* a flag */
+    {"xn--on8h5e.example", true},	  /* a thumb with a skin */
+    {"xn--bcher-kva2499d.example", true}, /* behind a word */
+    {"xn--gency-3ve3024d.example", true}, /* behind a Cyrillic one */
+    {"xn--i-7iqv272g.ws", false},	  /* its variation is not encoded */
+    {"xn--1ug6825plhas9r.ws", false},	  /* nor are joiners */
+    {"xn--a-tgn044a.ws", false},
+    {"xn--fn8h24640coa1h.ws", false}, /* nor tags */
+    {"xn--1-2sn3401h.ws", false},     /* a key */
+    {"xn--wca248q.example", false},   /* with a capital letter */
+    {"xn--strae-oqa2410e.example", false},
+    {"xn--gency-qd73d.example", false},	    /* a letter in a black square */
+    {"xn--gency-r163d.example", false},	    /* a letter in a square */
+    {"xn--qei5084e.example", false},	    /* with a full-width a */
+    {"xn--agency-eja4040f.example", false}, /* with a soft hyphen */
+    {"xn--ab-onyz33b.example", false},	    /* with a full stop */
+    {"xn--zvg06z.example", false},	    /* right to left */
+    {"xn--4dbc798w.example", false},
+    /* other symbols */
+    {"xn--example-7d7c.ws", false},  /* fraction slash */
+    {"xn--example-qi35f.ws", false}, /* a very heavy slash */
+    {"xn--ab-6bv.example", false},   /* division slash */
+    {"xn--ab-wfx.example", false},   /* a line of a box */
+    {"xn--fan-xna.example", false},  /* division sign */
+    {"xn--wkh.example", false},	     /* iota of APL */
     {"xn--99999999.example", false},
     {"xn--a.example", false},
     {"xn--.example", false},

@@ -116,6 +116,9 @@ static const struct judge_case authors[] = {
     /* domains that look like ours are other domains */
     {"Cyrillic a", "From: ceo@\xd0\xb0gency.example\r\n", ACCEPT, .own_domain = "none", .dmarc = "none"},
     {"Cyrillic a, A-label", "From: ceo@xn--gency-7ve.example\r\n", ACCEPT, .own_domain = "none", .dmarc = "none"},
+    {"A-label of a picture", "From: ceo@xn--i-7iq.ws\r\n", ACCEPT, .own_domain = "none", .dmarc = "none"},
+    {"A-label of a picture, below us", "From: ceo@xn--ls8h.agency.example\r\n", OWN},
+    {"A-label of a slash", "From: ceo@xn--example-7d7c.ws\r\n", MALFORMED},
     {"A-label of ASCII", "From: ceo@xn--agency-.example\r\n", MALFORMED},
     {"A-label with a soft hyphen", "From: ceo@xn--agency-eja.example\r\n", MALFORMED},
     {"A-label in full width", "From: ceo@xn--gency-cp33a.example\r\n", MALFORMED},
