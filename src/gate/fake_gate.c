@@ -3,7 +3,8 @@
  *
  *	X-Verdict: reject (or another verdict)
  *	X-Reply: 90 words (the text of a refusal, so many times)
- *	X-Commit: fail
+ *	X-Commit: fail (or "at once": before it has begun; "never": until it is
+ *	given up; "late": done when that is tried)
  *	X-Header: too-many
  *	X-Need: nothing (of the body)
  *	X-Keep: nothing (of the body)
@@ -18,7 +19,7 @@
 #include "base/require.h"
 #include "base/text.h"
 
-enum { REPLY_MAX = 4096 };
+enum { REPLY_MAX = 4096, SOON_MS = 20 };
 
 struct gate_message {
 	struct arena *arena;
@@ -30,6 +31,8 @@ struct gate_message {
 	bool mta_holds;
 	bool skips, forgets; /* the body */
 	bool refused;	     /* before any judgement */
+	bool given_up;
+	struct store_notice notice;
 };
 
 struct gate_message *gate_begin(struct arena *arena,
@@ -273,13 +276,43 @@ const struct decision *gate_decide(
 	return decision;
 }
 
-bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
+bool gate_commit_end(struct gate_message *message, struct smtp_reply_text *ret)
 {
-	if (!has(message, "X-Commit: fail"))
+	if (!has(message, "X-Commit: fail") &&
+	    !has(message, "X-Commit: at once") && !message->given_up)
 		return true;
 	*ret = (struct smtp_reply_text){
 	    451, SLICE("4.3.0"), SLICE("not stored")};
 	return false;
+}
+
+bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
+{
+	return gate_commit_end(message, ret);
+}
+
+bool gate_commit_begin(
+    struct gate_message *message, const struct store_notice *notice)
+{
+	message->notice = *notice;
+	if (has(message, "X-Commit: at once"))
+		return false;
+	if (!has(message, "X-Commit: never") && !has(message, "X-Commit: late"))
+		notice->done(notice->context);
+	return true;
+}
+
+struct deadline gate_commit_deadline(const struct gate_message *message)
+{
+	return deadline_in(has(message, "X-Commit: ") ? SOON_MS : 60000);
+}
+
+bool gate_commit_give_up(struct gate_message *message)
+{
+	message->given_up = has(message, "X-Commit: never");
+	if (!message->given_up)
+		message->notice.done(message->notice.context);
+	return message->given_up;
 }
 
 void gate_note_delivery(

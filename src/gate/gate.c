@@ -298,40 +298,86 @@ static struct store_quarantine fill_quarantine(struct gate_message *message)
 	};
 }
 
-static bool put(struct gate_message *message, const struct store_trace *trace,
-    bool quarantines, struct err *err)
+/* What is to be recorded; in the arena. */
+static bool prepare_record(struct gate_message *message, struct err *err)
 {
-	struct store_quarantine held;
+	struct store_quarantine *held;
 
-	if (quarantines) {
-		/* Half a message would be lost as surely as all of it. */
-		if (!has_body(message))
-			return err_set(err, E_IO, "the body was not kept");
-		held = fill_quarantine(message);
-	}
-	return store_put(message->context->store, trace,
-	    quarantines ? &held : NULL, deadline_in(COMMIT_TIMEOUT_MS), err);
+	require(message->decided && message->context->store);
+	message->trace = ARENA_NEW(message->arena, struct store_trace);
+	trace_fill(message, message->trace);
+	if (message->decision.verdict != VERDICT_QUARANTINE ||
+	    message->mta_holds)
+		return true;
+	/* Half a message would be lost as surely as all of it. */
+	if (!has_body(message))
+		return err_set(err, E_IO, "the body was not kept");
+	held = ARENA_NEW(message->arena, struct store_quarantine);
+	*held = fill_quarantine(message);
+	message->held = held;
+	return true;
+}
+
+static void conclude(struct gate_message *message)
+{
+	metrics_count(METRIC_MESSAGES, message->trace->verdict);
+	log_verdict(message, message->trace);
+}
+
+static bool fail_record(struct gate_message *message, const struct err *err,
+    struct smtp_reply_text *ret)
+{
+	log_error("message.not_stored", LOG_S("id", message->envelope->id),
+	    LOG_ERR(err));
+	*ret = (struct smtp_reply_text){451, SLICE("4.3.0"),
+	    SLICE("the message could not be recorded; try again later")};
+	return false;
 }
 
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 {
-	struct store_trace trace;
 	struct err err = {0};
-	bool quarantines = message->decision.verdict == VERDICT_QUARANTINE &&
-			   !message->mta_holds;
 
-	require(message->decided && message->context->store);
-	trace_fill(message, &trace);
-	if (!put(message, &trace, quarantines, &err)) {
-		log_error(
-		    "message.not_stored", LOG_S("id", trace.id), LOG_ERR(&err));
-		*ret = (struct smtp_reply_text){451, SLICE("4.3.0"),
-		    SLICE("the message could not be recorded; try again "
-			  "later")};
-		return false;
-	}
-	metrics_count(METRIC_MESSAGES, trace.verdict);
-	log_verdict(message, &trace);
+	if (!prepare_record(message, &err) ||
+	    !store_put(message->context->store, message->trace, message->held,
+		deadline_in(COMMIT_TIMEOUT_MS), &err))
+		return fail_record(message, &err, ret);
+	conclude(message);
+	return true;
+}
+
+bool gate_commit_begin(
+    struct gate_message *message, const struct store_notice *notice)
+{
+	struct err err = {0};
+
+	if (prepare_record(message, &err))
+		message->pending = store_put_begin(message->context->store,
+		    message->arena, message->trace, message->held,
+		    deadline_in(COMMIT_TIMEOUT_MS), notice, &err);
+	message->record_failure = err;
+	return message->pending != NULL;
+}
+
+struct deadline gate_commit_deadline(const struct gate_message *message)
+{
+	return store_put_deadline(message->pending);
+}
+
+bool gate_commit_give_up(struct gate_message *message)
+{
+	return store_put_give_up(message->pending);
+}
+
+bool gate_commit_end(struct gate_message *message, struct smtp_reply_text *ret)
+{
+	struct err err;
+
+	if (!message->pending)
+		return fail_record(message, &message->record_failure, ret);
+	if (!store_put_end(message->pending, &err))
+		return fail_record(message, &err, ret);
+	conclude(message);
 	return true;
 }
 

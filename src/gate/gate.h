@@ -7,7 +7,7 @@
  *
  * Order of calls for one message (one thread at a time):
  *	gate_begin, gate_recipient*, gate_header, gate_body*, gate_decide,
- *	gate_commit (not for check), gate_note_delivery.
+ *	gate_commit (not for check; or its parts), gate_note_delivery.
  */
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
@@ -111,6 +111,18 @@ void gate_mta_holds(struct gate_message *message);
 /* The trace, and the quarantined message if that is the verdict, are durable
  * when this returns true.  False: answer *ret (451 4.3.0), deliver nothing. */
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret);
+
+/* The same without a thread that waits.  notice as for store_put_begin.
+ * False: it has failed already, and there will be no notice.  gate_commit_end
+ * tells the result, after that or after the notice. */
+bool gate_commit_begin(
+    struct gate_message *message, const struct store_notice *notice);
+
+/* When it is to be given up.  That returns true if there will be no notice
+ * (and gate_commit_end says 451); false if there was or will be one. */
+struct deadline gate_commit_deadline(const struct gate_message *message);
+bool gate_commit_give_up(struct gate_message *message);
+bool gate_commit_end(struct gate_message *message, struct smtp_reply_text *ret);
 
 /* A recipient was refused at RCPT, by gate_recipient or the next hop: logged,
  * and remembered for gate_end. */

@@ -81,6 +81,12 @@ struct gate_message {
 	struct slice trace_field;	     /* Received, or empty */
 	struct slice authentication_results; /* the added field's value */
 	int64_t decided_ms;
+
+	/* What is recorded of it. */
+	struct store_trace *trace;
+	struct store_quarantine *held; /* NULL: it is not quarantined here */
+	struct store_pending *pending;
+	struct err record_failure; /* why nothing is pending */
 };
 
 /* gate/connector.c: sets connector, expired and internal. */

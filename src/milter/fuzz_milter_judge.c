@@ -148,6 +148,8 @@ static void check_passed(
 			(judge->options.actions & SMFIF_QUARANTINE);
 
 	require(!has(judge, "X-Commit: fail"));
+	require(!has(judge, "X-Commit: at once"));
+	require(!has(judge, "X-Commit: never"));
 	require(!has(judge, "X-Header: too-many"));
 	require(verdict_is(judge, changes->held ? "quarantine" : "accept"));
 	require(!changes->held || may_hold);

@@ -75,6 +75,9 @@ const char *const fuzz_script_lines[] = {
     ">LX-Reply| 90 words|",
     ">LX-Reply| 700 50%|",
     ">LX-Commit| fail|",
+    ">LX-Commit| at once|",
+    ">LX-Commit| never|",
+    ">LX-Commit| late|",
     ">LX-Header| too-many|",
     ">LX| a\\0ab|",
     ">N",
@@ -113,7 +116,7 @@ struct mta {
 	struct arena *arena;
 	struct slice script;
 	int fd;
-	bool finished;
+	bool finished, committed;
 	int64_t silent_until;
 	atomic_bool draining;
 	struct config *config;
@@ -328,8 +331,28 @@ static void set_up(struct mta *mta)
 	mta->heard = buf_in_arena(mta->arena, HEARD_MAX);
 }
 
+static void take_notice(void *context)
+{
+	((struct mta *)context)->committed = true;
+}
+
+static enum milter_session_result wait_for_commit(
+    struct mta *mta, struct milter_session *session)
+{
+	int64_t until = milter_session_wakes_at(session).at_ms;
+
+	if (!mta->committed) {
+		require(until != DEADLINE_NEVER.at_ms);
+		fuzz_time_pass(until - fuzz_time_now());
+		return milter_session_run(session);
+	}
+	mta->committed = false;
+	milter_session_committed(session);
+	return milter_session_glance(session);
+}
+
 /* The server's part. */
-static void serve(struct milter_session *session)
+static void serve(struct mta *mta, struct milter_session *session)
 {
 	int fd = milter_session_fd(session), runs = 0;
 	enum milter_session_result result = milter_session_glance(session);
@@ -338,6 +361,8 @@ static void serve(struct milter_session *session)
 		require(++runs < RUNS_MAX);
 		if (result == MILTER_SESSION_WORKS)
 			result = milter_session_run(session);
+		else if (result == MILTER_SESSION_COMMITS)
+			result = wait_for_commit(mta, session);
 		else if (io_wait(fd, POLLIN, milter_session_wakes_at(session),
 			     NULL))
 			result = milter_session_glance(session);
@@ -353,7 +378,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct milter_session_settings settings = {.listener = SLICE("mta"),
 	    .snapshot = hold,
 	    .context = &mta,
-	    .draining = &mta.draining};
+	    .draining = &mta.draining,
+	    .committed = {take_notice, &mta}};
 	struct milter_session *session;
 	bool alive;
 	int pair[2];
@@ -365,7 +391,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_time_start(act, &mta);
 	set_up(&mta);
 	session = milter_session_new(&settings);
-	serve(session);
+	serve(&mta, session);
 	alive = mta.finished;
 	milter_session_free(session);
 	hear(&mta);

@@ -36,6 +36,7 @@ struct milter_message {
 	bool header_complete;
 	uint64_t line_length;
 	struct smtp_reply_text failure; /* code 0: none so far */
+	const struct decision *decision;
 	int64_t started_us;
 };
 
@@ -436,14 +437,12 @@ bool milter_message_skips_body(struct milter_message *message)
 
 /* A limit or a failure ended the content before it was judged: the trace says
  * so.  That it cannot be stored changes nothing for the client. */
-static void refuse(struct milter_message *message, struct buf *out)
+static void answer_refusal(struct milter_message *message, struct buf *out)
 {
 	struct smtp_reply_text ignored;
 	char ip[IP_TEXT_MAX];
 
-	gate_refuse(message->gate, SLICE("limits"), &message->failure);
-	gate_decide(message->gate, (struct slice){NULL, 0});
-	gate_commit(message->gate, &ignored);
+	gate_commit_end(message->gate, &ignored);
 	log_info("milter.refused", LOG_S("id", message->envelope.id),
 	    LOG_S("queue_id", message->envelope.queue_id),
 	    LOG_T("client_ip", ip_format(&message->client.ip, ip)),
@@ -465,25 +464,29 @@ static void note_lacking(struct milter_message *message, const char *what)
 }
 
 /* The trace (and the quarantined copy) is durable before anything is said. */
-static bool carry_out(struct milter_message *message,
-    const struct decision *decision, const struct answer_terms *terms,
-    struct buf *out)
+static bool carry_out(struct milter_message *message, struct buf *out)
 {
+	const struct answer_terms terms = {
+	    .actions = message->options.actions,
+	    .leading_space = keeps_leading_space(message),
+	    .mta_holds = mta_holds(message),
+	};
 	const struct answer_subject subject = {
 	    .header = buf_slice(&message->header),
 	    .paths = message->paths,
 	    .limits = message->limits,
 	};
-	const char *lacks = answer_lacks(decision, terms);
+	const char *lacks = answer_lacks(message->decision, &terms);
 	struct smtp_reply_text refusal;
 
-	if (!gate_commit(message->gate, &refusal)) {
+	if (!gate_commit_end(message->gate, &refusal)) {
 		answer_reply(message->arena, &refusal, out);
 		return false;
 	}
 	if (lacks)
 		note_lacking(message, lacks);
-	return answer_decision(message->arena, decision, &subject, terms, out);
+	return answer_decision(
+	    message->arena, message->decision, &subject, &terms, out);
 }
 
 static bool find_content(
@@ -495,10 +498,9 @@ static bool find_content(
 	return true;
 }
 
+/* NULL: message->failure says why there is none. */
 static const struct decision *decide(struct milter_message *message)
 {
-	const struct decision *decision;
-	int64_t started = now_us();
 	struct slice content;
 	struct err err;
 
@@ -510,33 +512,55 @@ static const struct decision *decide(struct milter_message *message)
 		fail_with(message, &err);
 	if (message->failure.code)
 		return NULL;
-	decision = gate_decide(message->gate, content);
-	metrics_observe(METRIC_DECIDE_DURATION, (uint64_t)(now_us() - started));
-	return decision;
+	return gate_decide(message->gate, content);
 }
 
-bool milter_message_finish(struct milter_message *message,
-    struct slice queue_id, struct buf *out, struct slice *ret_body)
+bool milter_message_decide(struct milter_message *message,
+    struct slice queue_id, const struct store_notice *notice)
 {
-	const struct answer_terms terms = {
-	    .actions = message->options.actions,
-	    .leading_space = keeps_leading_space(message),
-	    .mta_holds = mta_holds(message),
-	};
-	const struct decision *decision;
-	bool has_body = false;
+	int64_t started = now_us();
 
 	message->envelope.queue_id = queue_id;
-	decision = decide(message);
-	if (!decision) {
-		refuse(message, out);
+	message->decision = decide(message);
+	if (message->decision) {
+		metrics_observe(
+		    METRIC_DECIDE_DURATION, (uint64_t)(now_us() - started));
 	} else {
-		has_body = carry_out(message, decision, &terms, out);
-		if (has_body)
-			*ret_body = decision->body;
+		gate_refuse(message->gate, SLICE("limits"), &message->failure);
+		gate_decide(message->gate, (struct slice){NULL, 0});
+	}
+	return gate_commit_begin(message->gate, notice);
+}
+
+struct deadline milter_message_deadline(const struct milter_message *message)
+{
+	return gate_commit_deadline(message->gate);
+}
+
+bool milter_message_give_up(struct milter_message *message)
+{
+	return gate_commit_give_up(message->gate);
+}
+
+bool milter_message_replaces_body(const struct milter_message *message)
+{
+	return message->decision && message->decision->replaces_body;
+}
+
+bool milter_message_answer(
+    struct milter_message *message, struct buf *out, struct slice *ret_body)
+{
+	bool has_body = false;
+
+	if (message->decision) {
+		has_body = carry_out(message, out);
 		metrics_observe(
 		    METRIC_MESSAGE_SIZE, spool_size(message->spool));
+	} else {
+		answer_refusal(message, out);
 	}
+	if (has_body)
+		*ret_body = message->decision->body;
 	metrics_observe(METRIC_MESSAGE_DURATION,
 	    (uint64_t)(now_us() - message->started_us));
 	return has_body;

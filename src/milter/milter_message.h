@@ -56,10 +56,23 @@ void milter_message_body(struct milter_message *message, struct slice piece);
 /* True: the rest of the body changes nothing any more, and need not come. */
 bool milter_message_skips_body(struct milter_message *message);
 
-/* Decides, records, and writes the packets that carry it out.  True: *ret_body,
- * which lives as long as the message, is to follow, then the end
- * (milter/answer.h).  Once; then free. */
-bool milter_message_finish(struct milter_message *message,
-    struct slice queue_id, struct buf *out, struct slice *ret_body);
+/* Decides, and begins to record that.  queue_id must live as long as message.
+ * Once.  False: there will be no notice (as for gate_commit_begin).  The answer
+ * comes then, or after the notice. */
+bool milter_message_decide(struct milter_message *message,
+    struct slice queue_id, const struct store_notice *notice);
+
+/* As gate_commit_deadline and gate_commit_give_up. */
+struct deadline milter_message_deadline(const struct milter_message *message);
+bool milter_message_give_up(struct milter_message *message);
+
+/* Will the answer have a body? */
+bool milter_message_replaces_body(const struct milter_message *message);
+
+/* Writes the packets that carry out what is recorded, or say that nothing
+ * could be.  True: *ret_body, which lives as long as the message, is to follow,
+ * then the end (milter/answer.h).  Once; then free. */
+bool milter_message_answer(
+    struct milter_message *message, struct buf *out, struct slice *ret_body);
 
 #endif

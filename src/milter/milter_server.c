@@ -26,8 +26,10 @@
 enum { EVENTS = 256, ACCEPTS = 64, STACK_SIZE = 256 * 1024, PAUSE_MS = 200 };
 
 struct connection {
-	struct work work;		 /* first */
-	struct wheel_entry entry;	 /* while parked */
+	struct work work;	  /* first */
+	struct wheel_entry entry; /* while parked */
+	struct milter_server *server;
+	bool committed;			 /* and its session not yet told */
 	struct connection *next, **back; /* of all */
 	struct milter_session *session;
 	bool watched; /* known to epoll */
@@ -51,6 +53,9 @@ struct milter_server {
 
 	pthread_mutex_t lock;
 	struct wheel wheel;
+	struct work answers; /* run_answers */
+	bool answers_posted;
+	struct work *committed; /* those that it is to answer */
 	struct connection *connections;
 	struct milter_snapshot *snapshot;
 
@@ -102,6 +107,58 @@ static void park(struct milter_server *server, struct connection *connection)
 	pthread_mutex_unlock(&server->lock);
 }
 
+/* The store will wake it; the time is for when it does not. */
+static void park_committing(
+    struct milter_server *server, struct connection *connection)
+{
+	bool committed;
+
+	pthread_mutex_lock(&server->lock);
+	committed = connection->committed;
+	if (!committed)
+		wheel_add(&server->wheel, &connection->entry,
+		    milter_session_wakes_at(connection->session));
+	pthread_mutex_unlock(&server->lock);
+	if (committed)
+		workers_post(server->workers, &connection->work);
+}
+
+/* On the store's thread.  What was committed together is answered by one
+ * worker: waking one for each costs more than the answers. */
+static void take_notice(void *context)
+{
+	struct connection *connection = context;
+	struct milter_server *server = connection->server;
+	bool posts = false;
+
+	pthread_mutex_lock(&server->lock);
+	connection->committed = true;
+	if (connection->entry.back) {
+		wheel_remove(&server->wheel, &connection->entry);
+		connection->work.next = server->committed;
+		server->committed = &connection->work;
+		posts = !server->answers_posted;
+		server->answers_posted = true;
+	}
+	pthread_mutex_unlock(&server->lock);
+	if (posts)
+		workers_post(server->workers, &server->answers);
+}
+
+/* Tells the session what the store has told. */
+static void tell_session(
+    struct milter_server *server, struct connection *connection)
+{
+	bool committed;
+
+	pthread_mutex_lock(&server->lock);
+	committed = connection->committed;
+	connection->committed = false;
+	pthread_mutex_unlock(&server->lock);
+	if (committed)
+		milter_session_committed(connection->session);
+}
+
 static void end_connection(
     struct milter_server *server, struct connection *connection)
 {
@@ -125,15 +182,51 @@ static void go_on(struct milter_server *server, struct connection *connection,
 	case MILTER_SESSION_WORKS:
 		workers_post(server->workers, &connection->work);
 		break;
+	case MILTER_SESSION_COMMITS: park_committing(server, connection); break;
 	case MILTER_SESSION_OVER: end_connection(server, connection); break;
 	}
 }
 
-static void run_connection(void *context, struct work *work)
+static struct work *take_committed(struct milter_server *server)
 {
+	struct work *list;
+
+	pthread_mutex_lock(&server->lock);
+	list = server->committed;
+	server->committed = NULL;
+	if (!list)
+		server->answers_posted = false;
+	pthread_mutex_unlock(&server->lock);
+	return list;
+}
+
+static void run_answers(struct milter_server *server)
+{
+	struct work *work, *next;
+
+	while ((work = take_committed(server)))
+		for (; work; work = next) {
+			struct connection *connection =
+			    (struct connection *)work;
+
+			next = work->next;
+			tell_session(server, connection);
+			go_on(server, connection,
+			    milter_session_glance(connection->session));
+		}
+}
+
+static void run_work(void *context, struct work *work)
+{
+	struct milter_server *server = context;
 	struct connection *connection = (struct connection *)work;
 
-	go_on(context, connection, milter_session_run(connection->session));
+	if (work == &server->answers) {
+		run_answers(server);
+		return;
+	}
+	tell_session(server, connection);
+	go_on(server, connection, milter_session_run(connection->session));
 }
 
 /* Accepting. */
@@ -183,6 +276,8 @@ static void welcome(
 		return;
 	}
 	connection = MEMORY_NEW(struct connection);
+	connection->server = server;
+	settings.committed = (struct store_notice){take_notice, connection};
 	connection->session = milter_session_new(&settings);
 	atomic_fetch_add(&server->accepted, 1);
 	atomic_fetch_add(&server->open, 1);
@@ -458,8 +553,7 @@ bool milter_server_start(const struct milter_server_settings *settings,
 		free_server(server);
 		return false;
 	}
-	server->workers = workers_new(
-	    config->limits.threads, run_connection, server);
+	server->workers = workers_new(config->limits.threads, run_work, server);
 	if (!start_thread(server, err)) {
 		workers_free(server->workers);
 		free_server(server);

@@ -11,6 +11,7 @@
 #include "base/log_client.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "base/require.h"
 #include "milter/answer.h"
 #include "milter/header_field.h"
 #include "milter/milter_message.h"
@@ -50,6 +51,11 @@ struct milter_session {
 	struct ip ip;
 	uint16_t port;
 	struct milter_message *message; /* from MAIL on */
+	/* Its record is under way (until the answer); it was made, or not. */
+	bool commits, committed;
+	struct deadline commit_by;
+	struct progress_list *progress_list; /* NULL: the MTA is told nothing */
+	struct progress_wait progress_wait;
 	uint64_t message_count;
 	int64_t started_ms;
 };
@@ -230,32 +236,43 @@ static bool say_body(
 	return flush(session, err) && answer_end(&session->output);
 }
 
-/* Some MTAs send the last piece of the body along. */
-static bool take_end(
-    struct milter_session *session, struct slice data, struct err *err)
+static bool give_answer(struct milter_session *session, struct err *err)
 {
-	struct progress_list *progress = session->settings.progress;
-	struct progress_wait wait;
 	struct slice body;
-	bool has_body, ok = true;
+	bool ok = true;
 
-	if (data.len)
-		take_body(session, data, err);
-	if (session->output.len)
-		progress = NULL; /* it would come before an older answer */
-	progress_begin(progress, &wait, session->settings.fd);
-	has_body = milter_message_finish(session->message,
-	    macros_get(&session->macros, MACRO_QUEUE_ID), &session->output,
-	    &body);
-	progress_end(progress, &wait);
-	if (has_body)
+	session->commits = session->committed = false;
+	progress_end(session->progress_list, &session->progress_wait);
+	if (milter_message_answer(session->message, &session->output, &body))
 		ok = say_body(session, body, err);
 	session->message_count++;
 	if (session->settings.messages)
 		atomic_fetch_add_explicit(
 		    session->settings.messages, 1, memory_order_relaxed);
 	drop_message(session);
-	return ok;
+	return ok && (!buf_overflowed(&session->output) ||
+			 err_set(err, E_LIMIT, "too much to say"));
+}
+
+/* Some MTAs send the last piece of the body along. */
+static bool take_end(
+    struct milter_session *session, struct slice data, struct err *err)
+{
+	if (data.len)
+		take_body(session, data, err);
+	/* It would come before an older answer. */
+	session->progress_list = session->output.len
+				     ? NULL
+				     : session->settings.progress;
+	progress_begin(session->progress_list, &session->progress_wait,
+	    session->settings.fd);
+	session->commits = milter_message_decide(session->message,
+	    macros_get(&session->macros, MACRO_QUEUE_ID),
+	    &session->settings.committed);
+	if (!session->commits)
+		return give_answer(session, err);
+	session->commit_by = milter_message_deadline(session->message);
+	return true;
 }
 
 static bool take_abort(
@@ -446,7 +463,7 @@ static bool take_packets(struct milter_session *session, bool only_light)
 	size_t used = 0;
 	bool ok = true, more = false;
 
-	while (ok && !session->reason) {
+	while (ok && !session->reason && !session->commits) {
 		status = packet_read(
 		    slice_from_pos(input, used), &packet, &err);
 		if (status != PACKET_WHOLE)
@@ -539,6 +556,24 @@ static bool should_end(const struct milter_session *session)
 	return atomic_load(session->settings.draining) && !session->message;
 }
 
+/* False: the store has not told yet.  One that is late is given up, if it can
+ * be. */
+static bool settle(struct milter_session *session)
+{
+	struct err err;
+
+	if (!session->committed) {
+		if (!deadline_passed(session->commit_by))
+			return false;
+		session->commit_by = DEADLINE_NEVER;
+		if (!milter_message_give_up(session->message))
+			return false;
+	}
+	if (!give_answer(session, &err))
+		fail(session, &err);
+	return true;
+}
+
 /* Nothing more is there. */
 static enum milter_session_result rest(struct milter_session *session)
 {
@@ -550,12 +585,30 @@ static enum milter_session_result rest(struct milter_session *session)
 	return MILTER_SESSION_WAITS;
 }
 
+/* True: there is more to do. */
+static bool glance_at_answer(struct milter_session *session)
+{
+	struct err err;
+
+	if (milter_message_replaces_body(session->message) || !settle(session))
+		return true;
+	if (!flush_some(session, &err))
+		fail(session, &err);
+	return !take_packets(session, true);
+}
+
+/* True: there is more to do.  What belongs to a message is not for a glance: it
+ * may be forgotten, with the last hold on a configuration. */
+static bool glance_at_input(struct milter_session *session)
+{
+	return session->message ||
+	       (read_more(session) > 0 && !take_packets(session, true));
+}
+
 static enum milter_session_result glance(struct milter_session *session)
 {
-	/* It may be forgotten, with the last hold on a configuration. */
-	if (session->message)
-		return MILTER_SESSION_WORKS;
-	if (read_more(session) > 0 && !take_packets(session, true))
+	if (session->committed ? glance_at_answer(session)
+			       : glance_at_input(session))
 		return MILTER_SESSION_WORKS;
 	/* An answer is on its way; or it may be the end, and then nothing must
 	 * be left unread. */
@@ -575,11 +628,13 @@ static enum milter_session_result run(struct milter_session *session)
 {
 	struct err err;
 
+	if (session->commits && !settle(session))
+		return MILTER_SESSION_COMMITS;
 	if (!flush(session, &err))
 		fail(session, &err);
 	/* What a glance has left. */
 	take_packets(session, false);
-	while (!session->reason) {
+	while (!session->reason && !session->commits) {
 		int result = read_more(session);
 
 		if (result > 0)
@@ -587,7 +642,7 @@ static enum milter_session_result run(struct milter_session *session)
 		else if (result < 0 || !lingers(session))
 			break;
 	}
-	return rest(session);
+	return session->commits ? MILTER_SESSION_COMMITS : rest(session);
 }
 
 enum milter_session_result milter_session_glance(struct milter_session *session)
@@ -610,8 +665,15 @@ enum milter_session_result milter_session_run(struct milter_session *session)
 	return result;
 }
 
+void milter_session_committed(struct milter_session *session)
+{
+	session->committed = true;
+}
+
 struct deadline milter_session_wakes_at(const struct milter_session *session)
 {
+	if (session->commits)
+		return session->commit_by;
 	return deadline_min(session->input_by, session->idle_until);
 }
 
@@ -641,6 +703,7 @@ void milter_session_free(struct milter_session *session)
 {
 	char ip[IP_TEXT_MAX];
 
+	require(!session->commits);
 	drop_message(session);
 	log_info("milter.disconnect",
 	    LOG_T("client_ip", ip_format(&session->ip, ip)),

@@ -6,8 +6,8 @@
  * that is out of place or no packet ends the connection, and it falls back on
  * what it does without a milter (tempfail, if set up as documented).
  *
- * The session reads what is there and returns when it must wait: a waiting
- * session needs no thread.
+ * The session reads what is there and returns when it must wait, for its MTA
+ * or for the store: a waiting session needs no thread.
  */
 #ifndef MILTER_MILTER_SESSION_H
 #define MILTER_MILTER_SESSION_H
@@ -29,11 +29,16 @@ struct milter_session_settings {
 	const atomic_bool *draining;	/* end when no message is under way */
 	atomic_ullong *messages;	/* counts; or NULL */
 	struct progress_list *progress; /* or NULL */
+	/* For a session that commits: its message is recorded, or could not
+	 * be.  Called on the store's thread, maybe before the session has said
+	 * that it commits. */
+	struct store_notice committed;
 };
 
 enum milter_session_result {
 	MILTER_SESSION_WAITS,
-	MILTER_SESSION_WORKS, /* from a glance: it is to be run */
+	MILTER_SESSION_WORKS,	/* from a glance: it is to be run */
+	MILTER_SESSION_COMMITS, /* nothing can be done until it is told */
 	MILTER_SESSION_OVER,
 };
 
@@ -43,16 +48,19 @@ struct milter_session *milter_session_new(
 /* Closes and logs; a message under way is forgotten. */
 void milter_session_free(struct milter_session *session);
 
+/* After settings.committed was called, before it is run (or glanced at). */
+void milter_session_committed(struct milter_session *session);
+
 /* Takes what came as far as that costs next to nothing and waits for nobody:
- * negotiation, the client, the end; nothing of a message.  Half of the events
- * of a connection need no other thread. */
+ * negotiation, the client, the end; of a message only the answer, once it is
+ * recorded.  Half of the events of a connection need no other thread. */
 enum milter_session_result milter_session_glance(
     struct milter_session *session);
 
 /* Until more must come, or the end. */
 enum milter_session_result milter_session_run(struct milter_session *session);
 
-/* For one that waits: when it is to be run although nothing came. */
+/* For one that waits or commits: when it is to be run although nothing came. */
 struct deadline milter_session_wakes_at(const struct milter_session *session);
 
 int milter_session_fd(const struct milter_session *session);

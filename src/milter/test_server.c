@@ -196,6 +196,40 @@ static void test_many(void **state)
 	stop(&fixture);
 }
 
+/* What the store tells late, or never, is not waited for by a thread. */
+static void test_late_store(void **state)
+{
+	enum { COUNT = 100 };
+	static const struct {
+		struct slice field;
+		size_t answer_size;
+	} rows[] = {
+	    {SLICE_INIT("\0\0\0\x10LX-Commit\0 late\0"), 5},
+	    {SLICE_INIT("\0\0\0\x11LX-Commit\0 never\0"), 26},
+	};
+	struct fixture fixture;
+	int fds[COUNT];
+
+	(void)state;
+	start(&fixture, 1000);
+	for (size_t row = 0; row < 2; row++) {
+		for (int i = 0; i < COUNT; i++) {
+			fds[i] = dial_mail(&fixture);
+			say(fds[i], rows[row].field);
+			say(fds[i], end);
+		}
+		for (int i = 0; i < COUNT; i++) {
+			hear(fds[i], rows[row].answer_size);
+			/* The session goes on. */
+			say(fds[i], envelope);
+			finish_mail(fds[i]);
+			close(fds[i]);
+		}
+	}
+	wait_for(&fixture, 0);
+	stop(&fixture);
+}
+
 static void test_full(void **state)
 {
 	struct fixture fixture;
@@ -292,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parking),
 	    cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_late_store),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_reload),
 	    cmocka_unit_test(test_drain),

@@ -31,6 +31,13 @@ static const struct {
 		    "<y451 4.4.3 no answer from DNS|\n%"},
     {"not stored", START ">LX-Commit| fail|\n>N\n>E\n"
 			 "<y451 4.3.0 not stored|\n%"},
+    {"store takes no more", START ">LX-Commit| at once|\n>N\n>E\n"
+				  "<y451 4.3.0 not stored|\n%"},
+    {"store is hung",
+	START ">LX-Commit| never|\n>N\n>E\n"
+	      "<y451 4.3.0 not stored|\n" ENVELOPE ">LX-A| b|\n>N\n>E\n<c\n%"},
+    {"store is late",
+	START ">LX-Commit| late|\n>N\n>E\n<c\n" ENVELOPE ">N\n>E\n<c\n%"},
     {"quarantine", START ">LX-Verdict| quarantine|\n>N\n>E\n<d\n%"},
     {"discard", START ">LX-Verdict| discard|\n>N\n>E\n<d\n%"},
     {"what nobody can do here",

@@ -23,6 +23,13 @@ static struct milter_snapshot *snapshot_of(void *context)
 	return milter_snapshot_hold(stage->snapshot);
 }
 
+static void take_notice(void *context)
+{
+	struct stage *stage = context;
+
+	atomic_store(&stage->committed, true);
+}
+
 void stage_open(struct stage *stage)
 {
 	struct gate_context gate = {0};
@@ -31,6 +38,7 @@ void stage_open(struct stage *stage)
 	    .snapshot = snapshot_of,
 	    .context = stage,
 	    .draining = &stage->draining,
+	    .committed = {take_notice, stage},
 	};
 	int pair[2];
 
@@ -59,6 +67,18 @@ void stage_close(struct stage *stage)
 	close(stage->mta);
 }
 
+/* Until its time has come, or the store has told. */
+static enum milter_session_result wait_for_commit(struct stage *stage)
+{
+	while (!atomic_load(&stage->committed) &&
+	       !deadline_passed(milter_session_wakes_at(stage->session)))
+		usleep(1000);
+	if (!atomic_exchange(&stage->committed, false))
+		return milter_session_run(stage->session);
+	milter_session_committed(stage->session);
+	return milter_session_glance(stage->session);
+}
+
 /* The server's part, until nothing more is there. */
 void stage_run(struct stage *stage)
 {
@@ -68,8 +88,11 @@ void stage_run(struct stage *stage)
 		enum milter_session_result result = milter_session_glance(
 		    stage->session);
 
-		if (result == MILTER_SESSION_WORKS)
-			result = milter_session_run(stage->session);
+		while (result == MILTER_SESSION_WORKS ||
+		       result == MILTER_SESSION_COMMITS)
+			result = result == MILTER_SESSION_WORKS
+				     ? milter_session_run(stage->session)
+				     : wait_for_commit(stage);
 		stage->over = result == MILTER_SESSION_OVER;
 		if (!io_wait(fd, POLLIN, deadline_in(0), NULL))
 			break;

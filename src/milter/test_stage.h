@@ -20,7 +20,7 @@ struct stage {
 	struct milter_snapshot *snapshot;
 	struct milter_session *session;
 	int mta;
-	atomic_bool draining;
+	atomic_bool draining, committed;
 	bool over;
 	struct buf heard;
 	size_t read; /* of what was heard */

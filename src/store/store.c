@@ -87,28 +87,87 @@ void store_close(struct store *store)
 	memory_free(store);
 }
 
+struct store_pending {
+	struct store_job job; /* first */
+	struct store_work work;
+	struct store_quarantine quarantine;
+	struct store_writer *writer;
+	struct store_notice notice;
+};
+
+static void fill_put(struct arena *arena, const struct store_trace *trace,
+    const struct store_quarantine *quarantine, struct store_work *work,
+    struct store_quarantine *held)
+{
+	*work = (struct store_work){
+	    .kind = WORK_PUT,
+	    .row = store_row_new(arena, trace, quarantine),
+	};
+	if (!quarantine)
+		return;
+	*held = *quarantine;
+	held->id = text_clean_utf8(arena, held->id);
+	held->reason = text_clean_utf8(arena, held->reason);
+	held->route = text_clean_utf8(arena, held->route);
+	work->quarantine = held;
+}
+
 bool store_put(struct store *store, const struct store_trace *trace,
     const struct store_quarantine *quarantine, struct deadline deadline,
     struct err *err)
 {
 	struct arena *arena = arena_new(0);
 	struct store_quarantine held;
-	struct store_work work = {
-	    .kind = WORK_PUT,
-	    .row = store_row_new(arena, trace, quarantine),
-	};
+	struct store_work work;
 	bool ok;
 
-	if (quarantine) {
-		held = *quarantine;
-		held.id = text_clean_utf8(arena, held.id);
-		held.reason = text_clean_utf8(arena, held.reason);
-		held.route = text_clean_utf8(arena, held.route);
-		work.quarantine = &held;
-	}
+	fill_put(arena, trace, quarantine, &work, &held);
 	ok = store_writer_run(store->writer, &work, deadline, err);
 	arena_free(arena);
 	return ok;
+}
+
+static void give_notice(struct store_job *job)
+{
+	const struct store_notice *notice =
+	    &((struct store_pending *)job)->notice;
+
+	notice->done(notice->context);
+}
+
+struct store_pending *store_put_begin(struct store *store, struct arena *arena,
+    const struct store_trace *trace, const struct store_quarantine *quarantine,
+    struct deadline deadline, const struct store_notice *notice,
+    struct err *err)
+{
+	struct store_pending *pending = ARENA_NEW(arena, struct store_pending);
+
+	fill_put(
+	    arena, trace, quarantine, &pending->work, &pending->quarantine);
+	pending->job.work = &pending->work;
+	pending->job.deadline = deadline;
+	pending->job.done = give_notice;
+	pending->writer = store->writer;
+	pending->notice = *notice;
+	return store_writer_begin(store->writer, &pending->job, err) ? pending
+								     : NULL;
+}
+
+struct deadline store_put_deadline(const struct store_pending *pending)
+{
+	return pending->job.deadline;
+}
+
+bool store_put_give_up(struct store_pending *pending)
+{
+	return store_writer_give_up(pending->writer, &pending->job);
+}
+
+bool store_put_end(const struct store_pending *pending, struct err *err)
+{
+	if (!pending->job.ok && err)
+		*err = pending->job.err;
+	return pending->job.ok;
 }
 
 void store_note_delivery(struct store *store, struct slice id,

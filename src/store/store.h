@@ -71,6 +71,29 @@ bool store_put(struct store *store, const struct store_trace *trace,
     const struct store_quarantine *quarantine, struct deadline deadline,
     struct err *err);
 
+/* The same without a thread that waits.  done is called once, on the writer's
+ * thread, which must not wait in it: store_put_end tells the result then.
+ * arena, and all that trace and quarantine point to, stay in place so long.
+ * NULL: E_TEMP, and done will not be called. */
+struct store_pending;
+struct store_notice {
+	void (*done)(void *context);
+	void *context;
+};
+struct store_pending *store_put_begin(struct store *store, struct arena *arena,
+    const struct store_trace *trace, const struct store_quarantine *quarantine,
+    struct deadline deadline, const struct store_notice *notice,
+    struct err *err);
+
+/* The deadline, or a nearer one if the store is in trouble: then it is to be
+ * given up.  That returns true if nothing was or will be stored, and done not
+ * called; false if the commit is under way, and done was called or will be. */
+struct deadline store_put_deadline(const struct store_pending *pending);
+bool store_put_give_up(struct store_pending *pending);
+
+/* After done, or after it was given up: as store_put. */
+bool store_put_end(const struct store_pending *pending, struct err *err);
+
 /* Completes a trace; returns at once, written with the next group.  A verdict
  * that differs from the trace's replaces it (the sender was told so), and the
  * trace's policy becomes "next-hop". */

@@ -138,10 +138,35 @@ bool store_writer_start(const struct store_backend *backend,
  * connection. */
 void store_writer_stop(struct store_writer *writer);
 
-/* Waits for the commit; work and all it points to stay the caller's.  False:
- * E_TIMEOUT or E_TEMP before the deadline's end was reached in the queue, and
- * then nothing was or will be written; else what the backend says.  Once a
- * group has begun its result is waited for: it alone is the truth. */
+/* A change on its way.  The caller fills the first three; all of it, and what
+ * work points to, stays in place until done is called or it was given up. */
+struct store_job {
+	struct store_work *work;
+	struct deadline deadline; /* begin may bring it forward */
+	/* Once, on the writer's thread, which must not wait there: ok and err
+	 * are final, and the job is the caller's again. */
+	void (*done)(struct store_job *job);
+	bool ok;
+	struct err err;
+
+	/* The writer's. */
+	struct store_job *next, *previous;
+	bool note;   /* nobody waits for it */
+	bool queued; /* still in the queue: may be taken out */
+};
+
+/* False: E_TEMP, too many wait already; done will not be called. */
+bool store_writer_begin(
+    struct store_writer *writer, struct store_job *job, struct err *err);
+
+/* When the job's deadline has passed.  True: nothing was or will be written,
+ * err (E_TIMEOUT, E_TEMP) is set, and done will not be called.  False: its
+ * group is under way, and its result alone is the truth: done was called, or
+ * will be. */
+bool store_writer_give_up(struct store_writer *writer, struct store_job *job);
+
+/* Begins and waits, giving up at the deadline; work and all it points to stay
+ * the caller's. */
 bool store_writer_run(struct store_writer *writer, struct store_work *work,
     struct deadline deadline, struct err *err);
 

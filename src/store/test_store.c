@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/handover.h"
 #include "store/store_test.h"
 
 static struct store *open_url(const char *url)
@@ -373,6 +374,44 @@ static void test_held_for_others(void **state)
 }
 
 /* The second row of one change is bad: its first must not stay. */
+static void give_notice(void *context)
+{
+	sem_post(context);
+}
+
+static void test_without_waiting(void **state)
+{
+	static const struct slice pieces[] = {SLICE_INIT("Subject: x\r\n\r\n")};
+	static const struct store_quarantine quarantine = {
+	    .id = SLICE_INIT("A"),
+	    .reason = SLICE_INIT("r"),
+	    .route = SLICE_INIT("next"),
+	    .piece_count = 1,
+	    .pieces = pieces};
+	struct fixture *fixture = *state;
+	struct store_trace trace = trace_new("A", 1000);
+	sem_t told;
+	const struct store_notice notice = {give_notice, &told};
+	struct store_quarantined held;
+	struct store_pending *pending;
+	struct slice message;
+
+	sem_init(&told, 0, 0);
+	pending = store_put_begin(fixture->store, fixture->arena, &trace,
+	    &quarantine, deadline_in(60000), &notice, NULL);
+	assert_non_null(pending);
+	assert_true(
+	    store_put_deadline(pending).at_ms <= deadline_in(60000).at_ms);
+	assert_true(handover_wait(&told, deadline_in(60000)));
+	assert_false(store_put_give_up(pending));
+	assert_true(store_put_end(pending, NULL));
+	assert_true(store_get_quarantined(
+	    fixture->store, fixture->arena, SLICE("A"), &held, &message, NULL));
+	assert_true(slice_eq(message, pieces[0]));
+	assert_int_equal(held.recipient_count, 2);
+	sem_destroy(&told);
+}
+
 static void test_whole_or_nothing(void **state)
 {
 	static const struct slice piece = SLICE_INIT("x");
@@ -619,6 +658,7 @@ int main(void)
 	    UNIT(test_notes_share_commits),
 	    UNIT(test_quarantine),
 	    UNIT(test_held_for_others),
+	    UNIT(test_without_waiting),
 	    UNIT(test_whole_or_nothing),
 	    UNIT(test_large_message),
 	    UNIT(test_expire),

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer thread over a backend that does what the test says. */
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "base/handover.h"
+#include "store/store_private.h"
+
+enum { WAIT_MS = 5000, MANY = 200 };
+
+/* The backend. */
+struct store_connection {
+	atomic_bool locked, full;
+	bool holds;		/* commits wait for goes_on */
+	sem_t commits, goes_on; /* one has begun; it may end */
+	atomic_size_t groups, rows;
+};
+
+static void give_none(struct store_connection *connection)
+{
+	(void)connection;
+}
+
+static bool begin(struct store_connection *connection, struct err *err)
+{
+	if (!atomic_load(&connection->locked))
+		return true;
+	usleep(1000);
+	return err_set(err, E_TEMP, "locked");
+}
+
+static bool write_row(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	(void)connection;
+	return work->kind != WORK_DELETE ||
+	       err_set(err, E_NOT_FOUND, "there is no such message");
+}
+
+static bool commit(struct store_connection *connection, struct err *err)
+{
+	if (connection->holds) {
+		sem_post(&connection->commits);
+		handover_wait(&connection->goes_on, DEADLINE_NEVER);
+	}
+	if (atomic_load(&connection->full))
+		return err_set(err, E_FULL, "no space left");
+	atomic_fetch_add(&connection->groups, 1);
+	return true;
+}
+
+static uint64_t size_of(const struct store_connection *connection)
+{
+	(void)connection;
+	return 0;
+}
+
+static const struct store_backend backend = {
+    .scheme = "test",
+    .close = give_none,
+    .begin = begin,
+    .commit = commit,
+    .rollback = give_none,
+    .write = write_row,
+    .size = size_of,
+};
+
+/* One who begins a change and goes away. */
+struct change {
+	struct store_job job; /* first */
+	struct store_work work;
+	atomic_int told;
+	sem_t notice;
+};
+
+static void note(struct store_job *job)
+{
+	struct change *change = (struct change *)job;
+
+	atomic_fetch_add(&change->told, 1);
+	sem_post(&change->notice);
+}
+
+static void prepare(struct change *change, int64_t wait_ms)
+{
+	*change = (struct change){.work.kind = WORK_PROBE};
+	change->job.work = &change->work;
+	change->job.deadline = deadline_in(wait_ms);
+	change->job.done = note;
+	sem_init(&change->notice, 0, 0);
+}
+
+static bool is_told(struct change *change)
+{
+	return handover_wait(&change->notice, deadline_in(WAIT_MS)) &&
+	       atomic_load(&change->told) == 1;
+}
+
+struct fixture {
+	struct store_connection connection;
+	struct store_writer *writer;
+};
+
+static int set_up(void **state)
+{
+	static struct fixture fixture;
+
+	fixture = (struct fixture){0};
+	sem_init(&fixture.connection.commits, 0, 0);
+	sem_init(&fixture.connection.goes_on, 0, 0);
+	*state = &fixture;
+	return store_writer_start(
+		   &backend, &fixture.connection, &fixture.writer, NULL)
+		   ? 0
+		   : 1;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	store_writer_stop(fixture->writer);
+	return 0;
+}
+
+static void test_notice(void **state)
+{
+	static const struct {
+		enum store_work_kind kind;
+		bool full;
+		enum err_kind error;
+	} rows[] = {
+	    {WORK_PROBE, false, E_NONE},
+	    {WORK_DELETE, false, E_NOT_FOUND}, /* its own failure */
+	    {WORK_PROBE, true, E_FULL},	       /* its group's */
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct change change;
+
+		prepare(&change, WAIT_MS);
+		change.work.kind = rows[i].kind;
+		atomic_store(&fixture->connection.full, rows[i].full);
+		assert_true(
+		    store_writer_begin(fixture->writer, &change.job, NULL));
+		assert_true(is_told(&change));
+		assert_int_equal(change.job.ok, rows[i].error == E_NONE);
+		assert_int_equal(change.job.err.kind, rows[i].error);
+		/* It is too late now. */
+		assert_false(
+		    store_writer_give_up(fixture->writer, &change.job));
+	}
+}
+
+static void test_given_up(void **state)
+{
+	struct fixture *fixture = *state;
+	struct change first, second;
+
+	atomic_store(&fixture->connection.locked, true);
+	prepare(&first, 0);
+	assert_true(store_writer_begin(fixture->writer, &first.job, NULL));
+	usleep(20000);
+	assert_true(store_writer_give_up(fixture->writer, &first.job));
+	assert_false(first.job.ok);
+	assert_int_equal(first.job.err.kind, E_TEMP);
+	/* Others have waited in vain: nobody waits as long as that. */
+	prepare(&second, 60000);
+	assert_true(store_writer_begin(fixture->writer, &second.job, NULL));
+	assert_true(second.job.deadline.at_ms < deadline_in(10000).at_ms);
+	atomic_store(&fixture->connection.locked, false);
+	assert_true(is_told(&second));
+	assert_true(second.job.ok);
+	assert_int_equal(atomic_load(&first.told), 0);
+}
+
+/* What a commit has begun with cannot be taken out of it. */
+static void test_under_way(void **state)
+{
+	struct fixture *fixture = *state;
+	struct change change;
+
+	fixture->connection.holds = true;
+	prepare(&change, 0);
+	assert_true(store_writer_begin(fixture->writer, &change.job, NULL));
+	assert_true(
+	    handover_wait(&fixture->connection.commits, deadline_in(WAIT_MS)));
+	assert_false(store_writer_give_up(fixture->writer, &change.job));
+	assert_int_equal(atomic_load(&change.told), 0);
+	sem_post(&fixture->connection.goes_on);
+	assert_true(is_told(&change));
+	assert_true(change.job.ok);
+	fixture->connection.holds = false;
+}
+
+static size_t groups_of(struct fixture *fixture)
+{
+	return atomic_load(&fixture->connection.groups);
+}
+
+/* Who comes while a commit is under way shares the next one. */
+static void test_group(void **state)
+{
+	static struct change changes[MANY];
+	struct fixture *fixture = *state;
+	size_t before = groups_of(fixture);
+
+	fixture->connection.holds = true;
+	for (size_t i = 0; i < MANY; i++) {
+		prepare(&changes[i], WAIT_MS);
+		assert_true(
+		    store_writer_begin(fixture->writer, &changes[i].job, NULL));
+		if (i == 0)
+			assert_true(handover_wait(&fixture->connection.commits,
+			    deadline_in(WAIT_MS)));
+	}
+	sem_post(&fixture->connection.goes_on);
+	sem_post(&fixture->connection.goes_on);
+	for (size_t i = 0; i < MANY; i++)
+		assert_true(is_told(&changes[i]));
+	assert_int_equal(groups_of(fixture) - before, 2);
+	handover_wait(&fixture->connection.commits, DEADLINE_NEVER);
+	fixture->connection.holds = false;
+}
+
+/* One alone is not kept waiting for company, and company has an end. */
+static void test_company(void **state)
+{
+	struct fixture *fixture = *state;
+	struct change pair[2], alone;
+
+	for (int round = 0; round < 50; round++) {
+		atomic_store(&fixture->connection.locked, true);
+		for (size_t i = 0; i < 2; i++) {
+			prepare(&pair[i], WAIT_MS);
+			assert_true(store_writer_begin(
+			    fixture->writer, &pair[i].job, NULL));
+		}
+		atomic_store(&fixture->connection.locked, false);
+		assert_true(is_told(&pair[0]));
+		assert_true(is_told(&pair[1]));
+		prepare(&alone, WAIT_MS);
+		assert_true(
+		    store_writer_begin(fixture->writer, &alone.job, NULL));
+		assert_true(is_told(&alone));
+	}
+}
+
+static void test_full_queue(void **state)
+{
+	enum { ROOM = 8192 };
+	static struct change changes[ROOM], another;
+	struct fixture *fixture = *state;
+	struct err err = {0};
+
+	atomic_store(&fixture->connection.locked, true);
+	for (size_t i = 0; i < ROOM; i++) {
+		prepare(&changes[i], WAIT_MS);
+		assert_true(
+		    store_writer_begin(fixture->writer, &changes[i].job, NULL));
+	}
+	prepare(&another, WAIT_MS);
+	assert_false(store_writer_begin(fixture->writer, &another.job, &err));
+	assert_int_equal(err.kind, E_TEMP);
+	atomic_store(&fixture->connection.locked, false);
+	for (size_t i = 0; i < ROOM; i++)
+		assert_true(is_told(&changes[i]));
+	assert_int_equal(atomic_load(&another.told), 0);
+}
+
+/* Stopping ends what was posted, well or not. */
+static void test_stop(void **state)
+{
+	struct fixture *fixture = *state;
+	struct change change;
+
+	fixture->connection.holds = true;
+	prepare(&change, WAIT_MS);
+	assert_true(store_writer_begin(fixture->writer, &change.job, NULL));
+	sem_post(&fixture->connection.goes_on);
+	store_writer_stop(fixture->writer);
+	assert_int_equal(atomic_load(&change.told), 1);
+	assert_true(change.job.ok);
+	fixture->connection.holds = false;
+	assert_true(store_writer_start(
+	    &backend, &fixture->connection, &fixture->writer, NULL));
+}
+
+#define UNIT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    UNIT(test_notice),
+	    UNIT(test_given_up),
+	    UNIT(test_under_way),
+	    UNIT(test_group),
+	    UNIT(test_company),
+	    UNIT(test_full_queue),
+	    UNIT(test_stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
