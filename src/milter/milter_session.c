@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "milter/milter_session.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log_client.h"
@@ -15,6 +12,7 @@
 #include "milter/answer.h"
 #include "milter/header_field.h"
 #include "milter/milter_message.h"
+#include "milter/milter_stream.h"
 #include "milter/options.h"
 #include "milter/packet.h"
 #include "milter/protocol.h"
@@ -23,15 +21,8 @@ enum {
 	/* An SMTP client may keep its MTA, and the MTA us, waiting for long;
 	 * MTAs end what they no longer need. */
 	IDLE_MS = 7200 * 1000,
-	/* At first; a body comes in larger pieces.  The buffer has room for a
-	 * NUL, too. */
-	READ_SIZE = 16 * 1024 - 1,
-	READ_SIZE_MAX = 256 * 1024,
-	INPUT_MAX = PACKET_MAX + READ_SIZE_MAX,
-	OUTPUT_MAX = 4 * 1024 * 1024,
-	TEXT_MAX = 1024,   /* of names that the client gives */
-	LINGER_MS = 20,	   /* content comes at once or not at all */
-	KEPT_INPUT = 4096, /* memory of a waiting session */
+	TEXT_MAX = 1024, /* of names that the client gives */
+	LINGER_MS = 20,	 /* content comes at once or not at all */
 };
 
 /* What has been; each includes those before. */
@@ -42,8 +33,7 @@ struct milter_session {
 	const char *reason; /* NULL: it goes on */
 	enum progress progress;
 	struct milter_options options;
-	struct buf input, output;
-	size_t read_size;
+	struct milter_stream stream;
 	struct deadline input_by; /* of what is owed; see owes_more */
 	struct deadline idle_until;
 	struct macros macros;
@@ -93,7 +83,7 @@ static bool take_options(
 	    !options_choose(&offered, &session->options, err))
 		return false;
 	session->progress = AGREED;
-	options_write(&session->output, &session->options);
+	options_write(&session->stream.output, &session->options);
 	return true;
 }
 
@@ -211,29 +201,18 @@ static bool take_body(
 	return true;
 }
 
-static bool flush(struct milter_session *session, struct err *err)
-{
-	const int64_t timeout = 60 * 1000;
-	bool ok = true;
-
-	if (session->output.len)
-		ok = io_write_all(session->settings.fd,
-		    buf_slice(&session->output), deadline_in(timeout), err);
-	buf_clear(&session->output);
-	return ok;
-}
-
 /* Piece by piece, as the MTA takes it: what policy made of a body may be as
  * large as a message. */
 static bool say_body(
     struct milter_session *session, struct slice body, struct err *err)
 {
 	do {
-		if (!flush(session, err) ||
-		    !answer_body(&body, &session->output))
+		if (!milter_stream_flush(&session->stream, err) ||
+		    !answer_body(&body, &session->stream.output))
 			return false;
 	} while (body.len);
-	return flush(session, err) && answer_end(&session->output);
+	return milter_stream_flush(&session->stream, err) &&
+	       answer_end(&session->stream.output);
 }
 
 static bool give_answer(struct milter_session *session, struct err *err)
@@ -243,14 +222,15 @@ static bool give_answer(struct milter_session *session, struct err *err)
 
 	session->commits = session->committed = false;
 	progress_end(session->progress_list, &session->progress_wait);
-	if (milter_message_answer(session->message, &session->output, &body))
+	if (milter_message_answer(
+		session->message, &session->stream.output, &body))
 		ok = say_body(session, body, err);
 	session->message_count++;
 	if (session->settings.messages)
 		atomic_fetch_add_explicit(
 		    session->settings.messages, 1, memory_order_relaxed);
 	drop_message(session);
-	return ok && (!buf_overflowed(&session->output) ||
+	return ok && (!buf_overflowed(&session->stream.output) ||
 			 err_set(err, E_LIMIT, "too much to say"));
 }
 
@@ -261,11 +241,11 @@ static bool take_end(
 	if (data.len)
 		take_body(session, data, err);
 	/* It would come before an older answer. */
-	session->progress_list = session->output.len
+	session->progress_list = session->stream.output.len
 				     ? NULL
 				     : session->settings.progress;
 	progress_begin(session->progress_list, &session->progress_wait,
-	    session->settings.fd);
+	    session->stream.fd);
 	session->commits = milter_message_decide(session->message,
 	    macros_get(&session->macros, MACRO_QUEUE_ID),
 	    &session->settings.committed);
@@ -383,8 +363,8 @@ static void answer(
 		return;
 	skip = command->code == SMFIC_BODY && agreed(session, SMFIP_SKIP) &&
 	       milter_message_skips_body(session->message);
-	packet_write(
-	    &session->output, skip ? SMFIR_SKIP : SMFIR_CONTINUE, SLICE(""));
+	packet_write(&session->stream.output,
+	    skip ? SMFIR_SKIP : SMFIR_CONTINUE, SLICE(""));
 }
 
 static bool take_packet(struct milter_session *session,
@@ -407,7 +387,7 @@ static bool take_packet(struct milter_session *session,
 	    LOG_S(
 		"text", (command->traits & NAMED) ? packet->data : SLICE("")));
 	answer(session, command);
-	return !buf_overflowed(&session->output) ||
+	return !buf_overflowed(&session->stream.output) ||
 	       err_set(err, E_LIMIT, "%s: too much to say", command->name);
 }
 
@@ -425,26 +405,6 @@ static bool fail(struct milter_session *session, const struct err *err)
 	return end(session, reason);
 }
 
-/* As much as can be sent at once. */
-static bool flush_some(struct milter_session *session, struct err *err)
-{
-	size_t sent = 0;
-
-	while (sent < session->output.len) {
-		ssize_t count = send(session->settings.fd,
-		    session->output.ptr + sent, session->output.len - sent,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			break;
-		if (count < 0 && errno != EINTR)
-			return err_set_errno(err, "write");
-		sent += count > 0 ? (size_t)count : 0;
-	}
-	buf_consume(&session->output, sent);
-	return true;
-}
-
 static bool is_light(const struct packet *packet)
 {
 	const struct command *command = find_command(packet->command);
@@ -456,7 +416,7 @@ static bool is_light(const struct packet *packet)
  * long as the answers can be sent at once.  False: there is more to do. */
 static bool take_packets(struct milter_session *session, bool only_light)
 {
-	struct slice input = buf_slice(&session->input);
+	struct slice input = buf_slice(&session->stream.input);
 	enum packet_status status = PACKET_PART;
 	struct packet packet = {0};
 	struct err err = {0};
@@ -469,15 +429,16 @@ static bool take_packets(struct milter_session *session, bool only_light)
 		if (status != PACKET_WHOLE)
 			break;
 		more = only_light &&
-		       (session->output.len || !is_light(&packet));
+		       (session->stream.output.len || !is_light(&packet));
 		if (more)
 			break;
 		ok = take_packet(session, &packet, &err) &&
-		     (only_light ? flush_some : flush)(session, &err);
+		     (only_light ? milter_stream_flush_some
+				 : milter_stream_flush)(&session->stream, &err);
 		used += packet.size;
 	}
 	if (used) {
-		buf_consume(&session->input, used);
+		buf_consume(&session->stream.input, used);
 		session->input_by = session->idle_until = DEADLINE_NEVER;
 	}
 	if (!ok || status == PACKET_BAD)
@@ -485,32 +446,18 @@ static bool take_packets(struct milter_session *session, bool only_light)
 	return !more;
 }
 
-/* 1: something came; 0: nothing is there; -1: the end. */
-static int read_more(struct milter_session *session)
+/* False: nothing is there, or it is the end. */
+static bool read_more(struct milter_session *session)
 {
-	const size_t size = session->read_size;
-	char *room = buf_reserve(&session->input, size);
 	struct err err;
-	ssize_t count;
 
-	do
-		count = recv(session->settings.fd, room, size, 0);
-	while (count < 0 && errno == EINTR);
-	if (count > 0) {
-		buf_grown(&session->input, (size_t)count);
-		if ((size_t)count == size)
-			session->read_size = READ_SIZE_MAX;
-		return 1;
-	}
-	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	if (count < 0) {
-		err_set_errno(&err, "read");
-		fail(session, &err);
-	} else {
+	if (milter_stream_read(&session->stream, &err))
+		return true;
+	if (err.kind == E_CLOSED)
 		end(session, "closed");
-	}
-	return -1;
+	else if (err.kind != E_TIMEOUT)
+		fail(session, &err);
+	return false;
 }
 
 static bool is_late(struct milter_session *session)
@@ -528,7 +475,7 @@ static bool is_late(struct milter_session *session)
 /* Not waiting for its client, the MTA has no reason to wait. */
 static bool owes_more(const struct milter_session *session)
 {
-	return session->input.len || session->progress == AT_START ||
+	return session->stream.input.len || session->progress == AT_START ||
 	       session->progress == IN_CONTENT;
 }
 
@@ -537,11 +484,8 @@ static void begin_wait(struct milter_session *session)
 	struct milter_snapshot *snapshot;
 
 	session->idle_until = deadline_in(IDLE_MS);
-	if (session->input.len == 0 && session->progress < IN_CONTENT &&
-	    session->input.size > KEPT_INPUT) {
-		buf_release(&session->input);
-		session->read_size = READ_SIZE;
-	}
+	if (session->progress < IN_CONTENT)
+		milter_stream_shrink(&session->stream);
 	if (owes_more(session) && session->input_by.at_ms == INT64_MAX) {
 		snapshot = session->settings.snapshot(
 		    session->settings.context);
@@ -592,7 +536,7 @@ static bool glance_at_answer(struct milter_session *session)
 
 	if (milter_message_replaces_body(session->message) || !settle(session))
 		return true;
-	if (!flush_some(session, &err))
+	if (!milter_stream_flush_some(&session->stream, &err))
 		fail(session, &err);
 	return !take_packets(session, true);
 }
@@ -602,7 +546,7 @@ static bool glance_at_answer(struct milter_session *session)
 static bool glance_at_input(struct milter_session *session)
 {
 	return session->message ||
-	       (read_more(session) > 0 && !take_packets(session, true));
+	       (read_more(session) && !take_packets(session, true));
 }
 
 static enum milter_session_result glance(struct milter_session *session)
@@ -612,16 +556,17 @@ static enum milter_session_result glance(struct milter_session *session)
 		return MILTER_SESSION_WORKS;
 	/* An answer is on its way; or it may be the end, and then nothing must
 	 * be left unread. */
-	if (session->output.len || atomic_load(session->settings.draining))
+	if (session->stream.output.len ||
+	    atomic_load(session->settings.draining))
 		return MILTER_SESSION_WORKS;
 	return rest(session);
 }
 
 static bool lingers(const struct milter_session *session)
 {
-	return (session->progress == IN_CONTENT || session->input.len) &&
+	return (session->progress == IN_CONTENT || session->stream.input.len) &&
 	       io_wait(
-		   session->settings.fd, POLLIN, deadline_in(LINGER_MS), NULL);
+		   session->stream.fd, POLLIN, deadline_in(LINGER_MS), NULL);
 }
 
 static enum milter_session_result run(struct milter_session *session)
@@ -630,16 +575,14 @@ static enum milter_session_result run(struct milter_session *session)
 
 	if (session->commits && !settle(session))
 		return MILTER_SESSION_COMMITS;
-	if (!flush(session, &err))
+	if (!milter_stream_flush(&session->stream, &err))
 		fail(session, &err);
 	/* What a glance has left. */
 	take_packets(session, false);
 	while (!session->reason && !session->commits) {
-		int result = read_more(session);
-
-		if (result > 0)
+		if (read_more(session))
 			take_packets(session, false);
-		else if (result < 0 || !lingers(session))
+		else if (session->reason || !lingers(session))
 			break;
 	}
 	return session->commits ? MILTER_SESSION_COMMITS : rest(session);
@@ -679,7 +622,7 @@ struct deadline milter_session_wakes_at(const struct milter_session *session)
 
 int milter_session_fd(const struct milter_session *session)
 {
-	return session->settings.fd;
+	return session->stream.fd;
 }
 
 struct milter_session *milter_session_new(
@@ -690,9 +633,7 @@ struct milter_session *milter_session_new(
 	session->settings = *settings;
 	session->input_by = session->idle_until = DEADLINE_NEVER;
 	session->started_ms = clock_monotonic_ms();
-	buf_init(&session->input, INPUT_MAX);
-	session->read_size = READ_SIZE;
-	buf_init(&session->output, OUTPUT_MAX);
+	milter_stream_init(&session->stream, settings->fd);
 	buf_init(&session->name, TEXT_MAX);
 	buf_init(&session->helo, TEXT_MAX);
 	macros_init(&session->macros);
@@ -712,9 +653,7 @@ void milter_session_free(struct milter_session *session)
 	    LOG_I("messages", (int64_t)session->message_count),
 	    LOG_I("duration_ms", clock_monotonic_ms() - session->started_ms),
 	    LOG_T("reason", session->reason ? session->reason : "cut"));
-	close(session->settings.fd);
-	buf_release(&session->input);
-	buf_release(&session->output);
+	milter_stream_release(&session->stream);
 	buf_release(&session->name);
 	buf_release(&session->helo);
 	macros_release(&session->macros);

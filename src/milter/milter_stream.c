@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "milter/milter_stream.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "milter/packet.h"
+
+enum {
+	/* At first; a body comes in larger pieces.  The buffer has room for a
+	 * NUL, too. */
+	READ_SIZE = 16 * 1024 - 1,
+	READ_SIZE_MAX = 256 * 1024,
+	INPUT_MAX = PACKET_MAX + READ_SIZE_MAX,
+	OUTPUT_MAX = 4 * 1024 * 1024,
+	KEPT_INPUT = 4096, /* memory of a waiting session */
+	FLUSH_MS = 60 * 1000,
+};
+
+void milter_stream_init(struct milter_stream *stream, int fd)
+{
+	stream->fd = fd;
+	stream->read_size = READ_SIZE;
+	buf_init(&stream->input, INPUT_MAX);
+	buf_init(&stream->output, OUTPUT_MAX);
+}
+
+void milter_stream_release(struct milter_stream *stream)
+{
+	close(stream->fd);
+	buf_release(&stream->input);
+	buf_release(&stream->output);
+}
+
+bool milter_stream_read(struct milter_stream *stream, struct err *err)
+{
+	const size_t size = stream->read_size;
+	char *room = buf_reserve(&stream->input, size);
+	ssize_t count;
+
+	do
+		count = recv(stream->fd, room, size, 0);
+	while (count < 0 && errno == EINTR);
+	if (count == 0)
+		return err_set(err, E_CLOSED, "closed by the mail server");
+	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return err_set(err, E_TIMEOUT, "nothing is there");
+	if (count < 0) {
+		err_set_errno(err, "read");
+		err->kind = E_IO;
+		return false;
+	}
+	buf_grown(&stream->input, (size_t)count);
+	if ((size_t)count == size)
+		stream->read_size = READ_SIZE_MAX;
+	return true;
+}
+
+bool milter_stream_flush(struct milter_stream *stream, struct err *err)
+{
+	bool ok = true;
+
+	if (stream->output.len)
+		ok = io_write_all(stream->fd, buf_slice(&stream->output),
+		    deadline_in(FLUSH_MS), err);
+	buf_clear(&stream->output);
+	return ok;
+}
+
+bool milter_stream_flush_some(struct milter_stream *stream, struct err *err)
+{
+	size_t sent = 0;
+
+	while (sent < stream->output.len) {
+		ssize_t count = send(stream->fd, stream->output.ptr + sent,
+		    stream->output.len - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (count < 0 && errno != EINTR)
+			return err_set_errno(err, "write");
+		sent += count > 0 ? (size_t)count : 0;
+	}
+	buf_consume(&stream->output, sent);
+	return true;
+}
+
+void milter_stream_shrink(struct milter_stream *stream)
+{
+	if (stream->input.len || stream->input.size <= KEPT_INPUT)
+		return;
+	buf_release(&stream->input);
+	stream->read_size = READ_SIZE;
+}
