@@ -4,16 +4,19 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/require.h"
+#include "smtp/reply.h"
 
 static bool is_ok(const struct smtp_reply_text *text)
 {
 	return text->code / 100 == 2;
 }
 
-/* The administrator must hear of it: the client cannot help it. */
-static bool refuse_added(const struct changed_recipients *change,
+/* What the client hears of one that was added, and of which it knows nothing.
+ * The administrator must hear of it: the client cannot help it. */
+static struct smtp_reply_text refuse_added(
+    const struct changed_recipients *change,
     const struct envelope_recipient *recipient,
-    const struct smtp_reply_text *said, struct smtp_reply_text *ret)
+    const struct smtp_reply_text *said)
 {
 	metrics_count(METRIC_CHANGES_REFUSED, SLICE("next-hop"));
 	log_error("smtp.added_recipient_refused",
@@ -21,12 +24,11 @@ static bool refuse_added(const struct changed_recipients *change,
 	    LOG_S("recipient", recipient->address),
 	    LOG_S("reply", decision_reply_line(change->arena, said)));
 	/* 421 ends a session whose login is lost: see smtp/delivery.h. */
-	*ret = said->code == 421
+	return said->code == 421
 		   ? *said
 		   : (struct smtp_reply_text){451, SLICE("4.3.5"),
 			 SLICE("a recipient that policy adds cannot be "
 			       "reached; try again later")};
-	return false;
 }
 
 static struct smtp_reply_text ask(const struct changed_recipients *change,
@@ -71,20 +73,30 @@ bool changed_recipients_apply(const struct changed_recipients *change,
 		struct smtp_reply_text said = ask(
 		    change, *delivery, &edits->added[i]);
 
-		if (!is_ok(&said))
-			return refuse_added(
-			    change, &edits->added[i], &said, ret);
+		if (!is_ok(&said)) {
+			*ret = refuse_added(change, &edits->added[i], &said);
+			return false;
+		}
 	}
 	return true;
 }
 
-/* The first that is not yes; else yes. */
-static struct smtp_reply_text worst_added(
+/* What is said of those that were added.  A next hop's one reply for all is
+ * about the message, and everyone may hear it. */
+static struct smtp_reply_text reply_of_added(
+    const struct changed_recipients *change,
     const struct delivery_result *result, size_t kept)
 {
-	for (size_t i = kept; i < result->count; i++)
-		if (!is_ok(&result->recipient_replies[i]))
-			return result->recipient_replies[i];
+	for (size_t i = kept; i < result->count; i++) {
+		const struct smtp_reply_text *said =
+		    &result->recipient_replies[i];
+
+		if (!is_ok(said) && result->tells_apart)
+			return refuse_added(
+			    change, &change->edits->added[i - kept], said);
+		if (!is_ok(said))
+			return *said;
+	}
 	return (struct smtp_reply_text){250, SLICE("2.1.5"), SLICE("accepted")};
 }
 
@@ -93,7 +105,7 @@ void changed_recipients_map(
 {
 	const struct envelope *envelope = change->envelope;
 	size_t kept = envelope->recipient_count - change->edits->removed_count;
-	struct smtp_reply_text added = worst_added(result, kept);
+	struct smtp_reply_text added = reply_of_added(change, result, kept);
 	struct smtp_reply_text *replies = ARENA_ARRAY(
 	    change->arena, envelope->recipient_count, struct smtp_reply_text);
 	size_t next = 0;
@@ -108,4 +120,6 @@ void changed_recipients_map(
 	}
 	result->count = envelope->recipient_count;
 	result->recipient_replies = replies;
+	if (!is_ok(&result->reply))
+		result->reply = reply_strongest(replies, result->count);
 }

@@ -514,19 +514,6 @@ static void read_outcomes(
 	}
 }
 
-/* 4xx before 5xx before 2xx: nobody's copy may get lost. */
-static struct smtp_reply_text strongest(
-    const struct smtp_reply_text *replies, size_t count)
-{
-	static const int classes[] = {4, 5};
-
-	for (size_t c = 0; c < 2; c++)
-		for (size_t i = 0; i < count; i++)
-			if (replies[i].code / 100 == classes[c])
-				return replies[i];
-	return replies[0];
-}
-
 static struct delivery_result outcome(struct delivery *delivery)
 {
 	struct delivery_result result = same_for_all(delivery, reply_lost());
@@ -542,8 +529,9 @@ static struct delivery_result outcome(struct delivery *delivery)
 		replies = ARENA_ARRAY(
 		    delivery->arena, delivery->count, struct smtp_reply_text);
 		read_outcomes(delivery, delivery->count, replies);
-		result.reply = strongest(replies, delivery->count);
+		result.reply = reply_strongest(replies, delivery->count);
 		result.recipient_replies = replies;
+		result.tells_apart = true;
 	}
 	if (delivery->client)
 		smtp_client_state(delivery->client)->in_transaction = false;

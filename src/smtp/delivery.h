@@ -68,11 +68,12 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 size_t delivery_recipient_count(const struct delivery *delivery);
 
 struct delivery_result {
-	/* For a client that takes one reply: 4xx if any recipient's is, else
-	 * 5xx if any is, else 2xx.  Only LMTP can tell recipients apart. */
+	/* For a client that takes one reply: reply_strongest.  Only LMTP can
+	 * tell recipients apart. */
 	struct smtp_reply_text reply;
 	size_t count; /* accepted recipients, in order */
 	const struct smtp_reply_text *recipient_replies; /* for PRDR */
+	bool tells_apart; /* each of them is the recipient's own: LMTP */
 };
 
 /* At the end of data, once; at least one recipient was accepted.  Sends DATA

@@ -147,7 +147,8 @@ struct delivery_result delivery_data(
 	return (struct delivery_result){
 	    .reply = delivery->any_full ? full : yes,
 	    .count = delivery->count,
-	    .recipient_replies = delivery->replies};
+	    .recipient_replies = delivery->replies,
+	    .tells_apart = true};
 }
 
 void delivery_abort(struct delivery *delivery)

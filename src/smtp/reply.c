@@ -169,3 +169,15 @@ struct smtp_reply_text reply_pass_on(
 	}
 	return text;
 }
+
+struct smtp_reply_text reply_strongest(
+    const struct smtp_reply_text *replies, size_t count)
+{
+	static const int classes[] = {4, 5};
+
+	for (size_t c = 0; c < 2; c++)
+		for (size_t i = 0; i < count; i++)
+			if (replies[i].code / 100 == classes[c])
+				return replies[i];
+	return replies[0];
+}

@@ -53,4 +53,9 @@ static inline bool reply_is_closing(const struct smtp_reply *reply)
 struct smtp_reply_text reply_pass_on(
     struct arena *arena, const struct smtp_reply *reply);
 
+/* Of several recipients' replies, at least one, what a client hears that takes
+ * one: 4xx before 5xx before 2xx, so that nobody's copy gets lost. */
+struct smtp_reply_text reply_strongest(
+    const struct smtp_reply_text *replies, size_t count);
+
 #endif

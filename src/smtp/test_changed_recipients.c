@@ -26,6 +26,7 @@ enum { HOP_MS = 400, ENVELOPE_RECIPIENTS = 2 };
 #define BOTH MAIL, RCPT("one"), RCPT("two")
 #define RSET "C:RSET", "S:250 2.0.0 ok"
 #define DATA "C:DATA", "S:354 go", "D"
+#define NOT_ADDED "451 4.3.5 a recipient that policy adds"
 
 /* The envelope has one@ and two@; what of them is removed, what is added, and
  * what both (with PRDR) and all hear. */
@@ -64,24 +65,21 @@ static const struct {
     {"the new one is unknown",
 	SCRIPT(HELLO, BOTH, "C:RCPT TO:<new@b.example>", "S:550 5.1.1 who",
 	    RSET, "H"),
-	false, "", "new@b.example", "451 4.3.5 a recipient that policy adds",
-	NULL, NULL, NULL},
+	false, "", "new@b.example", NOT_ADDED, NULL, NULL, NULL},
     {"the new one is busy",
 	SCRIPT(HELLO, BOTH, "C:RCPT TO:<new@b.example>", "S:450 4.2.1 busy",
 	    RSET, "H"),
-	false, "", "new@b.example", "451 4.3.5 a recipient that policy adds",
-	NULL, NULL, NULL},
+	false, "", "new@b.example", NOT_ADDED, NULL, NULL, NULL},
     {"the second of two new ones is unknown",
 	SCRIPT(HELLO, BOTH, RCPT("new"), "C:RCPT TO:<no@b.example>",
 	    "S:550 5.1.1 who", RSET, "H"),
-	false, "", "new@b.example no@b.example",
-	"451 4.3.5 a recipient that policy adds", NULL, NULL, NULL},
+	false, "", "new@b.example no@b.example", NOT_ADDED, NULL, NULL, NULL},
     {"an old one is refused the second time",
 	SCRIPT(HELLO, BOTH, RSET, MAIL, "C:RCPT TO:<two@b.example>",
 	    "S:452 4.2.2 full", RSET, "H"),
 	false, "0", "", "452 4.2.2 full", NULL, NULL, NULL},
     {"lost meanwhile", SCRIPT(HELLO, BOTH, "X"), false, "", "new@b.example",
-	"451 4.3.5 a recipient that policy adds", NULL, NULL, NULL},
+	NOT_ADDED, NULL, NULL, NULL},
     {"LMTP: each has its reply",
 	SCRIPT(LHELLO, BOTH, RSET, MAIL, RCPT("two"), RCPT("new"), DATA,
 	    "S:452 4.2.2 full", "S:250 2.0.0 kept", "H"),
@@ -90,8 +88,24 @@ static const struct {
     {"LMTP: the new one has not got it",
 	SCRIPT(LHELLO, BOTH, RCPT("new"), DATA, "S:250 2.0.0 kept",
 	    "S:250 2.0.0 kept", "S:452 4.2.2 full", "H"),
-	true, "", "new@b.example", NULL, "452 4.2.2 full", "452 4.2.2 full",
-	"452 4.2.2 full"},
+	true, "", "new@b.example", NULL, NOT_ADDED, NOT_ADDED, NOT_ADDED},
+    {"LMTP: the new one refuses it",
+	SCRIPT(LHELLO, BOTH, RCPT("new"), DATA, "S:250 2.0.0 kept",
+	    "S:250 2.0.0 kept", "S:550 5.7.1 new@b.example: no", "H"),
+	true, "", "new@b.example", NULL, NOT_ADDED, NOT_ADDED, NOT_ADDED},
+    {"LMTP: an old one refuses it, too",
+	SCRIPT(LHELLO, BOTH, RCPT("new"), DATA, "S:250 2.0.0 kept",
+	    "S:554 5.6.0 no", "S:550 5.7.1 new@b.example: no", "H"),
+	true, "", "new@b.example", NULL, NOT_ADDED, "554 5.6.0 no", NOT_ADDED},
+    {"LMTP: all refuse it",
+	SCRIPT(LHELLO, BOTH, RCPT("new"), DATA, "S:554 5.6.0 no",
+	    "S:554 5.6.0 no", "S:550 5.7.1 new@b.example: no", "H"),
+	true, "", "new@b.example", NULL, "554 5.6.0 no", "554 5.6.0 no",
+	"554 5.6.0 no"},
+    {"LMTP: the one instead of all refuses it",
+	SCRIPT(LHELLO, BOTH, RSET, MAIL, RCPT("new"), DATA,
+	    "S:550 5.7.1 new@b.example: no", "H"),
+	true, "01", "new@b.example", NULL, NOT_ADDED, NOT_ADDED, NOT_ADDED},
 };
 
 struct world {
