@@ -361,18 +361,24 @@ static void wake_due(struct smtp_server *server)
 	}
 }
 
-/* Each once, and so with the lock all the time: those that cannot end are soon
- * back in the wheel. */
+/* Each once: those that cannot end are soon back in the wheel. */
 static void wake_all(struct smtp_server *server)
 {
+	struct work *all = NULL, *work;
 	struct wheel_entry *entry;
 
 	pthread_mutex_lock(&server->lock);
 	while ((entry = wheel_take_any(&server->wheel))) {
 		unwatch(server, connection_of(entry));
-		workers_post(server->workers, &connection_of(entry)->work);
+		work = &connection_of(entry)->work;
+		work->next = all;
+		all = work;
 	}
 	pthread_mutex_unlock(&server->lock);
+	while ((work = all)) {
+		all = work->next;
+		workers_post(server->workers, work);
+	}
 }
 
 static void cut_connections(struct smtp_server *server)

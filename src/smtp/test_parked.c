@@ -281,7 +281,7 @@ static void test_unread_timeout(void **state)
  * the server drains, and cuts them off in time. */
 static void test_drain_of_many(void **state)
 {
-	enum { STALLED = 1000, DRAIN_MS = 600, MORE_MS = 3000 };
+	enum { STALLED = 1000, DRAIN_MS = 600, MORE_MS = 4500 };
 	static struct stream *stalled[STALLED];
 	struct fixture fixture = {0};
 	struct metrics *metrics;
