@@ -149,6 +149,16 @@ bool smtp_client_send(struct smtp_client *client, struct slice command,
 	       smtp_client_write(client, SLICE("\r\n"), deadline, err);
 }
 
+void smtp_client_flush(struct smtp_client *client)
+{
+	static const struct deadline at_once = {0};
+	struct err err;
+
+	if (!client->broken && !stream_flush(client->stream, at_once, &err) &&
+	    err.kind != E_TIMEOUT)
+		client->broken = true;
+}
+
 static bool read_reply(struct smtp_client *client, struct deadline deadline,
     struct smtp_reply *ret, struct err *err)
 {

@@ -94,6 +94,9 @@ struct smtp_client_state *smtp_client_state(struct smtp_client *client);
 bool smtp_client_send(struct smtp_client *client, struct slice command,
     bool secret, struct err *err);
 
+/* Sends what is buffered as far as that can be done at once. */
+void smtp_client_flush(struct smtp_client *client);
+
 /* Flushes, and reads the reply to the oldest command without one. */
 bool smtp_client_receive(struct smtp_client *client, struct deadline deadline,
     struct smtp_reply *ret, struct err *err);

@@ -168,11 +168,18 @@ static bool is_in_step(const struct smtp_client *client, struct err *err)
 	       err_set(err, E_CLOSED, "the peer spoke unasked");
 }
 
-bool client_mail_data(
+bool client_mail_data(struct smtp_client *client, struct err *err)
+{
+	smtp_client_forget(client);
+	return is_in_step(client, err) &&
+	       smtp_client_send(client, SLICE("DATA"), false, err);
+}
+
+bool client_mail_go_ahead(
     struct smtp_client *client, struct smtp_reply *ret, struct err *err)
 {
-	return is_in_step(client, err) &&
-	       smtp_client_command(client, SLICE("DATA"), ret, err);
+	return smtp_client_receive(
+	    client, smtp_client_deadline(client), ret, err);
 }
 
 /* A peer that takes its time per chunk is borne as long as it moves, up to

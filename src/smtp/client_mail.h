@@ -19,8 +19,9 @@ bool client_mail_recipient(struct smtp_client *client,
     const struct envelope_recipient *recipient, struct smtp_reply *ret,
     struct err *err);
 
-/* DATA.  Go on with client_mail_content if it is 354. */
-bool client_mail_data(
+/* DATA, and its reply.  Go on with client_mail_content if that is 354. */
+bool client_mail_data(struct smtp_client *client, struct err *err);
+bool client_mail_go_ahead(
     struct smtp_client *client, struct smtp_reply *ret, struct err *err);
 
 /* The message, dots doubled, and the final dot; not yet the reply.  False:

@@ -23,7 +23,8 @@ struct delivery {
 	const struct conf_route *route;
 	struct slice domain;	    /* of the recipients, with kind mx */
 	struct smtp_client *client; /* NULL: none yet, or no more */
-	bool lost; /* the connection, with the transaction in it */
+	bool lost;	/* the connection, with the transaction in it */
+	bool announced; /* DATA was said, and its reply is to come */
 	bool finished;
 	struct smtp_reply_text sender_refusal; /* code 0: none */
 	size_t count, folder_room;
@@ -129,19 +130,18 @@ static bool is_borrowed(const struct delivery *delivery)
 	       delivery->client == delivery->session->authenticated;
 }
 
-/* Gives the connection back, whatever state it is in. */
-static void leave(struct delivery *delivery)
+static void drop(struct delivery *delivery)
 {
-	struct delivery_session *session = delivery->session;
-	struct smtp_client *client = delivery->client;
-
-	if (!client)
-		return;
+	if (is_borrowed(delivery))
+		delivery->session->authenticated = NULL;
+	smtp_client_drop(delivery->client);
 	delivery->client = NULL;
-	if (client != session->authenticated) {
-		next_hop_pool_put(session->pool, client);
-		return;
-	}
+}
+
+static void give_back_login(struct delivery_session *session)
+{
+	struct smtp_client *client = session->authenticated;
+
 	if (!smtp_client_is_broken(client) &&
 	    smtp_client_state(client)->in_transaction)
 		smtp_client_reset(client, NULL);
@@ -151,11 +151,19 @@ static void leave(struct delivery *delivery)
 	}
 }
 
-static void drop(struct delivery *delivery)
+/* Gives the connection back, whatever state it is in. */
+static void leave(struct delivery *delivery)
 {
-	if (is_borrowed(delivery))
-		delivery->session->authenticated = NULL;
-	smtp_client_drop(delivery->client);
+	struct smtp_client *client = delivery->client;
+
+	if (!client)
+		return;
+	if (delivery->announced)
+		drop(delivery);
+	else if (is_borrowed(delivery))
+		give_back_login(delivery->session);
+	else
+		next_hop_pool_put(delivery->session->pool, client);
 	delivery->client = NULL;
 }
 
@@ -538,6 +546,19 @@ static struct delivery_result outcome(struct delivery *delivery)
 	return result;
 }
 
+void delivery_announce(
+    struct delivery *delivery, const struct message_pieces *pieces)
+{
+	struct smtp_reply_text ignored;
+
+	/* What is wrong delivery_data will find, and say. */
+	if (!delivery->client || content_exceeds(delivery, pieces, &ignored) ||
+	    !client_mail_data(delivery->client, NULL))
+		return;
+	delivery->announced = true;
+	smtp_client_flush(delivery->client);
+}
+
 static struct delivery_result send_data(
     struct delivery *delivery, const struct message_pieces *pieces)
 {
@@ -546,8 +567,11 @@ static struct delivery_result send_data(
 
 	if (content_exceeds(delivery, pieces, &text))
 		return same_for_all(delivery, text);
-	if (!client_mail_data(delivery->client, &answer, NULL))
+	if ((!delivery->announced &&
+		!client_mail_data(delivery->client, NULL)) ||
+	    !client_mail_go_ahead(delivery->client, &answer, NULL))
 		return same_for_all(delivery, connection_failed(delivery));
+	delivery->announced = false;
 	if (answer.code != 354) {
 		text = reply_pass_on(delivery->arena, &answer);
 		return same_for_all(

@@ -76,6 +76,13 @@ struct delivery_result {
 	bool tells_apart; /* each of them is the recipient's own: LMTP */
 };
 
+/* Before delivery_data with the same pieces, if wanted: says DATA, so that the
+ * next hop's go-ahead comes while the message is recorded.  If delivery_abort
+ * follows instead, the connection is closed: so no message ends there
+ * (RFC 5321 section 3.8). */
+void delivery_announce(
+    struct delivery *delivery, const struct message_pieces *pieces);
+
 /* At the end of data, once; at least one recipient was accepted.  Sends DATA
  * and the pieces, waits for the outcome. */
 struct delivery_result delivery_data(

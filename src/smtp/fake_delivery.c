@@ -114,6 +114,12 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 	    250, SLICE("2.1.5"), SLICE("recipient ok")};
 }
 
+void delivery_announce(
+    struct delivery *delivery, const struct message_pieces *pieces)
+{
+	require(!delivery->over && delivery->count && pieces->count);
+}
+
 struct delivery_result delivery_data(
     struct delivery *delivery, const struct message_pieces *pieces)
 {

@@ -121,6 +121,14 @@ static struct delivery_result send_text(
 
 static const char message[] = "Subject: x\r\n\r\n.dot\r\n";
 
+static void announce(struct world *world)
+{
+	struct slice piece = slice_from(message);
+
+	delivery_announce(
+	    world->delivery, &(struct message_pieces){1, &piece, piece.len});
+}
+
 /* One connection, one recipient: what the client is told at RCPT and at the
  * end of data (NULL: does not come to that). */
 static const struct {
@@ -206,25 +214,60 @@ static const struct {
 	"451 4.4.2"},
 };
 
+static void play_case(size_t i, bool announces)
+{
+	struct world world;
+
+	if (getenv("VERBOSE"))
+		print_message("%s\n", cases[i].name);
+	open_world(&world);
+	add_server(&world, &cases[i].script, 1);
+	expect_reply(&world, ask(&world, "r@b.example"), cases[i].rcpt);
+	if (!cases[i].data) {
+		assert_int_equal(delivery_recipient_count(world.delivery), 0);
+		close_world(&world);
+		return;
+	}
+	if (announces)
+		announce(&world);
+	expect_reply(&world, send_text(&world, message).reply, cases[i].data);
+	close_world(&world);
+}
+
 static void test_dialogues(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct world world;
-
-		if (getenv("VERBOSE"))
-			print_message("%s\n", cases[i].name);
-		open_world(&world);
-		add_server(&world, &cases[i].script, 1);
-		expect_reply(&world, ask(&world, "r@b.example"), cases[i].rcpt);
-		if (cases[i].data)
-			expect_reply(&world, send_text(&world, message).reply,
-			    cases[i].data);
-		else
-			assert_int_equal(
-			    delivery_recipient_count(world.delivery), 0);
-		close_world(&world);
+		play_case(i, false);
+		play_case(i, true);
 	}
+}
+
+/* A message that was announced and does not come after all: nothing may end
+ * there, and nobody else gets that connection. */
+static void test_announced_in_vain(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    (const char *const *const[]){
+		SCRIPT(HELLO, MAIL, RCPT, "C:DATA", "S:354 go", "H"),
+		SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 2.0.0 kept", "H")},
+	    2);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	announce(&world);
+	delivery_abort(world.delivery);
+	world.delivery = NULL;
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
+	next_hop_pool_release(world.pool);
+	world.pool = next_hop_pool_new(world.config, NULL);
+	fake_server_wait(world.servers[0]);
+	assert_true(slice_eq(fake_server_data(world.servers[0]),
+	    SLICE("Subject: x\r\n\r\n..dot\r\n.\r\n")));
+	close_world(&world);
 }
 
 /* The peer refuses amid a long message and closes. */
@@ -519,6 +562,32 @@ static void test_login(void **state)
 	close_world(&world);
 }
 
+/* So is one on which a message was announced in vain. */
+static void test_login_announced(void **state)
+{
+	const struct delivery_credentials right = {
+	    .user = SLICE("u"), .password = SLICE("p")};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    (const char *const *const[]){
+		SCRIPT(GREETING, "S:250-hop\r\n250 AUTH PLAIN", "C:AUTH PLAIN",
+		    "S:235 2.7.0 ok", MAIL, RCPT, "C:DATA", "S:354 go", "H")},
+	    1);
+	expect_reply(&world,
+	    delivery_session_authenticate(
+		world.session, world.arena, &world.route, &right),
+	    "235 2.7.0");
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	announce(&world);
+	delivery_abort(world.delivery);
+	world.delivery = NULL;
+	expect_reply(&world, ask(&world, "r@b.example"), "421 4.4.2");
+	close_world(&world);
+}
+
 static void test_proxied_is_not_reused(void **state)
 {
 	struct world world;
@@ -565,6 +634,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_dialogues),
+	    cmocka_unit_test(test_announced_in_vain),
+	    cmocka_unit_test(test_login_announced),
 	    cmocka_unit_test(test_refused_amid_data),
 	    cmocka_unit_test(test_several_recipients),
 	    cmocka_unit_test(test_lost_between_recipients),

@@ -222,9 +222,7 @@ static struct delivery_result without_delivery(
 
 static struct delivery_result hand_on(struct transaction *transaction)
 {
-	struct message_pieces pieces = gate_pieces(transaction->gate);
-
-	return delivery_data(transaction->delivery, &pieces);
+	return delivery_data(transaction->delivery, &transaction->pieces);
 }
 
 static struct delivery_result hand_on_changed(
@@ -272,14 +270,18 @@ static struct smtp_reply_text kept_reply(
 		SLICE_ARGS(transaction->envelope.id))};
 }
 
-/* The trace (and the quarantined copy) is durable before anything is said or
- * sent. */
+/* The trace (and the quarantined copy) is durable before anything is said, and
+ * before anything is sent but DATA. */
 static struct delivery_result carry_out(
     struct session *session, const struct decision *decision)
 {
 	struct transaction *transaction = session->transaction;
 	struct smtp_reply_text refusal;
 
+	transaction->pieces = gate_pieces(transaction->gate);
+	if (decision->verdict == VERDICT_ACCEPT &&
+	    !recipient_edit_any(&decision->recipients))
+		delivery_announce(transaction->delivery, &transaction->pieces);
 	if (!gate_commit(transaction->gate, &refusal))
 		return without_delivery(transaction, refusal);
 	switch (decision->verdict) {

@@ -25,6 +25,7 @@ struct transaction {
 	bool header_complete;
 	bool chunks; /* BDAT has begun */
 	struct data_reader reader;
+	struct message_pieces pieces;	/* as it is handed on */
 	uint64_t excess_recipients;	/* refused: limits.recipients */
 	uint64_t received;		/* content bytes, dropped ones too */
 	uint64_t memory;		/* part of shared->content_memory */
