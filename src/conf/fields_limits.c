@@ -48,7 +48,7 @@ static const struct field limits_fields[] = {
 	.help = "Messages from one /24 or /64 in a minute.", .example = "300"},
     {LIMIT(threads, TYPE_NUMBER, 1, 32768),
 	.help = "Sessions that work at one time, half of them of one network; "
-		"the others wait.",
+		"the others wait in line.",
 	.example = "256"},
     {LIMIT(command_length, TYPE_SIZE, 512, 65536),
 	.help = "The longest SMTP command; RFC 5321 section 4.5.3.1.4 "
