@@ -252,8 +252,7 @@ static void test_announced_in_vain(void **state)
 	(void)state;
 	open_world(&world);
 	add_server(&world,
-	    (const char *const *const[]){
-		SCRIPT(HELLO, MAIL, RCPT, "C:DATA", "S:354 go", "H"),
+	    (const char *const *const[]){SCRIPT(HELLO, MAIL, RCPT, DATA),
 		SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 2.0.0 kept", "H")},
 	    2);
 	expect_reply(&world, ask(&world, "r@b.example"), "250");
