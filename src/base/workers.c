@@ -60,17 +60,20 @@ static struct work *take_first(struct workers *workers)
 	return work;
 }
 
-/* One that woke by itself is still on the list, unless it was found there at
- * that very moment. */
-static void leave(struct workers *workers, struct idler *idler)
+/* False: it was found on the list at this very moment, and will be woken. */
+static bool leave(struct workers *workers, struct idler *idler)
 {
+	struct idler **at = &workers->idle;
+	bool found;
+
 	pthread_mutex_lock(&workers->lock);
-	for (struct idler **at = &workers->idle; *at; at = &(*at)->older)
-		if (*at == idler) {
-			*at = idler->older;
-			break;
-		}
+	while (*at && *at != idler)
+		at = &(*at)->older;
+	found = *at != NULL;
+	if (found)
+		*at = idler->older;
 	pthread_mutex_unlock(&workers->lock);
+	return found;
 }
 
 /* NULL: none came in time, or all must end. */
@@ -89,8 +92,9 @@ static struct work *take(struct workers *workers)
 	idler.older = workers->idle;
 	workers->idle = &idler;
 	pthread_mutex_unlock(&workers->lock);
-	if (!handover_wait(&idler.handed, deadline_in(IDLE_MS)))
-		leave(workers, &idler);
+	if (!handover_wait(&idler.handed, deadline_in(IDLE_MS)) &&
+	    !leave(workers, &idler))
+		handover_wait(&idler.handed, DEADLINE_NEVER);
 	sem_destroy(&idler.handed);
 	return idler.work;
 }
@@ -131,30 +135,40 @@ static void start_thread(struct workers *workers)
 		log_error("workers.no_thread", LOG_I("errno", error));
 }
 
-/* With the lock: the thread that went idle last, whose caches are warm. */
-static bool hand_over(struct workers *workers, struct work *work)
+/* With the lock: the thread that went idle last, whose caches are warm.  NULL:
+ * there is none. */
+static struct idler *hand_over(struct workers *workers, struct work *work)
 {
 	struct idler *idler = workers->idle;
 
 	if (!idler)
-		return false;
+		return NULL;
 	workers->idle = idler->older;
 	idler->work = work;
-	sem_post(&idler->handed);
-	return true;
+	return idler;
+}
+
+static void enqueue(struct workers *workers, struct work *work)
+{
+	work->next = NULL;
+	*workers->last = work;
+	workers->last = &work->next;
+	if (workers->threads < workers->max)
+		start_thread(workers);
 }
 
 void workers_post(struct workers *workers, struct work *work)
 {
+	struct idler *idler;
+
 	pthread_mutex_lock(&workers->lock);
-	work->next = NULL;
-	if (!hand_over(workers, work)) {
-		*workers->last = work;
-		workers->last = &work->next;
-		if (workers->threads < workers->max)
-			start_thread(workers);
-	}
+	idler = hand_over(workers, work);
+	if (!idler)
+		enqueue(workers, work);
 	pthread_mutex_unlock(&workers->lock);
+	/* Waking takes long enough for others to want the lock meanwhile. */
+	if (idler)
+		sem_post(&idler->handed);
 }
 
 void workers_set_max(struct workers *workers, size_t max)
