@@ -68,16 +68,12 @@ static bool add_labels(struct buf *buf, struct slice text, struct err *err)
 	return true;
 }
 
-bool name_normalize(
+static bool normalize_u_labels(
     struct arena *arena, struct slice text, struct slice *ret, struct err *err)
 {
 	struct buf buf;
 	bool fine;
 
-	if (text.len > 0 && text.ptr[text.len - 1] == '.')
-		text.len--;
-	if (slice_empty(text))
-		return err_set(err, E_SYNTAX, "empty domain name");
 	/* Room to name what is wrong; U-labels grow as they are converted. */
 	buf_init(&buf, 4 * NAME_MAX_TEXT);
 	fine = add_labels(&buf, text, err) && check_name(buf_slice(&buf), err);
@@ -85,6 +81,21 @@ bool name_normalize(
 		*ret = arena_lower(arena, buf_slice(&buf));
 	buf_release(&buf);
 	return fine;
+}
+
+bool name_normalize(
+    struct arena *arena, struct slice text, struct slice *ret, struct err *err)
+{
+	if (text.len > 0 && text.ptr[text.len - 1] == '.')
+		text.len--;
+	if (slice_empty(text))
+		return err_set(err, E_SYNTAX, "empty domain name");
+	if (idna_is_needed(text))
+		return normalize_u_labels(arena, text, ret, err);
+	if (!check_name(text, err))
+		return false;
+	*ret = arena_lower(arena, text);
+	return true;
 }
 
 bool name_check_a_labels(struct slice name, struct err *err)

@@ -640,19 +640,25 @@ struct milter_session *milter_session_new(
 	return session;
 }
 
-void milter_session_free(struct milter_session *session)
+/* A line for each message is there already, and the mail server has its own of
+ * connections. */
+static void trace_end(const struct milter_session *session)
 {
-	char ip[IP_TEXT_MAX];
-
-	require(!session->commits);
-	drop_message(session);
-	log_info("milter.disconnect",
-	    LOG_T("client_ip", ip_format(&session->ip, ip)),
+	log_client_begin(&session->ip, session->port);
+	log_trace(LOG_TOPIC_SMTP, "milter.disconnect",
 	    LOG_S("helo", buf_slice(&session->helo)),
 	    LOG_S("listener", session->settings.listener),
 	    LOG_I("messages", (int64_t)session->message_count),
 	    LOG_I("duration_ms", clock_monotonic_ms() - session->started_ms),
 	    LOG_T("reason", session->reason ? session->reason : "cut"));
+	log_client_end();
+}
+
+void milter_session_free(struct milter_session *session)
+{
+	require(!session->commits);
+	drop_message(session);
+	trace_end(session);
 	milter_stream_release(&session->stream);
 	buf_release(&session->name);
 	buf_release(&session->helo);

@@ -163,6 +163,7 @@ def test_milter(make_gate):
         with Milter(gate.port) as milter:
             milter.client(ip, name)
     gate.wait_for_log('milter.disconnect')
+    assert gate.log().count('milter.disconnect') == 1
     text = '\n'.join(traced(gate))
     assert 'milter.command' in text and 'command=helo' in text
     assert 'first.example' in text and 'second.example' not in text
