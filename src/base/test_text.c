@@ -224,6 +224,33 @@ static void test_nearest(void **state)
 	assert_null(text_nearest(SLICE("x"), NULL, 0));
 }
 
+/* Each octet in each place of a run is escaped as it is alone. */
+static void test_json_places(void **state)
+{
+	(void)state;
+	for (int octet = 0; octet < 256; octet++)
+		for (size_t place = 0; place < 20; place++) {
+			char text[20];
+			struct buf whole, alone;
+
+			buf_init(&whole, 100);
+			buf_init(&alone, 100);
+			memset(text, '~', sizeof(text));
+			text[place] = (char)octet;
+			assert_true(text_add_json_escaped(
+			    &whole, slice_of(text, sizeof(text))));
+			assert_true(text_add_json_escaped(
+			    &alone, slice_of(text + place, 1)));
+			assert_int_equal(whole.len, 19 + alone.len);
+			assert_memory_equal(
+			    whole.ptr + place, alone.ptr, alone.len);
+			assert_int_equal(whole.ptr[whole.len - 1] == '~',
+			    place < 19 || octet == '~');
+			buf_release(&whole);
+			buf_release(&alone);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +260,7 @@ int main(void)
 	    cmocka_unit_test(test_hex),
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_nearest),
+	    cmocka_unit_test(test_json_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,8 @@
 
 enum {
 	USUAL_HEADER = 4000,
-	USUAL_MEMORY = 16 * 1024,
-	LARGE_BODY = 32 * 1024, /* octets of a message */
+	USUAL_MEMORY = 24 * 1024, /* most messages need 20 */
+	LARGE_BODY = 32 * 1024,	  /* octets of a message */
 };
 
 struct milter_message {
