@@ -331,6 +331,13 @@ static void set_up(struct mta *mta)
 	mta->heard = buf_in_arena(mta->arena, HEARD_MAX);
 }
 
+static int64_t data_timeout_of(void *context)
+{
+	const struct mta *mta = context;
+
+	return (int64_t)mta->config->limits.data_timeout;
+}
+
 static void take_notice(void *context)
 {
 	((struct mta *)context)->committed = true;
@@ -377,6 +384,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .script = slice_of((const char *)data, size)};
 	struct milter_session_settings settings = {.listener = SLICE("mta"),
 	    .snapshot = hold,
+	    .data_timeout = data_timeout_of,
 	    .context = &mta,
 	    .draining = &mta.draining,
 	    .committed = {take_notice, &mta}};

@@ -242,13 +242,25 @@ static struct milter_snapshot *take_snapshot(void *context)
 	return snapshot;
 }
 
+static int64_t get_data_timeout(void *context)
+{
+	struct milter_server *server = context;
+	int64_t timeout;
+
+	pthread_mutex_lock(&server->lock);
+	timeout = (int64_t)server->snapshot->gate.config->limits.data_timeout;
+	pthread_mutex_unlock(&server->lock);
+	return timeout;
+}
+
 static bool is_full(struct milter_server *server)
 {
-	struct milter_snapshot *snapshot = take_snapshot(server);
-	bool full = atomic_load(&server->open) >=
-		    snapshot->gate.config->limits.connections;
+	bool full;
 
-	milter_snapshot_release(snapshot);
+	pthread_mutex_lock(&server->lock);
+	full = atomic_load(&server->open) >=
+	       server->snapshot->gate.config->limits.connections;
+	pthread_mutex_unlock(&server->lock);
 	return full;
 }
 
@@ -259,6 +271,7 @@ static void welcome(
 	    .fd = fd,
 	    .listener = listener->name,
 	    .snapshot = take_snapshot,
+	    .data_timeout = get_data_timeout,
 	    .context = server,
 	    .draining = &server->draining,
 	    .messages = &server->messages,

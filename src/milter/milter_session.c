@@ -481,18 +481,14 @@ static bool owes_more(const struct milter_session *session)
 
 static void begin_wait(struct milter_session *session)
 {
-	struct milter_snapshot *snapshot;
+	const struct milter_session_settings *settings = &session->settings;
 
 	session->idle_until = deadline_in(IDLE_MS);
 	if (session->progress < IN_CONTENT)
 		milter_stream_shrink(&session->stream);
-	if (owes_more(session) && session->input_by.at_ms == INT64_MAX) {
-		snapshot = session->settings.snapshot(
-		    session->settings.context);
+	if (owes_more(session) && session->input_by.at_ms == INT64_MAX)
 		session->input_by = deadline_in(
-		    (int64_t)snapshot->gate.config->limits.data_timeout);
-		milter_snapshot_release(snapshot);
-	}
+		    settings->data_timeout(settings->context));
 }
 
 static bool should_end(const struct milter_session *session)

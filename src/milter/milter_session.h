@@ -25,6 +25,9 @@ struct milter_session_settings {
 	struct slice listener; /* outlives it */
 	/* The snapshot that a message begins with; held for the session. */
 	struct milter_snapshot *(*snapshot)(void *context);
+	/* limits.data_timeout at present, with no hold on a snapshot: on the
+	 * thread that asks it might be the last. */
+	int64_t (*data_timeout)(void *context);
 	void *context;
 	const atomic_bool *draining;	/* end when no message is under way */
 	atomic_ullong *messages;	/* counts; or NULL */

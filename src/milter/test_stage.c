@@ -23,6 +23,13 @@ static struct milter_snapshot *snapshot_of(void *context)
 	return milter_snapshot_hold(stage->snapshot);
 }
 
+static int64_t data_timeout_of(void *context)
+{
+	const struct stage *stage = context;
+
+	return (int64_t)stage->config->limits.data_timeout;
+}
+
 static void take_notice(void *context)
 {
 	struct stage *stage = context;
@@ -36,6 +43,7 @@ void stage_open(struct stage *stage)
 	struct milter_session_settings settings = {
 	    .listener = SLICE("mta"),
 	    .snapshot = snapshot_of,
+	    .data_timeout = data_timeout_of,
 	    .context = stage,
 	    .draining = &stage->draining,
 	    .committed = {take_notice, stage},
