@@ -198,9 +198,10 @@ def test_quarantine_of_sendmail(make_pair):
     assert sent.split(b'\r\n\r\n')[1] in pair.arrived()[0]
 
 
-def test_one_connection_for_all_of_a_session(pair):
+def test_one_connection_for_all_of_a_session(make_pair):
     """Accepted, refused, reset by the client, greeted again: one milter
     connection, and nothing of one message in the next."""
+    pair = make_pair(log={'trace': ['smtp']})
     with pair.client() as smtp:
         for _ in range(3):
             assert smtp.mail('news@shop.example', 'user@agency.example',
