@@ -24,7 +24,9 @@ bool idna_is_a_label(struct slice label);
  * 5891, section 5.3).  Programs that show "xn--agency-eja", which is "agency"
  * with a soft hyphen, as they decode it would show another name.  Pictures
  * ("xn--ls8h") are taken, too, though no U-label here may have them: there are
- * such domains, and they are shown as what they are.  False: E_SYNTAX. */
+ * such domains.  Only those that nobody reads as a letter, a digit or a mark
+ * of punctuation; a flag, which may be shown as two letters, only as the whole
+ * label.  False: E_SYNTAX. */
 bool idna_check_a_label(struct slice label, struct err *err);
 
 #endif

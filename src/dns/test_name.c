@@ -118,6 +118,10 @@ static const struct {
     {"xn--on8h5e.example", true},	  /* a thumb with a skin */
     {"xn--bcher-kva2499d.example", true}, /* behind a word */
     {"xn--gency-3ve3024d.example", true}, /* behind a Cyrillic one */
+    {"xn--3bi.ws", true},		  /* an airplane */
+    {"xn--57h.ws", true},		  /* high voltage */
+    {"xn--f7i.ws", true},		  /* a star */
+    {"xn--9s9hmv.ws", true},		  /* a fox, a melting face */
     {"xn--i-7iqv272g.ws", false},	  /* its variation is not encoded */
     {"xn--1ug6825plhas9r.ws", false},	  /* nor are joiners */
     {"xn--a-tgn044a.ws", false},
@@ -139,6 +143,45 @@ static const struct {
     {"xn--ab-wfx.example", false},   /* a line of a box */
     {"xn--fan-xna.example", false},  /* division sign */
     {"xn--wkh.example", false},	     /* iota of APL */
+    /* what is read as something else: squares as dots */
+    {"xn--paypalcom-bc3g.example", false},
+    {"xn--paypalcom-lc3g.example", false},
+    {"xn--paypalcom-gh56h.example", false},
+    {"xn--ab-wrx.example", false},
+    {"xn--ab-6y0a.example", false},
+    {"xn--ab-i672a.example", false},	   /* a small diamond */
+    {"xn--paypalcom-by5f.example", false}, /* heavy minus */
+    {"xn--ab-vry.example", false},	   /* heavy plus */
+    {"xn--kh9h.example", false},	   /* heavy equals sign */
+    {"xn--ab-nmy.example", false},	   /* vertical bar */
+    {"xn--ab-wmy.example", false},	   /* quotes, commas */
+    {"xn--ab-8my.example", false},
+    {"xn--ab-cny.example", false},
+    {"xn--ab-bhw.example", false},
+    {"xn--ab-0ny.example", false},    /* a bracket */
+    {"xn--a-8hq.example", false},     /* a question mark */
+    {"xn--ab-kmy.example", false},    /* an exclamation mark */
+    {"xn--ggle-508b.example", false}, /* circles */
+    {"xn--ggle-q08b.example", false},
+    {"xn--ggle-543b.example", false},
+    {"xn--ggle-vg73c.example", false},
+    {"xn--ggle-g893c.example", false},
+    {"xn--ggle-5743c.example", false},	/* the full moon */
+    {"xn--eample-wp0d.example", false}, /* crosses */
+    {"xn--eample-p00d.example", false},
+    {"xn--ab-6ty.example", false},	 /* a loop */
+    {"xn--ab-6h92a.example", false},	 /* alchemy */
+    {"xn--ab-xyx.example", false},	 /* Scorpius, an m */
+    {"xn--a-gc3s.example", false},	 /* a dollar sign */
+    {"xn--rs8h.example", false},	 /* 100 */
+    {"xn--yv8h.example", false},	 /* 10 */
+    {"xn--3v8h.example", false},	 /* abc */
+    {"xn--v47h.example", false},	 /* AB */
+    {"xn--577h.example", false},	 /* Katakana */
+    {"xn--a-zd1s.example", false},	 /* a Chinese character on a tile */
+    {"xn--ency-uz33cbb.example", false}, /* letters of flags */
+    {"xn--e77heafh0b5d.example", false},
+    {"xn--e77h.example", false},
     {"xn--99999999.example", false},
     {"xn--a.example", false},
     {"xn--.example", false},
