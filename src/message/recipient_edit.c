@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message/recipient_edit.h"
 
+#include <stdlib.h>
+
 #include "base/require.h"
 #include "message/address.h"
 
@@ -66,14 +68,17 @@ static bool take_back(struct recipient_edits *edits,
     const struct envelope *envelope, const struct envelope_recipient *recipient)
 {
 	for (size_t i = 0; i < edits->removed_count; i++) {
+		size_t number = edits->removed[i];
 		const struct envelope_recipient *one =
-		    &envelope->recipients[edits->removed[i]];
+		    &envelope->recipients[number];
 
 		if (!is_same(one->address, recipient->address) ||
 		    !slice_eq(one->dsn_notify, recipient->dsn_notify) ||
 		    !slice_eq(one->dsn_orcpt, recipient->dsn_orcpt))
 			continue;
 		edits->removed[i] = edits->removed[--edits->removed_count];
+		edits->marks[number].removed = false;
+		edits->marks[edits->marks[number].first].stay++;
 		return true;
 	}
 	return false;
@@ -101,32 +106,72 @@ bool recipient_edit_add(struct arena *arena, struct recipient_edits *edits,
 	return true;
 }
 
+/* Equal for recipients that is_same takes for one. */
+struct key {
+	struct slice text;
+	size_t number;
+};
+
+static int compare_keys(const void *a, const void *b)
+{
+	return slice_compare(
+	    ((const struct key *)a)->text, ((const struct key *)b)->text);
+}
+
+static struct slice key_text(struct arena *arena, struct slice address)
+{
+	struct slice domain = address_domain(address);
+
+	return ARENA_JOIN(arena,
+	    slice_sub(address, 0, address.len - domain.len),
+	    arena_lower(arena, domain));
+}
+
+/* Sorted, for there may be thousands. */
+static void prepare_marks(struct arena *arena, struct recipient_edits *edits,
+    const struct envelope *envelope)
+{
+	size_t count = envelope->recipient_count, first = 0;
+	struct key *keys = ARENA_ARRAY(arena, count, struct key);
+
+	for (size_t i = 0; i < count; i++)
+		keys[i] = (struct key){
+		    key_text(arena, envelope->recipients[i].address), i};
+	qsort(keys, count, sizeof(*keys), compare_keys);
+	edits->removed = ARENA_ARRAY(arena, count, size_t);
+	edits->mark_count = count;
+	edits->marks = ARENA_ARRAY(arena, count, struct recipient_mark);
+	for (size_t i = 0; i < count; i++) {
+		if (i == 0 || !slice_eq(keys[i].text, keys[i - 1].text))
+			first = keys[i].number;
+		edits->marks[keys[i].number].first = first;
+		edits->marks[first].stay++;
+	}
+}
+
 void recipient_edit_remove(struct arena *arena, struct recipient_edits *edits,
     const struct envelope *envelope, size_t number)
 {
-	require(number < envelope->recipient_count);
-	if (recipient_edit_removes(edits, number))
+	if (edits->mark_count == 0)
+		prepare_marks(arena, edits, envelope);
+	require(number < edits->mark_count);
+	if (edits->marks[number].removed)
 		return;
-	edits->removed = arena_grow(arena, edits->removed, edits->removed_count,
-	    &edits->removed_room, sizeof(*edits->removed));
+	edits->marks[number].removed = true;
+	edits->marks[edits->marks[number].first].stay--;
 	edits->removed[edits->removed_count++] = number;
-	edits->envelope = envelope;
 }
 
 bool recipient_edit_removes(const struct recipient_edits *edits, size_t number)
 {
-	for (size_t i = 0; i < edits->removed_count; i++)
-		if (edits->removed[i] == number)
-			return true;
-	return false;
+	return number < edits->mark_count && edits->marks[number].removed;
 }
 
 bool recipient_edit_frees_address(
     const struct recipient_edits *edits, size_t number)
 {
-	require(recipient_edit_removes(edits, number));
-	return !stays(edits, edits->envelope,
-	    edits->envelope->recipients[number].address);
+	return recipient_edit_removes(edits, number) &&
+	       edits->marks[edits->marks[number].first].stay == 0;
 }
 
 bool recipient_edit_any(const struct recipient_edits *edits)

@@ -14,12 +14,20 @@
 /* What every server takes in one transaction (RFC 5321, 4.5.3.1.8). */
 enum { RECIPIENT_EDIT_ADDED_MAX = 100 };
 
+/* Of one recipient of the envelope. */
+struct recipient_mark {
+	bool removed;
+	size_t first; /* of all that have this address the number of one */
+	size_t stay;  /* in that one's mark: how many of these remain */
+};
+
 struct recipient_edits {
 	size_t added_count, added_room;
 	struct envelope_recipient *added;
-	size_t removed_count, removed_room;
-	size_t *removed;		 /* numbers in the envelope */
-	const struct envelope *envelope; /* which that is; NULL: none removed */
+	size_t removed_count;
+	size_t *removed;   /* numbers in the envelope */
+	size_t mark_count; /* of all in the envelope; 0: none removed yet */
+	struct recipient_mark *marks;
 };
 
 /* The text of recipient is copied.  One that is there already changes nothing,
@@ -29,12 +37,13 @@ bool recipient_edit_add(struct arena *arena, struct recipient_edits *edits,
     const struct envelope *envelope, const struct envelope_recipient *recipient,
     struct err *err);
 
+/* All of the envelope's recipients must be known by then. */
 void recipient_edit_remove(struct arena *arena, struct recipient_edits *edits,
     const struct envelope *envelope, size_t number);
 bool recipient_edit_removes(const struct recipient_edits *edits, size_t number);
 
-/* For who can only name the address: does it go with this recipient, which is
- * removed?  Not if the envelope has it twice and the other one stays. */
+/* For who can only name the address: is this recipient removed, and its address
+ * with it?  Not if the envelope has it twice and the other one stays. */
 bool recipient_edit_frees_address(
     const struct recipient_edits *edits, size_t number);
 
