@@ -29,11 +29,9 @@ enum {
 	GROUP_MAX = 256,	    /* members of one commit */
 	GROUP_BYTES_MAX = 16 << 20, /* of messages; then a group is full */
 	QUEUE_MAX = 8192,
-	/* A commit costs much more than a row: where several came together,
-	 * more will come at once.  At 16 connections groups of 4 became 10,
-	 * and a message took 10 % less CPU time. */
-	COMPANY_US = 1000,
+	COMPANY_US = 1000, /* as a session waits for others */
 	COMPANY_ROWS = 16,
+	COMPANY_TRIES = 8,	  /* groups until one more is hoped for */
 	NOTE_COMPANY_MS = 100,	  /* notes wait for a session's row */
 	NOTE_RETRY_MS = 1000,	  /* notes after a failed group */
 	FILE_IDLE_MS = 1000,	  /* fresh rows are filed when it is quiet */
@@ -62,7 +60,9 @@ struct store_writer {
 	struct queue queue;
 	size_t waiters;	 /* jobs in the queue that are not notes */
 	size_t wakes_at; /* so many of them */
-	bool company;	 /* several were in the last group */
+	size_t company;	 /* so many come together, as far as is known */
+	unsigned int company_met; /* since that was tried */
+	uint64_t commit_us;	  /* what the last commit took */
 	bool stopping;
 	bool locked;	     /* begin is being refused at present */
 	bool backing_off;    /* notes wait for the next try */
@@ -254,7 +254,6 @@ static size_t take_group(struct store_writer *writer, struct store_job **group)
 {
 	size_t count = 0, bytes = 0;
 
-	writer->company = writer->waiters > 1;
 	while (writer->queue.first && count < GROUP_MAX &&
 	       bytes < GROUP_BYTES_MAX) {
 		struct store_job *job = writer->queue.first;
@@ -291,6 +290,17 @@ static bool write_group(struct store_writer *writer, struct store_job **group,
 }
 
 /* With the lock held. */
+static void requeue_notes(
+    struct store_writer *writer, struct store_job **group, size_t count)
+{
+	for (size_t i = count; i-- > 0;)
+		if (group[i]->note) {
+			group[i]->queued = true;
+			push_front(&writer->queue, group[i]);
+		}
+}
+
+/* With the lock held. */
 static void finish_group(struct store_writer *writer, struct store_job **group,
     size_t count, const struct err *failure, struct queue *finished)
 {
@@ -300,22 +310,18 @@ static void finish_group(struct store_writer *writer, struct store_job **group,
 		writer->statistics.commits++;
 		metrics_add(METRIC_STORE_COMMITS, 1);
 	}
-	for (size_t i = count; i-- > 0;) {
+	for (size_t i = 0; i < count; i++) {
 		struct store_job *job = group[i];
-		struct err own = job->err;
+		bool alone = !failure && job->err.kind != E_NONE;
 
-		if (failure && job->note && !writer->stopping) {
-			job->queued = true;
-			push_front(&writer->queue, job);
+		if (failure && job->note && !writer->stopping)
 			continue;
-		}
 		if (!failure && job->work->kind == WORK_PUT)
 			writer->unfiled++;
-		finish(writer, finished, job,
-		    failure		 ? failure
-		    : own.kind == E_NONE ? NULL
-					 : &own);
+		finish(writer, finished, job, alone ? &job->err : failure);
 	}
+	if (failure && !writer->stopping)
+		requeue_notes(writer, group, count);
 }
 
 static uint64_t now_us(void)
@@ -347,8 +353,11 @@ static void commit_group(struct store_writer *writer, struct queue *finished)
 	    LOG_T("kind", ok ? "ok" : err_kind_name(failure.kind)),
 	    LOG_T("error", failure.text));
 	pthread_mutex_lock(&writer->lock);
-	if (ok)
-		metrics_observe(METRIC_STORE_COMMIT_DURATION, now_us() - began);
+	if (ok) {
+		writer->commit_us = now_us() - began;
+		metrics_observe(
+		    METRIC_STORE_COMMIT_DURATION, writer->commit_us);
+	}
 	finish_group(writer, group, count, ok ? NULL : &failure, finished);
 }
 
@@ -409,41 +418,71 @@ static void wait_for_first(struct store_writer *writer)
 	}
 }
 
-/* With the lock held. */
+/* With the lock held: how many came.  One that is alone soon waits for nobody;
+ * now and then one more is hoped for. */
+static void learn_company(struct store_writer *writer)
+{
+	if (writer->waiters < writer->company) {
+		writer->company--;
+	} else if (writer->waiters > writer->company) {
+		writer->company = writer->waiters;
+	} else if (writer->company > 1 &&
+		   ++writer->company_met % COMPANY_TRIES == 0) {
+		writer->company++;
+	}
+	if (writer->company > COMPANY_ROWS)
+		writer->company = COMPANY_ROWS;
+}
+
+/* With the lock held; gives it up in between.  A commit costs much more than a
+ * row, so who comes together is committed together: at 16 connections groups
+ * of 4 became 7, and a message took 10 % less CPU time.  Not longer than the
+ * last commit took: where that is cheap there is little to be won. */
 static void wait_for_company(struct store_writer *writer)
 {
+	uint64_t patience = writer->commit_us < COMPANY_US ? writer->commit_us
+							   : COMPANY_US;
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += COMPANY_US * 1000;
+	until.tv_nsec += (long)patience * 1000;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
-	writer->wakes_at = COMPANY_ROWS;
-	while (writer->waiters < COMPANY_ROWS && !writer->stopping &&
+	writer->wakes_at = writer->company;
+	while (writer->waiters < writer->company && !writer->stopping &&
 	       pthread_cond_timedwait(
 		   &writer->work_waits, &writer->lock, &until) == 0)
 		;
 	writer->wakes_at = 1;
+	learn_company(writer);
 }
 
-/* With the lock held.  False: nothing to do and stopping.  Nobody waits for
- * notes: they share the commit of the next session's row, and after a failure
- * they are not tried again at once. */
-static bool wait_for_work(struct store_writer *writer)
+/* With the lock held; gives it up in between.  Nobody waits for notes: they
+ * share the commit of the next session's row, and after a failure they are not
+ * tried again at once. */
+static void wait_for_sessions(struct store_writer *writer)
 {
-	struct deadline deadline;
-
-	wait_for_first(writer);
-	deadline = deadline_in(
+	struct deadline deadline = deadline_in(
 	    writer->backing_off ? NOTE_RETRY_MS : NOTE_COMPANY_MS);
+
 	while (only_notes(writer) &&
 	       wait_until(&writer->work_waits, &writer->lock, deadline))
 		;
 	writer->backing_off = false;
-	if (writer->company)
-		wait_for_company(writer);
+}
+
+/* With the lock held.  False: nothing to do and stopping.  What was there may
+ * be given up while others are waited for. */
+static bool wait_for_work(struct store_writer *writer)
+{
+	do {
+		wait_for_first(writer);
+		wait_for_sessions(writer);
+		if (writer->waiters)
+			wait_for_company(writer);
+	} while (!writer->queue.first && !writer->stopping);
 	return writer->queue.first != NULL;
 }
 
@@ -461,7 +500,9 @@ static void try_group(struct store_writer *writer, struct deadline *patience)
 	/* E_TEMP: the jobs stay queued, and each session's own deadline says
 	 * how long it has patience. */
 	writer->locked = !began && failure.kind == E_TEMP;
-	if (writer->stopping && patience->at_ms == DEADLINE_NEVER.at_ms)
+	if (began)
+		*patience = DEADLINE_NEVER;
+	else if (writer->stopping && patience->at_ms == DEADLINE_NEVER.at_ms)
 		*patience = deadline_in(STOP_PATIENCE_MS);
 	if (began)
 		commit_group(writer, &finished);
