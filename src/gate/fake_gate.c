@@ -4,7 +4,9 @@
  *	X-Verdict: reject (or another verdict)
  *	X-Reply: 90 words (the text of a refusal, so many times)
  *	X-Commit: fail (or "at once": before it has begun; "never": until it is
- *	given up; "late": done when that is tried)
+ *	given up; "late": done when that is tried;
+ *	"later", with threads: after a tenth of a second)
+ *	X-Decide: slowly
  *	X-Header: too-many
  *	X-Need: nothing (of the body)
  *	X-Keep: nothing (of the body)
@@ -13,13 +15,19 @@
  *	X-Add: a@b.example, or "a@b.example NOTIFY=NEVER"
  *	X-Body: 3 a line (the new body has that line three times)
  */
-#include "gate/gate.h"
+#include "gate/fake_gate.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/memory.h"
 #include "base/require.h"
 #include "base/text.h"
+#include "gate/gate.h"
 
-enum { REPLY_MAX = 4096, SOON_MS = 20 };
+enum { REPLY_MAX = 4096, SOON_MS = 20, SLOWLY_MS = 500, LATER_MS = 100 };
 
 struct gate_message {
 	struct arena *arena;
@@ -33,7 +41,60 @@ struct gate_message {
 	bool refused;	     /* before any judgement */
 	bool given_up;
 	struct store_notice notice;
+	struct teller *teller;
 };
+
+/* Tells of a commit, unless that was given up; freed by who is last. */
+struct teller {
+	struct store_notice notice;
+	atomic_bool settled;
+	atomic_int holders;
+	useconds_t wait_us;
+};
+
+static bool uses_threads;
+
+void fake_gate_use_threads(void)
+{
+	uses_threads = true;
+}
+
+static void release_teller(struct teller *teller)
+{
+	if (atomic_fetch_sub(&teller->holders, 1) == 1)
+		memory_free(teller);
+}
+
+static void *run_teller(void *object)
+{
+	struct teller *teller = object;
+
+	usleep(teller->wait_us);
+	if (!atomic_exchange(&teller->settled, true))
+		teller->notice.done(teller->notice.context);
+	release_teller(teller);
+	return NULL;
+}
+
+static void release_teller_of(void *object)
+{
+	release_teller(object);
+}
+
+static struct teller *start_teller(
+    struct arena *arena, const struct store_notice *notice, useconds_t wait_us)
+{
+	struct teller *teller = MEMORY_NEW(struct teller);
+	pthread_t thread;
+
+	teller->notice = *notice;
+	teller->wait_us = wait_us;
+	atomic_store(&teller->holders, 2);
+	arena_defer(arena, release_teller_of, teller);
+	require(pthread_create(&thread, NULL, run_teller, teller) == 0);
+	pthread_detach(thread);
+	return teller;
+}
 
 struct gate_message *gate_begin(struct arena *arena,
     const struct gate_context *context, const struct envelope *envelope)
@@ -257,6 +318,8 @@ const struct decision *gate_decide(
 	require(slice_starts(content, message->header));
 	require(content.len == message->header.len +
 				   (message->forgets ? 0 : message->body_size));
+	if (has(message, "X-Decide: slowly"))
+		usleep(SLOWLY_MS * 1000);
 	message->content = content;
 	edit(message);
 	change(message);
@@ -291,12 +354,27 @@ bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 	return gate_commit_end(message, ret);
 }
 
+/* Some longer than gate_commit_deadline says. */
+static useconds_t commit_takes_us(const struct gate_message *message)
+{
+	static atomic_uint count;
+
+	if (has(message, "X-Commit: later"))
+		return LATER_MS * 1000;
+	return atomic_fetch_add(&count, 1) * 7919 % (25 * 1000);
+}
+
 bool gate_commit_begin(
     struct gate_message *message, const struct store_notice *notice)
 {
 	message->notice = *notice;
 	if (has(message, "X-Commit: at once"))
 		return false;
+	if (uses_threads) {
+		message->teller = start_teller(
+		    message->arena, notice, commit_takes_us(message));
+		return true;
+	}
 	if (!has(message, "X-Commit: never") && !has(message, "X-Commit: late"))
 		notice->done(notice->context);
 	return true;
@@ -304,11 +382,19 @@ bool gate_commit_begin(
 
 struct deadline gate_commit_deadline(const struct gate_message *message)
 {
-	return deadline_in(has(message, "X-Commit: ") ? SOON_MS : 60000);
+	bool soon = has(message, "X-Commit: ") || uses_threads;
+
+	return deadline_in(
+	    soon && !has(message, "X-Commit: later") ? SOON_MS : 60000);
 }
 
 bool gate_commit_give_up(struct gate_message *message)
 {
+	if (message->teller) {
+		message->given_up = !atomic_exchange(
+		    &message->teller->settled, true);
+		return message->given_up;
+	}
 	message->given_up = has(message, "X-Commit: never");
 	if (!message->given_up)
 		message->notice.done(message->notice.context);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locks: lock guards the wheel, the list of connections and the snapshot.  A
- * connection belongs to the wheel (parked) or to one worker; only the accepting
- * thread takes it out of the wheel.
+/* Locks: lock guards the wheel, the lists of connections and the snapshot.  A
+ * connection belongs to the wheel (parked), to one thread, or to the list of
+ * those whose message is recorded.  The accepting thread takes it out of the
+ * wheel; but the store's thread those that wait for the store, which no event
+ * of epoll can mean: they were disarmed when they came.
  */
 #include "milter/milter_server.h"
 
@@ -44,10 +46,13 @@ struct milter_server {
 	int epoll, wake;
 	pthread_t thread;
 	struct workers *workers;
+	/* One thread of its own for the answers: what is recorded does not
+	 * stand in line behind what waits for DNS. */
+	struct workers *answerer;
 	size_t listener_count;
 	struct listener *listeners;
 	struct deadline paused_until; /* out of descriptors; 0: accepting */
-	bool drained;		      /* parked ones were woken */
+	bool drained; /* left its listeners, woke who was parked */
 	struct deadline drain_until;
 	struct progress_list progress;
 
@@ -55,7 +60,7 @@ struct milter_server {
 	struct wheel wheel;
 	struct work answers; /* run_answers */
 	bool answers_posted;
-	struct work *committed; /* those that it is to answer */
+	struct work *committed, **committed_last; /* whom it is to answer */
 	struct connection *connections;
 	struct milter_snapshot *snapshot;
 
@@ -96,53 +101,69 @@ static void unwatch(struct milter_server *server, struct connection *connection)
 	connection->watched = false;
 }
 
-/* One that waits when the others have been woken to end still has a message
- * under way. */
+/* When the server drains, one that can end goes on at once: to its end. */
 static void park(struct milter_server *server, struct connection *connection)
 {
+	bool ends = milter_session_may_end(connection->session);
+
 	pthread_mutex_lock(&server->lock);
-	wheel_add(&server->wheel, &connection->entry,
-	    milter_session_wakes_at(connection->session));
-	watch(server, connection);
+	ends = ends && atomic_load(&server->draining);
+	if (!ends) {
+		wheel_add(&server->wheel, &connection->entry,
+		    milter_session_wakes_at(connection->session));
+		watch(server, connection);
+	}
 	pthread_mutex_unlock(&server->lock);
+	if (ends)
+		workers_post(server->workers, &connection->work);
+}
+
+/* With the lock.  What was committed together is answered by one thread: waking
+ * one for each costs more than the answers.  True: it is to be woken. */
+static bool enlist(struct milter_server *server, struct connection *connection)
+{
+	bool wakes = !server->answers_posted;
+
+	connection->work.next = NULL;
+	*server->committed_last = &connection->work;
+	server->committed_last = &connection->work.next;
+	server->answers_posted = true;
+	return wakes;
 }
 
 /* The store will wake it; the time is for when it does not. */
 static void park_committing(
     struct milter_server *server, struct connection *connection)
 {
-	bool committed;
+	bool wakes = false;
 
 	pthread_mutex_lock(&server->lock);
-	committed = connection->committed;
-	if (!committed)
+	if (connection->committed)
+		wakes = enlist(server, connection);
+	else
 		wheel_add(&server->wheel, &connection->entry,
 		    milter_session_wakes_at(connection->session));
 	pthread_mutex_unlock(&server->lock);
-	if (committed)
-		workers_post(server->workers, &connection->work);
+	if (wakes)
+		workers_post(server->answerer, &server->answers);
 }
 
-/* On the store's thread.  What was committed together is answered by one
- * worker: waking one for each costs more than the answers. */
+/* On the store's thread. */
 static void take_notice(void *context)
 {
 	struct connection *connection = context;
 	struct milter_server *server = connection->server;
-	bool posts = false;
+	bool wakes = false;
 
 	pthread_mutex_lock(&server->lock);
 	connection->committed = true;
 	if (connection->entry.back) {
 		wheel_remove(&server->wheel, &connection->entry);
-		connection->work.next = server->committed;
-		server->committed = &connection->work;
-		posts = !server->answers_posted;
-		server->answers_posted = true;
+		wakes = enlist(server, connection);
 	}
 	pthread_mutex_unlock(&server->lock);
-	if (posts)
-		workers_post(server->workers, &server->answers);
+	if (wakes)
+		workers_post(server->answerer, &server->answers);
 }
 
 /* Tells the session what the store has told. */
@@ -194,16 +215,19 @@ static struct work *take_committed(struct milter_server *server)
 	pthread_mutex_lock(&server->lock);
 	list = server->committed;
 	server->committed = NULL;
+	server->committed_last = &server->committed;
 	if (!list)
 		server->answers_posted = false;
 	pthread_mutex_unlock(&server->lock);
 	return list;
 }
 
-static void run_answers(struct milter_server *server)
+static void run_answers(void *context, struct work *ignored)
 {
+	struct milter_server *server = context;
 	struct work *work, *next;
 
+	(void)ignored;
 	while ((work = take_committed(server)))
 		for (; work; work = next) {
 			struct connection *connection =
@@ -216,15 +240,11 @@ static void run_answers(struct milter_server *server)
 		}
 }
 
-static void run_work(void *context, struct work *work)
+static void run_connection(void *context, struct work *work)
 {
 	struct milter_server *server = context;
 	struct connection *connection = (struct connection *)work;
 
-	if (work == &server->answers) {
-		run_answers(server);
-		return;
-	}
 	tell_session(server, connection);
 	go_on(server, connection, milter_session_run(connection->session));
 }
@@ -445,16 +465,16 @@ static void handle_event(struct milter_server *server, void *object)
 		wake_connection(server, object);
 }
 
-/* True: the last session has ended.  One that was on its way to the wheel when
- * the others were woken is found there at the next tick. */
+/* True: the last session has ended. */
 static bool go_on_draining(struct milter_server *server)
 {
 	if (!atomic_load(&server->draining))
 		return false;
-	if (!server->drained)
+	if (!server->drained) {
 		watch_listeners(server, EPOLL_CTL_DEL);
+		wake_all(server);
+	}
 	server->drained = true;
-	wake_all(server);
 	if (!atomic_load(&server->open))
 		return true;
 	if (deadline_passed(server->drain_until))
@@ -565,6 +585,7 @@ bool milter_server_start(const struct milter_server_settings *settings,
 	server->epoll = server->wake = -1;
 	pthread_mutex_init(&server->lock, NULL);
 	wheel_init(&server->wheel, clock_monotonic_ms());
+	server->committed_last = &server->committed;
 	progress_init(&server->progress, PROGRESS_INTERVAL_MS);
 	copy_listeners(server, settings);
 	server->snapshot = milter_snapshot_new(&settings->gate);
@@ -572,8 +593,11 @@ bool milter_server_start(const struct milter_server_settings *settings,
 		free_server(server);
 		return false;
 	}
-	server->workers = workers_new(config->limits.threads, run_work, server);
+	server->workers = workers_new(
+	    config->limits.threads, run_connection, server);
+	server->answerer = workers_new(1, run_answers, server);
 	if (!start_thread(server, err)) {
+		workers_free(server->answerer);
 		workers_free(server->workers);
 		free_server(server);
 		return false;
@@ -610,6 +634,7 @@ void milter_server_drain(struct milter_server *server)
 void milter_server_wait(struct milter_server *server)
 {
 	pthread_join(server->thread, NULL);
+	workers_free(server->answerer);
 	workers_free(server->workers);
 	free_server(server);
 }

@@ -44,7 +44,6 @@ struct milter_session {
 	/* Its record is under way (until the answer); it was made, or not. */
 	bool commits, committed;
 	struct deadline commit_by;
-	struct progress_list *progress_list; /* NULL: the MTA is told nothing */
 	struct progress_wait progress_wait;
 	uint64_t message_count;
 	int64_t started_ms;
@@ -221,7 +220,8 @@ static bool give_answer(struct milter_session *session, struct err *err)
 	bool ok = true;
 
 	session->commits = session->committed = false;
-	progress_end(session->progress_list, &session->progress_wait);
+	/* From here on the output is ours alone. */
+	progress_end(session->settings.progress, &session->progress_wait);
 	if (milter_message_answer(
 		session->message, &session->stream.output, &body))
 		ok = say_body(session, body, err);
@@ -240,11 +240,9 @@ static bool take_end(
 {
 	if (data.len)
 		take_body(session, data, err);
-	/* It would come before an older answer. */
-	session->progress_list = session->stream.output.len
-				     ? NULL
-				     : session->settings.progress;
-	progress_begin(session->progress_list, &session->progress_wait,
+	/* What is told meanwhile would come before an older answer. */
+	require(!session->stream.output.len);
+	progress_begin(session->settings.progress, &session->progress_wait,
 	    session->stream.fd);
 	session->commits = milter_message_decide(session->message,
 	    macros_get(&session->macros, MACRO_QUEUE_ID),
@@ -491,9 +489,15 @@ static void begin_wait(struct milter_session *session)
 		    settings->data_timeout(settings->context));
 }
 
+bool milter_session_may_end(const struct milter_session *session)
+{
+	return !session->message;
+}
+
 static bool should_end(const struct milter_session *session)
 {
-	return atomic_load(session->settings.draining) && !session->message;
+	return atomic_load(session->settings.draining) &&
+	       milter_session_may_end(session);
 }
 
 /* False: the store has not told yet.  One that is late is given up, if it can
@@ -537,8 +541,8 @@ static bool glance_at_answer(struct milter_session *session)
 	return !take_packets(session, true);
 }
 
-/* True: there is more to do.  What belongs to a message is not for a glance: it
- * may be forgotten, with the last hold on a configuration. */
+/* True: there is more to do.  What belongs to a message is not for a glance of
+ * the accepting thread: see the header. */
 static bool glance_at_input(struct milter_session *session)
 {
 	return session->message ||

@@ -55,13 +55,20 @@ void milter_session_free(struct milter_session *session);
 void milter_session_committed(struct milter_session *session);
 
 /* Takes what came as far as that costs next to nothing and waits for nobody:
- * negotiation, the client, the end; of a message only the answer, once it is
- * recorded.  Half of the events of a connection need no other thread. */
+ * negotiation, the client, the end; nothing of a message.  Half of the events
+ * of a connection need no other thread.
+ *
+ * For one that has committed: gives the answer as far as the MTA takes it at
+ * once, and forgets the message, perhaps with the last hold on a configuration:
+ * not on the accepting thread. */
 enum milter_session_result milter_session_glance(
     struct milter_session *session);
 
 /* Until more must come, or the end. */
 enum milter_session_result milter_session_run(struct milter_session *session);
+
+/* For one that waits: no message is under way. */
+bool milter_session_may_end(const struct milter_session *session);
 
 /* For one that waits or commits: when it is to be run although nothing came. */
 struct deadline milter_session_wakes_at(const struct milter_session *session);

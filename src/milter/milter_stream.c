@@ -58,15 +58,23 @@ bool milter_stream_read(struct milter_stream *stream, struct err *err)
 	return true;
 }
 
+/* Whatever became of it, it is the connection. */
+static bool lose(struct milter_stream *stream, struct err *err)
+{
+	buf_clear(&stream->output);
+	if (err->kind != E_TIMEOUT)
+		err->kind = E_IO;
+	return false;
+}
+
 bool milter_stream_flush(struct milter_stream *stream, struct err *err)
 {
-	bool ok = true;
-
-	if (stream->output.len)
-		ok = io_write_all(stream->fd, buf_slice(&stream->output),
-		    deadline_in(FLUSH_MS), err);
+	if (stream->output.len &&
+	    !io_write_all(stream->fd, buf_slice(&stream->output),
+		deadline_in(FLUSH_MS), err))
+		return lose(stream, err);
 	buf_clear(&stream->output);
-	return ok;
+	return true;
 }
 
 bool milter_stream_flush_some(struct milter_stream *stream, struct err *err)
@@ -79,8 +87,10 @@ bool milter_stream_flush_some(struct milter_stream *stream, struct err *err)
 
 		if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
-		if (count < 0 && errno != EINTR)
-			return err_set_errno(err, "write");
+		if (count < 0 && errno != EINTR) {
+			err_set_errno(err, "write");
+			return lose(stream, err);
+		}
 		sent += count > 0 ? (size_t)count : 0;
 	}
 	buf_consume(&stream->output, sent);

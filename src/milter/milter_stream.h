@@ -23,7 +23,8 @@ void milter_stream_release(struct milter_stream *stream);
 bool milter_stream_read(struct milter_stream *stream, struct err *err);
 
 /* Sends all of the output; an MTA that does not read has a minute.  Some: as
- * much as can be sent at once. */
+ * much as can be sent at once.  False: E_IO or E_TIMEOUT, and the output is
+ * forgotten. */
 bool milter_stream_flush(struct milter_stream *stream, struct err *err);
 bool milter_stream_flush_some(struct milter_stream *stream, struct err *err);
 

@@ -15,7 +15,7 @@
 
 enum { PROGRESS_INTERVAL_MS = 3000 };
 
-/* One session that works on an answer; lives on its stack. */
+/* One session that works on an answer; a part of it. */
 struct progress_wait {
 	struct progress_wait *next, **back;
 	int fd;

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/test_listen.h"
+#include "gate/fake_gate.h"
 #include "milter/test_config.h"
 
 enum { WAIT_MS = 5000 };
@@ -27,7 +28,8 @@ struct fixture {
 	struct sockaddr_in address;
 };
 
-static void start(struct fixture *fixture, uint64_t connections)
+static void start_with(
+    struct fixture *fixture, uint64_t connections, uint64_t threads)
 {
 	struct milter_server_socket socket_;
 	struct milter_server_settings settings = {
@@ -37,11 +39,22 @@ static void start(struct fixture *fixture, uint64_t connections)
 	*fixture = (struct fixture){.config = test_config()};
 	fixture->config->limits.drain_timeout = 500;
 	fixture->config->limits.connections = connections;
+	fixture->config->limits.threads = threads;
 	fixture->listening = test_listen(0, &fixture->address);
 	socket_ = (struct milter_server_socket){
 	    fixture->listening, SLICE("mta")};
 	settings.gate.config = fixture->config;
 	assert_true(milter_server_start(&settings, &fixture->server, &err));
+}
+
+static void start(struct fixture *fixture, uint64_t connections)
+{
+	start_with(fixture, connections, 4096);
+}
+
+static void start_with_threads(struct fixture *fixture, uint64_t threads)
+{
+	start_with(fixture, 1000, threads);
 }
 
 static void stop(struct fixture *fixture)
@@ -70,6 +83,7 @@ static const struct slice client = SLICE_INIT("\0\0\0\4Ca\0U");
 static const struct slice envelope = SLICE_INIT("\0\0\0\7M<a@b>\0"
 						"\0\0\0\7R<a@b>\0");
 static const struct slice content = SLICE_INIT("\0\0\0\6LX\0 v\0");
+static const struct slice later = SLICE_INIT("\0\0\0\x11LX-Commit\0 later\0");
 static const struct slice end = SLICE_INIT("\0\0\0\1E");
 
 static void say(int fd, struct slice octets)
@@ -211,7 +225,7 @@ static void test_late_store(void **state)
 	int fds[COUNT];
 
 	(void)state;
-	start(&fixture, 1000);
+	start_with_threads(&fixture, 2);
 	for (size_t row = 0; row < 2; row++) {
 		for (int i = 0; i < COUNT; i++) {
 			fds[i] = dial_mail(&fixture);
@@ -227,7 +241,124 @@ static void test_late_store(void **state)
 		}
 	}
 	wait_for(&fixture, 0);
+	assert_in_range(milter_server_statistics(fixture.server).threads, 0, 2);
 	stop(&fixture);
+}
+
+/* What is recorded is answered although no thread is left. */
+static void test_answer_in_time(void **state)
+{
+	struct fixture fixture;
+	int recorded, slow;
+	int64_t began;
+
+	(void)state;
+	start_with_threads(&fixture, 1);
+	recorded = dial_mail(&fixture);
+	say(recorded, later);
+	say(recorded, end);
+	usleep(50 * 1000);
+	slow = dial_mail(&fixture);
+	say(slow, SLICE("\0\0\0\x12LX-Decide\0 slowly\0"));
+	say(slow, end);
+	began = clock_monotonic_ms();
+	hear(recorded, 5);
+	assert_in_range(clock_monotonic_ms() - began, 0, 400);
+	hear(slow, 5);
+	close(recorded);
+	close(slow);
+	stop(&fixture);
+}
+
+/* 5 or 26 octets. */
+static void hear_answer(int fd)
+{
+	char first[5];
+	size_t have = 0, count;
+
+	while (have < sizeof(first)) {
+		assert_true(io_read_some(fd, first + have, sizeof(first) - have,
+		    deadline_in(WAIT_MS), &count, NULL));
+		assert_true(count > 0);
+		have += count;
+	}
+	if (first[4] == 'y')
+		hear(fd, 21);
+}
+
+static void go_away(int fd, bool resets)
+{
+	const struct linger at_once = {resets, 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}
+
+/* Waits for the answer, says more before it, goes away, or breaks off. */
+static void *send_impatiently(void *argument)
+{
+	const struct fixture *fixture = argument;
+
+	for (int i = 0; i < 40; i++) {
+		int fd = dial_mail(fixture);
+
+		say(fd, content);
+		say(fd, end);
+		if (i % 5 == 4) {
+			go_away(fd, i % 2);
+			continue;
+		}
+		if (i % 3)
+			say(fd, SLICE("\0\0\0\1A"));
+		hear_answer(fd);
+		say(fd, envelope);
+		say(fd, content);
+		say(fd, end);
+		hear_answer(fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void test_told_by_others(void **state)
+{
+	struct fixture fixture;
+	pthread_t threads[16];
+
+	(void)state;
+	start(&fixture, 1000);
+	for (int i = 0; i < 16; i++)
+		pthread_create(&threads[i], NULL, send_impatiently, &fixture);
+	for (int i = 0; i < 16; i++)
+		pthread_join(threads[i], NULL);
+	wait_for(&fixture, 0);
+	stop(&fixture);
+}
+
+static void test_drain_of_committing(void **state)
+{
+	enum { COUNT = 50 };
+
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		struct fixture fixture;
+		int fds[COUNT];
+
+		start(&fixture, 1000);
+		for (int i = 0; i < COUNT; i++) {
+			fds[i] = dial_mail(&fixture);
+			say(fds[i], round ? content : later);
+			say(fds[i], end);
+		}
+		/* Those that have begun are answered. */
+		usleep(50 * 1000);
+		milter_server_drain(fixture.server);
+		for (int i = 0; i < COUNT; i++) {
+			hear_answer(fds[i]);
+			close(fds[i]);
+		}
+		stop(&fixture);
+	}
 }
 
 static void test_full(void **state)
@@ -333,6 +464,15 @@ int main(void)
 	    cmocka_unit_test(test_drain_of_many),
 	};
 
+	const struct CMUnitTest with_threads[] = {
+	    cmocka_unit_test(test_answer_in_time),
+	    cmocka_unit_test(test_told_by_others),
+	    cmocka_unit_test(test_drain_of_committing),
+	};
+	int failed;
+
 	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	fake_gate_use_threads();
+	return failed + cmocka_run_group_tests(with_threads, NULL, NULL);
 }
