@@ -349,6 +349,11 @@ bool gate_commit_end(struct gate_message *message, struct smtp_reply_text *ret)
 	return false;
 }
 
+bool gate_expects_commit(const struct gate_message *message)
+{
+	return !has(message, "X-Commit: ");
+}
+
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 {
 	return gate_commit_end(message, ret);

@@ -346,6 +346,11 @@ bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 	return true;
 }
 
+bool gate_expects_commit(const struct gate_message *message)
+{
+	return !store_is_stalled(message->context->store);
+}
+
 bool gate_commit_begin(
     struct gate_message *message, const struct store_notice *notice)
 {

@@ -124,6 +124,9 @@ struct deadline gate_commit_deadline(const struct gate_message *message);
 bool gate_commit_give_up(struct gate_message *message);
 bool gate_commit_end(struct gate_message *message, struct smtp_reply_text *ret);
 
+/* False: the store is in trouble, and it is likely that gate_commit fails. */
+bool gate_expects_commit(const struct gate_message *message);
+
 /* A recipient was refused at RCPT, by gate_recipient or the next hop: logged,
  * and remembered for gate_end. */
 void gate_note_refused_recipient(struct gate_message *message,

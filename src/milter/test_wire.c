@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packets, options, macros and header fields, as tables. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "milter/header_field.h"
 #include "milter/macros.h"
+#include "milter/milter_stream.h"
 #include "milter/options.h"
 #include "milter/packet.h"
 #include "milter/protocol.h"
@@ -356,6 +360,33 @@ static void test_taking_apart(void **state)
 	arena_free(arena);
 }
 
+/* A lost connection is one failure, of the connection. */
+static void test_lost_stream(void **state)
+{
+	bool (*const flushes[])(struct milter_stream *, struct err *) = {
+	    milter_stream_flush, milter_stream_flush_some};
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < 2; i++) {
+		struct milter_stream stream;
+		struct err err = {0};
+		int pair[2];
+
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair),
+		    0);
+		milter_stream_init(&stream, pair[0]);
+		close(pair[1]);
+		buf_add_text(&stream.output, "x");
+		assert_false(flushes[i](&stream, &err));
+		assert_int_equal(err.kind, E_IO);
+		assert_int_equal(stream.output.len, 0);
+		assert_true(flushes[i](&stream, &err));
+		milter_stream_release(&stream);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +401,7 @@ int main(void)
 	    cmocka_unit_test(test_unsound),
 	    cmocka_unit_test(test_header_packets),
 	    cmocka_unit_test(test_taking_apart),
+	    cmocka_unit_test(test_lost_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

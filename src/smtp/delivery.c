@@ -552,7 +552,8 @@ void delivery_announce(
 	struct smtp_reply_text ignored;
 
 	/* What is wrong delivery_data will find, and say. */
-	if (!delivery->client || content_exceeds(delivery, pieces, &ignored) ||
+	if (!delivery->client || is_borrowed(delivery) ||
+	    content_exceeds(delivery, pieces, &ignored) ||
 	    !client_mail_data(delivery->client, NULL))
 		return;
 	delivery->announced = true;

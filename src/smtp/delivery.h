@@ -79,7 +79,8 @@ struct delivery_result {
 /* Before delivery_data with the same pieces, if wanted: says DATA, so that the
  * next hop's go-ahead comes while the message is recorded.  If delivery_abort
  * follows instead, the connection is closed: so no message ends there
- * (RFC 5321 section 3.8). */
+ * (RFC 5321 section 3.8).  Says nothing on a connection that a client logged in
+ * to: without it the client would have to log in again. */
 void delivery_announce(
     struct delivery *delivery, const struct message_pieces *pieces);
 

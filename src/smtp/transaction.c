@@ -270,6 +270,16 @@ static struct smtp_reply_text kept_reply(
 		SLICE_ARGS(transaction->envelope.id))};
 }
 
+/* A message that is announced and not sent costs the connection. */
+static void prepare_delivery(
+    struct transaction *transaction, const struct decision *decision)
+{
+	transaction->pieces = gate_pieces(transaction->gate);
+	if (!recipient_edit_any(&decision->recipients) &&
+	    gate_expects_commit(transaction->gate))
+		delivery_announce(transaction->delivery, &transaction->pieces);
+}
+
 /* The trace (and the quarantined copy) is durable before anything is said, and
  * before anything is sent but DATA. */
 static struct delivery_result carry_out(
@@ -278,10 +288,8 @@ static struct delivery_result carry_out(
 	struct transaction *transaction = session->transaction;
 	struct smtp_reply_text refusal;
 
-	transaction->pieces = gate_pieces(transaction->gate);
-	if (decision->verdict == VERDICT_ACCEPT &&
-	    !recipient_edit_any(&decision->recipients))
-		delivery_announce(transaction->delivery, &transaction->pieces);
+	if (decision->verdict == VERDICT_ACCEPT)
+		prepare_delivery(transaction, decision);
 	if (!gate_commit(transaction->gate, &refusal))
 		return without_delivery(transaction, refusal);
 	switch (decision->verdict) {

@@ -170,6 +170,11 @@ bool store_put_end(const struct store_pending *pending, struct err *err)
 	return pending->job.ok;
 }
 
+bool store_is_stalled(const struct store *store)
+{
+	return store_writer_is_stalled(store->writer);
+}
+
 void store_note_delivery(struct store *store, struct slice id,
     struct slice verdict, struct slice reply)
 {

@@ -94,6 +94,9 @@ bool store_put_give_up(struct store_pending *pending);
 /* After done, or after it was given up: as store_put. */
 bool store_put_end(const struct store_pending *pending, struct err *err);
 
+/* Somebody has waited for a commit in vain, and none has come since. */
+bool store_is_stalled(const struct store *store);
+
 /* Completes a trace; returns at once, written with the next group.  A verdict
  * that differs from the trace's replaces it (the sender was told so), and the
  * trace's policy becomes "next-hop". */

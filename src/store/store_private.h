@@ -170,6 +170,9 @@ bool store_writer_give_up(struct store_writer *writer, struct store_job *job);
 bool store_writer_run(struct store_writer *writer, struct store_work *work,
     struct deadline deadline, struct err *err);
 
+/* See store_is_stalled. */
+bool store_writer_is_stalled(const struct store_writer *writer);
+
 /* Copies the texts and returns at once.  Dropped (and counted) when too many
  * wait. */
 void store_writer_note(struct store_writer *writer, struct slice id,

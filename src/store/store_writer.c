@@ -612,6 +612,11 @@ bool store_writer_give_up(struct store_writer *writer, struct store_job *job)
 	return queued;
 }
 
+bool store_writer_is_stalled(const struct store_writer *writer)
+{
+	return writer->stalled;
+}
+
 /* A job whose thread waits. */
 struct waiting_job {
 	struct store_job job; /* first */
