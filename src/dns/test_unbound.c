@@ -344,8 +344,8 @@ static void test_peek(void **state)
 	dns_peek_begin(session);
 	early = dns_ask(session, name, DNS_TXT);
 	complete = dns_peek_end(session);
-	assert_int_equal(early->status,
-	    complete ? DNS_FOUND : DNS_TEMPORARY_FAILURE);
+	assert_int_equal(
+	    early->status, complete ? DNS_FOUND : DNS_TEMPORARY_FAILURE);
 	for (int i = 0; i < 500; i++) {
 		dns_peek_begin(session);
 		early = dns_ask(session, name, DNS_TXT);
