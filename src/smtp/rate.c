@@ -17,7 +17,7 @@ enum { MINUTE_MS = 60 * 1000 };
 struct network {
 	struct ip address; /* the key */
 	uint64_t open, working;
-	uint64_t share; /* of the threads; a reload may make it smaller */
+	uint64_t share;		    /* of the threads; a reload may change it */
 	struct work *first, **last; /* in line */
 	int64_t minute;		    /* that the counts below are of */
 	uint64_t connections, messages;
@@ -169,6 +169,22 @@ static struct work *take_from_line(
 	return work;
 }
 
+/* Appends to a list, whose end is last, who may run if working_max may. */
+static struct work **call_line(struct rate_table *table,
+    struct network *network, uint64_t working_max, struct work **last)
+{
+	struct work *work;
+
+	while (network->working < working_max &&
+	       (work = take_from_line(table, network))) {
+		network->working++;
+		*last = work;
+		last = &work->next;
+	}
+	*last = NULL;
+	return last;
+}
+
 bool rate_begin_work(struct rate_table *table, const struct ip *ip,
     const struct limits *limits, struct work *work)
 {
@@ -180,7 +196,9 @@ bool rate_begin_work(struct rate_table *table, const struct ip *ip,
 	pthread_mutex_lock(&table->lock);
 	network = look_up(table, ip);
 	network->share = (limits->threads + 1) / 2;
-	may = network->working < network->share || table->without_lines;
+	/* Where a reload has made room, it is for who stands in line. */
+	may = table->without_lines ||
+	      (!network->first && network->working < network->share);
 	if (may)
 		network->working++;
 	else if (work)
@@ -192,18 +210,16 @@ bool rate_begin_work(struct rate_table *table, const struct ip *ip,
 struct work *rate_end_work(struct rate_table *table, const struct ip *ip)
 {
 	struct network *network;
-	struct work *next = NULL;
+	struct work *all;
 
 	if (ip->family == IP_NONE)
 		return NULL;
 	pthread_mutex_lock(&table->lock);
 	network = look_up(table, ip);
-	if (network->working <= network->share)
-		next = take_from_line(table, network);
-	if (!next) /* nobody takes its place */
-		network->working--;
+	network->working--;
+	call_line(table, network, network->share, &all);
 	pthread_mutex_unlock(&table->lock);
-	return next;
+	return all;
 }
 
 bool rate_has_line(struct rate_table *table, const struct ip *ip)
@@ -220,18 +236,13 @@ bool rate_has_line(struct rate_table *table, const struct ip *ip)
 
 struct work *rate_end_lines(struct rate_table *table)
 {
-	struct work *all = NULL, **last = &all, *work;
+	struct work *all = NULL, **last = &all;
 
 	pthread_mutex_lock(&table->lock);
 	table->without_lines = true;
 	for (struct network *network = table->networks; network;
 	     network = network->hh.next)
-		while ((work = take_from_line(table, network))) {
-			network->working++;
-			*last = work;
-			last = &work->next;
-		}
-	*last = NULL;
+		last = call_line(table, network, UINT64_MAX, last);
 	pthread_mutex_unlock(&table->lock);
 	return all;
 }

@@ -35,13 +35,14 @@ const char *rate_message(
     struct rate_table *table, const struct ip *ip, const struct limits *limits);
 
 /* Before work for the network is run.  False: half of limits->threads run for
- * it already, and the others are not its; work is in line now and not the
- * caller's any more (NULL: nothing is in line). */
+ * it already, and the others are not its, or somebody is in line; work is in
+ * line now and not the caller's any more (NULL: it is not). */
 bool rate_begin_work(struct rate_table *table, const struct ip *ip,
     const struct limits *limits, struct work *work);
 
 /* Once for each work that has run: rate_begin_work returned true, or it came
- * from here.  Returns the first in line, to be run now, or NULL. */
+ * from here.  Returns the first in line, to be run now, linked by their next:
+ * one, none, or (after a reload there are more threads) several. */
 struct work *rate_end_work(struct rate_table *table, const struct ip *ip);
 
 /* Somebody is in the network's line. */

@@ -156,8 +156,11 @@ static void go_on(struct smtp_server *server, struct connection *connection,
 /* At the end of what waits for a worker, behind other networks' work. */
 static void post_next(struct smtp_server *server, struct work *work)
 {
-	((struct connection *)work)->was_next = true;
-	workers_post(server->workers, work);
+	for (struct work *next; work; work = next) {
+		next = work->next;
+		((struct connection *)work)->was_next = true;
+		workers_post(server->workers, work);
+	}
 }
 
 /* False: it stands in its network's line, and may be another thread's by now.
@@ -194,14 +197,11 @@ static void run_connection(void *context, struct work *work)
 	struct connection *connection = (struct connection *)work;
 	struct ip peer = *session_peer(connection->session);
 	enum session_next next;
-	struct work *in_line;
 
 	if (!begin_work(server, connection, &peer))
 		return;
 	next = session_run(connection->session);
-	in_line = rate_end_work(server->shared.rate, &peer);
-	if (in_line)
-		post_next(server, in_line);
+	post_next(server, rate_end_work(server->shared.rate, &peer));
 	go_on(server, connection, next);
 }
 
@@ -405,17 +405,6 @@ static void handle_event(struct smtp_server *server, void *object)
 	pthread_mutex_unlock(&server->reloading);
 }
 
-/* Those that end have to come to their end. */
-static void end_lines(struct smtp_server *server)
-{
-	struct work *work = rate_end_lines(server->shared.rate), *next;
-
-	for (; work; work = next) {
-		next = work->next;
-		post_next(server, work);
-	}
-}
-
 /* True: the last session has ended. */
 static bool go_on_draining(struct smtp_server *server)
 {
@@ -423,7 +412,8 @@ static bool go_on_draining(struct smtp_server *server)
 		return false;
 	if (!server->drained) {
 		listeners_leave_kept(server->listeners);
-		end_lines(server);
+		/* Those that end have to come to their end. */
+		post_next(server, rate_end_lines(server->shared.rate));
 		server->tell_at = deadline_in(TELL_AFTER_MS);
 	}
 	server->drained = true;

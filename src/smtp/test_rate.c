@@ -47,6 +47,15 @@ static void test_networks(void **state)
 	rate_free(table);
 }
 
+static size_t count_works(const struct work *work)
+{
+	size_t count = 0;
+
+	for (; work; work = work->next)
+		count++;
+	return count;
+}
+
 /* Threads of two networks, three workers of each: who may begin, and who is
  * next when one ends. */
 static void test_lines(void **state)
@@ -81,6 +90,13 @@ static void test_lines(void **state)
 	    {END, 2, 0, false, NOBODY, 1},
 	    {END, 2, 1, false, 2, 0},
 	    {BEGIN, 2, 0, false, 0, 1},
+	    /* And one more again: not for who comes now. */
+	    {BEGIN, 4, 1, false, 0, 2},
+	    {END, 4, 2, false, 0, 0},
+	    {END, 4, 0, false, NOBODY, 0},
+	    {END, 4, 1, false, NOBODY, 0},
+	    {BEGIN, 2, 2, true, 0, 0},
+	    {BEGIN, 2, 0, false, 0, 1},
 	};
 	struct rate_table *table = rate_new();
 	struct work works[WORKS], *next;
@@ -98,10 +114,14 @@ static void test_lines(void **state)
 			    steps[i].may);
 			assert_true(steps[i].may || rate_has_line(table, &ip));
 		} else {
+			size_t before = rate_in_line(table);
+
 			next = rate_end_work(table, &ip);
 			assert_ptr_equal(next, steps[i].next == NOBODY
 						   ? NULL
 						   : &works[steps[i].next]);
+			assert_int_equal(
+			    count_works(next), before - steps[i].in_line);
 		}
 		assert_int_equal(rate_in_line(table), steps[i].in_line);
 	}
