@@ -16,6 +16,7 @@ static struct buf last_recipients = {.max = 1 << 16};
 static unsigned int count;
 static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
 static bool is_let_go;
+static unsigned int held_count;
 static struct buf all_recipients = {.max = 1 << 24};
 
 struct next_hop_pool {
@@ -131,8 +132,10 @@ struct delivery_result delivery_data(
 
 	require(!delivery->over && delivery->count);
 	pthread_mutex_lock(&lock);
+	held_count += delivery->held;
 	while (delivery->held && !is_let_go)
 		pthread_cond_wait(&let_go, &lock);
+	held_count -= delivery->held;
 	buf_clear(&last);
 	for (size_t i = 0; i < pieces->count; i++) {
 		buf_add(&last, pieces->pieces[i]);
@@ -208,6 +211,16 @@ void fake_delivery_hold(void)
 	is_let_go = false;
 	buf_clear(&all_recipients);
 	pthread_mutex_unlock(&lock);
+}
+
+bool fake_delivery_is_held(void)
+{
+	bool held;
+
+	pthread_mutex_lock(&lock);
+	held = held_count > 0;
+	pthread_mutex_unlock(&lock);
+	return held;
 }
 
 void fake_delivery_let_go(void)

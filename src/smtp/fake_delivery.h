@@ -31,6 +31,7 @@ void fake_pool_takes(unsigned int milliseconds);
 
 /* As at the beginning. */
 void fake_delivery_hold(void);
+bool fake_delivery_is_held(void);
 void fake_delivery_let_go(void);
 
 #endif

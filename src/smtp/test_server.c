@@ -129,6 +129,13 @@ static void await_line(const struct fixture *fixture, unsigned int count)
 	fail_msg("%u sessions are not in line", count);
 }
 
+static void await_held(void)
+{
+	for (int i = 0; i < 5000 && !fake_delivery_is_held(); i++)
+		usleep(1000);
+	assert_true(fake_delivery_is_held());
+}
+
 /* The first of them is held, and has the threads of its network. */
 static void form_line(
     const struct fixture *fixture, struct stream **streams, unsigned int count)
@@ -141,6 +148,7 @@ static void form_line(
 		streams[i] = dial(fixture);
 		say_envelope(streams[i], name);
 		say(streams[i], "Subject: x\r\n\r\n.\r\n");
+		await_held();
 		await_line(fixture, i);
 	}
 }
