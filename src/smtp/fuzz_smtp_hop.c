@@ -83,15 +83,16 @@ static void say(struct connection *connection, struct slice text)
 	}
 }
 
-/* One reply, whole, of however many lines? */
+/* One reply, whole, of however many lines with the same code? */
 static bool is_one_reply(struct slice text)
 {
-	struct slice line;
+	struct slice code = slice_sub(text, 0, 3), line;
 	bool more = true;
 
 	while (more) {
 		more = slice_split(text, '\n', &line, &text);
-		if (more && (line.len < 4 || line.ptr[3] != '-'))
+		if (!slice_starts(line, code) ||
+		    (more && (line.len < 4 || line.ptr[3] != '-')))
 			return false;
 	}
 	return true;

@@ -50,6 +50,9 @@ def unpack(build):
         raise Missing('only root can run a Sendmail')
     if not shutil.which('m4'):
         raise Missing('no m4')
+    if subprocess.run(['unshare', '--uts', '--mount', 'true'],
+                      capture_output=True).returncode:
+        raise Missing('no mount namespace')
     root = pathlib.Path(build).resolve() / 'peers' / 'sendmail'
     root.parent.mkdir(parents=True, exist_ok=True)
     with (root.parent / 'lock').open('w') as lock:
