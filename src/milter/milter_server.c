@@ -21,20 +21,18 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "base/wheel.h"
+#include "base/parking.h"
 #include "base/workers.h"
 #include "milter/milter_session.h"
 
 enum { EVENTS = 256, ACCEPTS = 64, STACK_SIZE = 256 * 1024, PAUSE_MS = 200 };
 
 struct connection {
-	struct work work;	  /* first */
-	struct wheel_entry entry; /* while parked */
+	struct parked parked; /* first */
 	struct milter_server *server;
 	bool committed;			 /* and its session not yet told */
 	struct connection *next, **back; /* of all */
 	struct milter_session *session;
-	bool watched; /* known to epoll */
 };
 
 struct listener {
@@ -43,9 +41,8 @@ struct listener {
 };
 
 struct milter_server {
-	int epoll, wake;
+	int wake;
 	pthread_t thread;
-	struct workers *workers;
 	/* One thread of its own for the answers: what is recorded does not
 	 * stand in line behind what waits for DNS. */
 	struct workers *answerer;
@@ -57,7 +54,7 @@ struct milter_server {
 	struct progress_list progress;
 
 	pthread_mutex_t lock;
-	struct wheel wheel;
+	struct parking parking;
 	struct work answers; /* run_answers */
 	bool answers_posted;
 	struct work *committed, **committed_last; /* whom it is to answer */
@@ -78,29 +75,6 @@ static void poke(struct milter_server *server)
 
 /* Parking. */
 
-static void watch(struct milter_server *server, struct connection *connection)
-{
-	struct epoll_event event = {
-	    .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
-	    .data.ptr = connection,
-	};
-	int operation = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
-	/* If the kernel has no memory for it, the wheel still wakes it. */
-	if (epoll_ctl(server->epoll, operation,
-		milter_session_fd(connection->session), &event) == 0)
-		connection->watched = true;
-}
-
-static void unwatch(struct milter_server *server, struct connection *connection)
-{
-	if (!connection->watched)
-		return;
-	epoll_ctl(server->epoll, EPOLL_CTL_DEL,
-	    milter_session_fd(connection->session), NULL);
-	connection->watched = false;
-}
-
 /* When the server drains, one that can end goes on at once: to its end. */
 static void park(struct milter_server *server, struct connection *connection)
 {
@@ -108,14 +82,13 @@ static void park(struct milter_server *server, struct connection *connection)
 
 	pthread_mutex_lock(&server->lock);
 	ends = ends && atomic_load(&server->draining);
-	if (!ends) {
-		wheel_add(&server->wheel, &connection->entry,
-		    milter_session_wakes_at(connection->session));
-		watch(server, connection);
-	}
+	if (!ends)
+		parking_add(&server->parking, &connection->parked,
+		    milter_session_wakes_at(connection->session),
+		    EPOLLIN | EPOLLRDHUP);
 	pthread_mutex_unlock(&server->lock);
 	if (ends)
-		workers_post(server->workers, &connection->work);
+		workers_post(server->parking.workers, &connection->parked.work);
 }
 
 /* With the lock.  What was committed together is answered by one thread: waking
@@ -124,9 +97,9 @@ static bool enlist(struct milter_server *server, struct connection *connection)
 {
 	bool wakes = !server->answers_posted;
 
-	connection->work.next = NULL;
-	*server->committed_last = &connection->work;
-	server->committed_last = &connection->work.next;
+	connection->parked.work.next = NULL;
+	*server->committed_last = &connection->parked.work;
+	server->committed_last = &connection->parked.work.next;
 	server->answers_posted = true;
 	return wakes;
 }
@@ -141,8 +114,8 @@ static void park_committing(
 	if (connection->committed)
 		wakes = enlist(server, connection);
 	else
-		wheel_add(&server->wheel, &connection->entry,
-		    milter_session_wakes_at(connection->session));
+		parking_add(&server->parking, &connection->parked,
+		    milter_session_wakes_at(connection->session), 0);
 	pthread_mutex_unlock(&server->lock);
 	if (wakes)
 		workers_post(server->answerer, &server->answers);
@@ -157,10 +130,8 @@ static void take_notice(void *context)
 
 	pthread_mutex_lock(&server->lock);
 	connection->committed = true;
-	if (connection->entry.back) {
-		wheel_remove(&server->wheel, &connection->entry);
+	if (parking_take(&server->parking, &connection->parked))
 		wakes = enlist(server, connection);
-	}
 	pthread_mutex_unlock(&server->lock);
 	if (wakes)
 		workers_post(server->answerer, &server->answers);
@@ -201,7 +172,7 @@ static void go_on(struct milter_server *server, struct connection *connection,
 	switch (result) {
 	case MILTER_SESSION_WAITS: park(server, connection); break;
 	case MILTER_SESSION_WORKS:
-		workers_post(server->workers, &connection->work);
+		workers_post(server->parking.workers, &connection->parked.work);
 		break;
 	case MILTER_SESSION_COMMITS: park_committing(server, connection); break;
 	case MILTER_SESSION_OVER: end_connection(server, connection); break;
@@ -312,6 +283,7 @@ static void welcome(
 	connection->server = server;
 	settings.committed = (struct store_notice){take_notice, connection};
 	connection->session = milter_session_new(&settings);
+	connection->parked.fd = fd;
 	atomic_fetch_add(&server->accepted, 1);
 	atomic_fetch_add(&server->open, 1);
 	metrics_add(METRIC_MILTER_CONNECTIONS_ACCEPTED, 1);
@@ -331,8 +303,8 @@ static void watch_listeners(struct milter_server *server, int operation)
 		struct epoll_event event = {.events = EPOLLIN};
 
 		event.data.ptr = &server->listeners[i];
-		epoll_ctl(
-		    server->epoll, operation, server->listeners[i].fd, &event);
+		epoll_ctl(server->parking.epoll, operation,
+		    server->listeners[i].fd, &event);
 	}
 }
 
@@ -376,12 +348,6 @@ static void accept_some(
 
 /* The accepting thread. */
 
-static struct connection *connection_of(struct wheel_entry *entry)
-{
-	return (struct connection *)((char *)entry -
-				     offsetof(struct connection, entry));
-}
-
 /* The one-shot event has disarmed it. */
 static void wake_connection(
     struct milter_server *server, struct connection *connection)
@@ -389,50 +355,11 @@ static void wake_connection(
 	bool parked;
 
 	pthread_mutex_lock(&server->lock);
-	parked = connection->entry.back != NULL;
-	wheel_remove(&server->wheel, &connection->entry);
+	parked = parking_take(&server->parking, &connection->parked);
 	pthread_mutex_unlock(&server->lock);
 	if (parked)
 		go_on(server, connection,
 		    milter_session_glance(connection->session));
-}
-
-static void wake_due(struct milter_server *server)
-{
-	int64_t now = clock_monotonic_ms();
-
-	for (;;) {
-		struct wheel_entry *entry;
-
-		pthread_mutex_lock(&server->lock);
-		entry = wheel_expire(&server->wheel, now);
-		if (entry)
-			unwatch(server, connection_of(entry));
-		pthread_mutex_unlock(&server->lock);
-		if (!entry)
-			return;
-		workers_post(server->workers, &connection_of(entry)->work);
-	}
-}
-
-/* Each once: those that cannot end are soon back in the wheel. */
-static void wake_all(struct milter_server *server)
-{
-	struct work *all = NULL, *work;
-	struct wheel_entry *entry;
-
-	pthread_mutex_lock(&server->lock);
-	while ((entry = wheel_take_any(&server->wheel))) {
-		unwatch(server, connection_of(entry));
-		work = &connection_of(entry)->work;
-		work->next = all;
-		all = work;
-	}
-	pthread_mutex_unlock(&server->lock);
-	while ((work = all)) {
-		all = work->next;
-		workers_post(server->workers, work);
-	}
 }
 
 static void cut_connections(struct milter_server *server)
@@ -472,7 +399,7 @@ static bool go_on_draining(struct milter_server *server)
 		return false;
 	if (!server->drained) {
 		watch_listeners(server, EPOLL_CTL_DEL);
-		wake_all(server);
+		parking_wake_all(&server->parking);
 	}
 	server->drained = true;
 	if (!atomic_load(&server->open))
@@ -489,12 +416,12 @@ static void *run_server(void *argument)
 
 	do {
 		int count = epoll_wait(
-		    server->epoll, events, EVENTS, WHEEL_TICK_MS);
+		    server->parking.epoll, events, EVENTS, WHEEL_TICK_MS);
 
 		for (int i = 0; i < count; i++)
 			handle_event(server, events[i].data.ptr);
 		resume_accepting(server);
-		wake_due(server);
+		parking_wake_due(&server->parking);
 		progress_tell(&server->progress);
 		metrics_set(METRIC_MILTER_CONNECTIONS,
 		    (int64_t)atomic_load(&server->open));
@@ -538,8 +465,8 @@ static void free_server(struct milter_server *server)
 		memory_free((char *)(uintptr_t)server->listeners[i].name.ptr);
 	memory_free(server->listeners);
 	milter_snapshot_release(server->snapshot);
-	if (server->epoll >= 0)
-		close(server->epoll);
+	if (server->parking.epoll >= 0)
+		close(server->parking.epoll);
 	if (server->wake >= 0)
 		close(server->wake);
 	progress_destroy(&server->progress);
@@ -551,10 +478,11 @@ static bool open_descriptors(struct milter_server *server, struct err *err)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
 
-	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->parking.epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (server->epoll < 0 || server->wake < 0 ||
-	    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &event) < 0)
+	if (server->parking.epoll < 0 || server->wake < 0 ||
+	    epoll_ctl(
+		server->parking.epoll, EPOLL_CTL_ADD, server->wake, &event) < 0)
 		return err_set_errno(err, "epoll");
 	watch_listeners(server, EPOLL_CTL_ADD);
 	return true;
@@ -582,9 +510,10 @@ bool milter_server_start(const struct milter_server_settings *settings,
 	const struct config *config = settings->gate.config;
 	struct milter_server *server = MEMORY_NEW(struct milter_server);
 
-	server->epoll = server->wake = -1;
+	server->parking.epoll = server->wake = -1;
 	pthread_mutex_init(&server->lock, NULL);
-	wheel_init(&server->wheel, clock_monotonic_ms());
+	wheel_init(&server->parking.wheel, clock_monotonic_ms());
+	server->parking.lock = &server->lock;
 	server->committed_last = &server->committed;
 	progress_init(&server->progress, PROGRESS_INTERVAL_MS);
 	copy_listeners(server, settings);
@@ -593,12 +522,12 @@ bool milter_server_start(const struct milter_server_settings *settings,
 		free_server(server);
 		return false;
 	}
-	server->workers = workers_new(
+	server->parking.workers = workers_new(
 	    config->limits.threads, run_connection, server);
 	server->answerer = workers_new(1, run_answers, server);
 	if (!start_thread(server, err)) {
 		workers_free(server->answerer);
-		workers_free(server->workers);
+		workers_free(server->parking.workers);
 		free_server(server);
 		return false;
 	}
@@ -616,7 +545,7 @@ void milter_server_reload(
 	server->snapshot = fresh;
 	pthread_mutex_unlock(&server->lock);
 	milter_snapshot_release(old);
-	workers_set_max(server->workers, gate->config->limits.threads);
+	workers_set_max(server->parking.workers, gate->config->limits.threads);
 }
 
 void milter_server_drain(struct milter_server *server)
@@ -635,23 +564,19 @@ void milter_server_wait(struct milter_server *server)
 {
 	pthread_join(server->thread, NULL);
 	workers_free(server->answerer);
-	workers_free(server->workers);
+	workers_free(server->parking.workers);
 	free_server(server);
 }
 
 struct milter_server_statistics milter_server_statistics(
     struct milter_server *server)
 {
-	struct milter_server_statistics statistics = {
+	return (struct milter_server_statistics){
 	    .accepted = atomic_load(&server->accepted),
 	    .refused = atomic_load(&server->refused),
 	    .messages = atomic_load(&server->messages),
 	    .connections = atomic_load(&server->open),
-	    .threads = workers_threads(server->workers),
+	    .parked = parking_count(&server->parking),
+	    .threads = workers_threads(server->parking.workers),
 	};
-
-	pthread_mutex_lock(&server->lock);
-	statistics.parked = server->wheel.count;
-	pthread_mutex_unlock(&server->lock);
-	return statistics;
 }

@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "base/wheel.h"
+#include "base/parking.h"
 #include "base/workers.h"
 #include "smtp/listeners.h"
 #include "smtp/session.h"
@@ -37,18 +37,15 @@ enum {
 };
 
 struct connection {
-	struct work work;		 /* first */
-	struct wheel_entry entry;	 /* while parked */
+	struct parked parked;		 /* first */
 	struct connection *next, **back; /* of all */
 	struct session *session;
-	bool watched;  /* known to epoll */
 	bool was_next; /* it stood in line, and has a thread's place */
 };
 
 struct smtp_server {
-	int epoll, wake;
+	int wake;
 	pthread_t thread;
-	struct workers *workers;
 	struct session_shared shared;
 	struct listeners *listeners;
 	uint64_t connections_max; /* that there are descriptors for */
@@ -57,7 +54,7 @@ struct smtp_server {
 	struct deadline drain_until;
 
 	pthread_mutex_t reloading, lock; /* in this order */
-	struct wheel wheel;
+	struct parking parking;
 	struct connection *connections;
 	struct smtp_snapshot *snapshot;
 
@@ -74,29 +71,11 @@ static void poke(struct smtp_server *server)
 
 /* Parking. */
 
-static void watch(struct smtp_server *server, struct connection *connection)
+/* A client may have closed its side when it reads our last words. */
+static uint32_t events_of(const struct session *session)
 {
-	struct epoll_event event = {.data.ptr = connection};
-	int operation = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
-	/* A client may have closed its side when it reads our last words. */
-	event.events = session_wants(connection->session) == POLLOUT
-			   ? EPOLLOUT | EPOLLONESHOT
-			   : EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
-
-	/* If the kernel has no memory for it, the wheel still wakes it. */
-	if (epoll_ctl(server->epoll, operation, session_fd(connection->session),
-		&event) == 0)
-		connection->watched = true;
-}
-
-static void unwatch(struct smtp_server *server, struct connection *connection)
-{
-	if (!connection->watched)
-		return;
-	epoll_ctl(server->epoll, EPOLL_CTL_DEL, session_fd(connection->session),
-	    NULL);
-	connection->watched = false;
+	return session_wants(session) == POLLOUT ? EPOLLOUT
+						 : EPOLLIN | EPOLLRDHUP;
 }
 
 /* When the server drains, one that can end goes on at once: to
@@ -108,14 +87,12 @@ static void park(struct smtp_server *server, struct connection *connection,
 
 	pthread_mutex_lock(&server->lock);
 	ends = ends && atomic_load(&server->shared.draining);
-	if (!ends) {
-		wheel_add(&server->wheel, &connection->entry, wakes);
-		if (!sleeps)
-			watch(server, connection);
-	}
+	if (!ends)
+		parking_add(&server->parking, &connection->parked, wakes,
+		    sleeps ? 0 : events_of(connection->session));
 	pthread_mutex_unlock(&server->lock);
 	if (ends)
-		workers_post(server->workers, &connection->work);
+		workers_post(server->parking.workers, &connection->parked.work);
 }
 
 static void end_connection(
@@ -141,7 +118,7 @@ static void go_on(struct smtp_server *server, struct connection *connection,
 
 	switch (next) {
 	case SESSION_WORKS:
-		workers_post(server->workers, &connection->work);
+		workers_post(server->parking.workers, &connection->parked.work);
 		break;
 	case SESSION_WAITS:
 		park(server, connection, session_wakes_at(session), false);
@@ -159,7 +136,7 @@ static void post_next(struct smtp_server *server, struct work *work)
 	for (struct work *next; work; work = next) {
 		next = work->next;
 		((struct connection *)work)->was_next = true;
-		workers_post(server->workers, work);
+		workers_post(server->parking.workers, work);
 	}
 }
 
@@ -176,7 +153,7 @@ static bool begin_work(struct smtp_server *server,
 	if (was_next || rate_begin_work(rate, peer, limits, NULL))
 		return true;
 	session_shrink(connection->session);
-	return rate_begin_work(rate, peer, limits, &connection->work);
+	return rate_begin_work(rate, peer, limits, &connection->parked.work);
 }
 
 /* On the accepting thread, with reloading: whoever is the last to use an old
@@ -261,6 +238,7 @@ static void add_connection(
 	settings->shared = &server->shared;
 	settings->stream = stream_new(fd);
 	connection->session = session_new(settings);
+	connection->parked.fd = fd;
 	atomic_fetch_add(&server->accepted, 1);
 	atomic_fetch_add(&server->open, 1);
 	metrics_add(METRIC_CONNECTIONS_ACCEPTED, 1);
@@ -323,12 +301,6 @@ static void accept_some(
 
 /* The accepting thread. */
 
-static struct connection *connection_of(struct wheel_entry *entry)
-{
-	return (struct connection *)((char *)entry -
-				     offsetof(struct connection, entry));
-}
-
 /* The one-shot event has disarmed it. */
 static void wake_connection(
     struct smtp_server *server, struct connection *connection)
@@ -336,49 +308,10 @@ static void wake_connection(
 	bool parked;
 
 	pthread_mutex_lock(&server->lock);
-	parked = connection->entry.back != NULL;
-	wheel_remove(&server->wheel, &connection->entry);
+	parked = parking_take(&server->parking, &connection->parked);
 	pthread_mutex_unlock(&server->lock);
 	if (parked)
 		glance(server, connection);
-}
-
-static void wake_due(struct smtp_server *server)
-{
-	int64_t now = clock_monotonic_ms();
-
-	for (;;) {
-		struct wheel_entry *entry;
-
-		pthread_mutex_lock(&server->lock);
-		entry = wheel_expire(&server->wheel, now);
-		if (entry)
-			unwatch(server, connection_of(entry));
-		pthread_mutex_unlock(&server->lock);
-		if (!entry)
-			return;
-		workers_post(server->workers, &connection_of(entry)->work);
-	}
-}
-
-/* Each once: those that cannot end are soon back in the wheel. */
-static void wake_all(struct smtp_server *server)
-{
-	struct work *all = NULL, *work;
-	struct wheel_entry *entry;
-
-	pthread_mutex_lock(&server->lock);
-	while ((entry = wheel_take_any(&server->wheel))) {
-		unwatch(server, connection_of(entry));
-		work = &connection_of(entry)->work;
-		work->next = all;
-		all = work;
-	}
-	pthread_mutex_unlock(&server->lock);
-	while ((work = all)) {
-		all = work->next;
-		workers_post(server->workers, work);
-	}
 }
 
 static void cut_connections(struct smtp_server *server)
@@ -419,23 +352,13 @@ static bool go_on_draining(struct smtp_server *server)
 	server->drained = true;
 	if (server->tell_at.at_ms && deadline_passed(server->tell_at)) {
 		server->tell_at.at_ms = 0;
-		wake_all(server);
+		parking_wake_all(&server->parking);
 	}
 	if (!atomic_load(&server->open))
 		return true;
 	if (deadline_passed(server->drain_until))
 		cut_connections(server);
 	return false;
-}
-
-static uint64_t count_parked(struct smtp_server *server)
-{
-	uint64_t count;
-
-	pthread_mutex_lock(&server->lock);
-	count = server->wheel.count;
-	pthread_mutex_unlock(&server->lock);
-	return count;
 }
 
 static void *run_server(void *argument)
@@ -445,14 +368,14 @@ static void *run_server(void *argument)
 
 	do {
 		int count = epoll_wait(
-		    server->epoll, events, EVENTS, WHEEL_TICK_MS);
+		    server->parking.epoll, events, EVENTS, WHEEL_TICK_MS);
 
 		for (int i = 0; i < count; i++)
 			handle_event(server, events[i].data.ptr);
 		listeners_resume(server->listeners);
-		wake_due(server);
-		metrics_set(
-		    METRIC_CONNECTIONS_PARKED, (int64_t)count_parked(server));
+		parking_wake_due(&server->parking);
+		metrics_set(METRIC_CONNECTIONS_PARKED,
+		    (int64_t)parking_count(&server->parking));
 		metrics_set(METRIC_CONNECTIONS_IN_LINE,
 		    (int64_t)rate_in_line(server->shared.rate));
 		metrics_heartbeat(PROCESS_SMTP);
@@ -467,8 +390,8 @@ static void free_server(struct smtp_server *server)
 	listeners_free(server->listeners);
 	smtp_snapshot_release(server->snapshot);
 	rate_free(server->shared.rate);
-	if (server->epoll >= 0)
-		close(server->epoll);
+	if (server->parking.epoll >= 0)
+		close(server->parking.epoll);
 	if (server->wake >= 0)
 		close(server->wake);
 	pthread_mutex_destroy(&server->lock);
@@ -480,12 +403,13 @@ static bool open_descriptors(struct smtp_server *server, struct err *err)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
 
-	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->parking.epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (server->epoll < 0 || server->wake < 0 ||
-	    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &event) < 0)
+	if (server->parking.epoll < 0 || server->wake < 0 ||
+	    epoll_ctl(
+		server->parking.epoll, EPOLL_CTL_ADD, server->wake, &event) < 0)
 		return err_set_errno(err, "epoll");
-	return listeners_watch(server->listeners, server->epoll, err);
+	return listeners_watch(server->listeners, server->parking.epoll, err);
 }
 
 static bool start_thread(struct smtp_server *server, struct err *err)
@@ -527,10 +451,11 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 	const struct config *config = settings->gate.config;
 	struct smtp_server *server = MEMORY_NEW(struct smtp_server);
 
-	server->epoll = server->wake = -1;
+	server->parking.epoll = server->wake = -1;
 	pthread_mutex_init(&server->reloading, NULL);
 	pthread_mutex_init(&server->lock, NULL);
-	wheel_init(&server->wheel, clock_monotonic_ms());
+	wheel_init(&server->parking.wheel, clock_monotonic_ms());
+	server->parking.lock = &server->lock;
 	server->shared.rate = rate_new();
 	server->listeners = listeners_new(
 	    settings->sockets, settings->socket_count);
@@ -541,10 +466,10 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 		free_server(server);
 		return false;
 	}
-	server->workers = workers_new(
+	server->parking.workers = workers_new(
 	    config->limits.threads, run_connection, server);
 	if (!start_thread(server, err)) {
-		workers_free(server->workers);
+		workers_free(server->parking.workers);
 		free_server(server);
 		return false;
 	}
@@ -567,7 +492,7 @@ bool smtp_server_reload(struct smtp_server *server,
 	pthread_mutex_unlock(&server->lock);
 	pthread_mutex_unlock(&server->reloading);
 	smtp_snapshot_release(old);
-	workers_set_max(server->workers, gate->config->limits.threads);
+	workers_set_max(server->parking.workers, gate->config->limits.threads);
 	return true;
 }
 
@@ -586,7 +511,7 @@ void smtp_server_drain(struct smtp_server *server)
 void smtp_server_wait(struct smtp_server *server)
 {
 	pthread_join(server->thread, NULL);
-	workers_free(server->workers);
+	workers_free(server->parking.workers);
 	free_server(server);
 }
 
@@ -598,8 +523,8 @@ struct smtp_server_statistics smtp_server_statistics(struct smtp_server *server)
 	    .messages = atomic_load(&server->shared.messages),
 	    .smuggling = atomic_load(&server->shared.smuggling),
 	    .connections = atomic_load(&server->open),
-	    .parked = count_parked(server),
+	    .parked = parking_count(&server->parking),
 	    .in_line = rate_in_line(server->shared.rate),
-	    .threads = workers_threads(server->workers),
+	    .threads = workers_threads(server->parking.workers),
 	};
 }
