@@ -6,7 +6,8 @@
  *	X-Commit: fail (or "at once": before it has begun; "never": until it is
  *	given up; "late": done when that is tried;
  *	"later", with threads: after a tenth of a second)
- *	X-Decide: slowly
+ *	X-Decide: slowly (with threads)
+ *	X-Stalled: yes (it is likely that the commit fails)
  *	X-Header: too-many
  *	X-Need: nothing (of the body)
  *	X-Keep: nothing (of the body)
@@ -318,7 +319,7 @@ const struct decision *gate_decide(
 	require(slice_starts(content, message->header));
 	require(content.len == message->header.len +
 				   (message->forgets ? 0 : message->body_size));
-	if (has(message, "X-Decide: slowly"))
+	if (uses_threads && has(message, "X-Decide: slowly"))
 		usleep(SLOWLY_MS * 1000);
 	message->content = content;
 	edit(message);
@@ -339,24 +340,30 @@ const struct decision *gate_decide(
 	return decision;
 }
 
+static bool tell_commit(bool ok, struct smtp_reply_text *ret)
+{
+	if (!ok)
+		*ret = (struct smtp_reply_text){
+		    451, SLICE("4.3.0"), SLICE("not stored")};
+	return ok;
+}
+
 bool gate_commit_end(struct gate_message *message, struct smtp_reply_text *ret)
 {
-	if (!has(message, "X-Commit: fail") &&
-	    !has(message, "X-Commit: at once") && !message->given_up)
-		return true;
-	*ret = (struct smtp_reply_text){
-	    451, SLICE("4.3.0"), SLICE("not stored")};
-	return false;
+	return tell_commit(!has(message, "X-Commit: fail") &&
+			       !has(message, "X-Commit: at once") &&
+			       !message->given_up,
+	    ret);
 }
 
 bool gate_expects_commit(const struct gate_message *message)
 {
-	return !has(message, "X-Commit: ");
+	return !has(message, "X-Stalled: yes");
 }
 
 bool gate_commit(struct gate_message *message, struct smtp_reply_text *ret)
 {
-	return gate_commit_end(message, ret);
+	return tell_commit(!has(message, "X-Commit: fail"), ret);
 }
 
 /* Some longer than gate_commit_deadline says. */

@@ -14,6 +14,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct buf last = {.max = 1 << 24};
 static struct buf last_recipients = {.max = 1 << 16};
 static unsigned int count;
+static atomic_uint announced;
 static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
 static bool is_let_go;
 static unsigned int held_count;
@@ -119,6 +120,7 @@ void delivery_announce(
     struct delivery *delivery, const struct message_pieces *pieces)
 {
 	require(!delivery->over && delivery->count && pieces->count);
+	atomic_fetch_add(&announced, 1);
 }
 
 struct delivery_result delivery_data(
@@ -193,6 +195,11 @@ struct slice fake_all_recipients(struct arena *arena)
 	copy = arena_slice(arena, buf_slice(&all_recipients));
 	pthread_mutex_unlock(&lock);
 	return copy;
+}
+
+unsigned int fake_announced_count(void)
+{
+	return atomic_load(&announced);
 }
 
 unsigned int fake_delivery_count(void)

@@ -23,8 +23,9 @@ struct slice fake_recipients(struct arena *arena);
 /* The same of all messages since fake_delivery_hold, one a line. */
 struct slice fake_all_recipients(struct arena *arena);
 
-/* So many messages in all. */
+/* So many messages in all; and so many were announced. */
 unsigned int fake_delivery_count(void);
+unsigned int fake_announced_count(void);
 
 /* How long its idle connections take to end, when nobody uses them any more. */
 void fake_pool_takes(unsigned int milliseconds);

@@ -67,6 +67,7 @@ const char *const fuzz_script_lines[] = {
     "> X-Reply: 90 words",
     "> X-Reply: 1000 5%",
     "> X-Commit: fail",
+    "> X-Stalled: yes",
     "> X-Header: too-many",
     "> ",
     "> body",

@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "smtp/fake_delivery.h"
 #include "smtp/session_fixture.h"
 #include "smtp/session_private.h"
 
@@ -192,12 +193,49 @@ static void test_memory(void **state)
 	}
 }
 
+/* DATA is said before the record is made, unless it will hardly be followed by
+ * the message. */
+static void test_announced(void **state)
+{
+	static const struct {
+		const char *field;
+		unsigned int announced;
+	} cases[] = {
+	    {"Subject: x", 1},
+	    {"X-Commit: fail", 1},
+	    {"X-Stalled: yes", 0},
+	    {"X-Verdict: reject", 0},
+	    {"X-Verdict: quarantine", 0},
+	    {"X-Add: new@agency.example", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		unsigned int before = fake_announced_count();
+		struct world world;
+
+		set_up(&world);
+		open_session(&world);
+		say(&world, "HELO x\r\nMAIL FROM:<a@b.example>\r\n"
+			    "RCPT TO:<user@agency.example>\r\nDATA\r\n");
+		assert_int_equal(session_run(world.session), SESSION_WAITS);
+		say(&world, cases[i].field);
+		say(&world, "\r\n\r\n.\r\nQUIT\r\n");
+		while (session_run(world.session) != SESSION_OVER)
+			;
+		assert_int_equal(
+		    fake_announced_count() - before, cases[i].announced);
+		tear_down(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_end),
 	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_announced),
 	};
 
 	log_setup(LOG_ERROR, LOG_FORMAT_TEXT);

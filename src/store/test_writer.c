@@ -177,6 +177,7 @@ static void test_given_up(void **state)
 	assert_true(store_writer_give_up(fixture->writer, &first.job));
 	assert_false(first.job.ok);
 	assert_int_equal(first.job.err.kind, E_TEMP);
+	assert_true(store_writer_is_stalled(fixture->writer));
 	/* Others have waited in vain: nobody waits as long as that. */
 	prepare(&second, 60000);
 	assert_true(store_writer_begin(fixture->writer, &second.job, NULL));
@@ -184,6 +185,7 @@ static void test_given_up(void **state)
 	atomic_store(&fixture->connection.locked, false);
 	assert_true(is_told(&second));
 	assert_true(second.job.ok);
+	assert_false(store_writer_is_stalled(fixture->writer));
 	assert_int_equal(atomic_load(&first.told), 0);
 }
 
