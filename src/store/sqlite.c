@@ -192,6 +192,7 @@ static void close_connection(struct store_connection *connection)
 {
 	for (size_t i = 0; i < SQL_STATEMENTS; i++)
 		sqlite3_finalize(connection->statements[i]);
+	sqlite_checkpointer_free(connection->checkpointer);
 	sqlite3_close(connection->db);
 	memory_free(connection->path);
 	memory_free(connection->log_path);
@@ -279,10 +280,9 @@ static bool set_up(struct store_connection *connection, enum store_access mode,
 	sqlite3_extended_result_codes(connection->db, 1);
 	sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_busy_timeout(connection->db, OPEN_WAIT_MS);
-	/* secure_delete=FAST overwrites what costs no extra write.  Pages that
-	 * nearly every row changes are copied from the log to the database
-	 * less often when the log is longer: 16 MiB.  A savepoint's copies of
-	 * pages stay in memory: no file is made and removed for each group. */
+	/* secure_delete=FAST overwrites what costs no extra write.  A
+	 * savepoint's copies of pages stay in memory: no file is made and
+	 * removed for each group. */
 	if (!sqlite_run(connection,
 		"PRAGMA foreign_keys = ON;"
 		"PRAGMA trusted_schema = OFF;"
@@ -290,7 +290,6 @@ static bool set_up(struct store_connection *connection, enum store_access mode,
 		"PRAGMA secure_delete = FAST;"
 		"PRAGMA temp_store = MEMORY;"
 		"PRAGMA cache_size = -8192;"
-		"PRAGMA wal_autocheckpoint = 4096;"
 		"PRAGMA journal_size_limit = 67108864;",
 		err))
 		return false;
@@ -361,6 +360,9 @@ static bool open_connection(struct slice text, enum store_access mode,
 	}
 	if (!set_up(connection, mode, place.max_pages, err))
 		goto out;
+	if (mode != STORE_READ)
+		connection->checkpointer = sqlite_checkpointer_new(
+		    connection->db, connection->path);
 	connection->files[0] = inode_of(connection->path);
 	connection->files[1] = inode_of(connection->log_path);
 	*ret = connection;

@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include "store/sqlite_checkpoint.h"
 #include "store/store_private.h"
 
 /* A trace but for its facts; part of migration 2, so it never changes. */
@@ -56,6 +57,7 @@ enum sqlite_statement {
 struct store_connection {
 	sqlite3 *db;
 	char *path, *log_path;
+	struct sqlite_checkpointer *checkpointer; /* of a writer */
 	uint64_t files[2]; /* inodes of both when they were opened */
 	int64_t last_row;  /* of traces, in a transaction; -1: not asked */
 	sqlite3_stmt *statements[SQL_STATEMENTS]; /* NULL: not yet */

@@ -90,18 +90,18 @@ static void test_filing(void **state)
 	put_rows(store, 0, 3);
 	assert_int_equal(count(&place, "SELECT count(*) FROM recent_trace"), 3);
 	check_rows(store, 3);
-	put_rows(store, 3, 700);
-	check_rows(store, 700);
+	put_rows(store, 3, 1300);
+	check_rows(store, 1300);
 	/* Many are filed at once, the rest when it is quiet. */
-	assert_in_range(count(&place, "SELECT count(*) FROM trace"), 250, 700);
+	assert_in_range(count(&place, "SELECT count(*) FROM trace"), 500, 1300);
 	for (int i = 0; i < 200 && count(&place, "SELECT count(*) FROM"
 						 " recent_trace") > 0;
 	     i++)
 		nanosleep(&moment, NULL);
-	assert_int_equal(count(&place, "SELECT count(*) FROM trace"), 700);
+	assert_int_equal(count(&place, "SELECT count(*) FROM trace"), 1300);
 	assert_int_equal(
 	    count(&place, "SELECT count(*) FROM recent_recipient"), 0);
-	check_rows(store, 700);
+	check_rows(store, 1300);
 	/* An id is unique wherever it stands; a note finds a filed row. */
 	struct store_trace again = trace_new("F0001", 1);
 	assert_false(store_put(store, &again, NULL, deadline_in(20000), &err));
