@@ -16,11 +16,10 @@ enum {
 	IDLE_MS = 10 * 1000,
 };
 
-/* A thread that waits: work is handed to it before it is woken. */
+/* A thread that waits. */
 struct idler {
 	struct idler *older;
-	struct work *work;
-	sem_t handed;
+	sem_t woken;
 };
 
 struct workers {
@@ -29,6 +28,7 @@ struct workers {
 	struct work *first, **last;
 	struct idler *idle; /* the one that waits since last, first */
 	size_t threads, max;
+	bool coming; /* one that was woken or started is not here yet */
 	bool ending;
 	void (*run)(void *context, struct work *work);
 	void *context;
@@ -60,58 +60,7 @@ static struct work *take_first(struct workers *workers)
 	return work;
 }
 
-/* False: it was found on the list at this very moment, and will be woken. */
-static bool leave(struct workers *workers, struct idler *idler)
-{
-	struct idler **at = &workers->idle;
-	bool found;
-
-	pthread_mutex_lock(&workers->lock);
-	while (*at && *at != idler)
-		at = &(*at)->older;
-	found = *at != NULL;
-	if (found)
-		*at = idler->older;
-	pthread_mutex_unlock(&workers->lock);
-	return found;
-}
-
-/* NULL: none came in time, or all must end. */
-static struct work *take(struct workers *workers)
-{
-	struct idler idler = {0};
-	struct work *work;
-
-	pthread_mutex_lock(&workers->lock);
-	work = take_first(workers);
-	if (work || workers->ending) {
-		pthread_mutex_unlock(&workers->lock);
-		return work;
-	}
-	sem_init(&idler.handed, 0, 0);
-	idler.older = workers->idle;
-	workers->idle = &idler;
-	pthread_mutex_unlock(&workers->lock);
-	if (!handover_wait(&idler.handed, deadline_in(IDLE_MS)) &&
-	    !leave(workers, &idler))
-		handover_wait(&idler.handed, DEADLINE_NEVER);
-	sem_destroy(&idler.handed);
-	return idler.work;
-}
-
-static void *run_thread(void *argument)
-{
-	struct workers *workers = argument;
-	struct work *work;
-
-	while ((work = take(workers)))
-		workers->run(workers->context, work);
-	pthread_mutex_lock(&workers->lock);
-	workers->threads--;
-	pthread_cond_broadcast(&workers->ended);
-	pthread_mutex_unlock(&workers->lock);
-	return NULL;
-}
+static void *run_thread(void *workers);
 
 /* With the lock. */
 static void start_thread(struct workers *workers)
@@ -129,46 +78,118 @@ static void start_thread(struct workers *workers)
 	error = pthread_create(&thread, &attributes, run_thread, workers);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
+	workers->coming = !error;
 	if (!error)
 		workers->threads++;
 	else if (!workers->threads)
 		log_error("workers.no_thread", LOG_I("errno", error));
 }
 
-/* With the lock: the thread that went idle last, whose caches are warm.  NULL:
- * there is none. */
-static struct idler *hand_over(struct workers *workers, struct work *work)
+/* With the lock, when work may wait: gets one more thread for it, if none is
+ * coming.  That one calls the next, so a burst of short work is done by few.
+ * Not NULL: to be woken without the lock, which others want meanwhile. */
+static struct idler *call_one(struct workers *workers)
 {
 	struct idler *idler = workers->idle;
 
-	if (!idler)
+	if (!workers->first || workers->coming)
 		return NULL;
-	workers->idle = idler->older;
-	idler->work = work;
+	if (idler) {
+		/* It went idle last: its caches are warm. */
+		workers->idle = idler->older;
+		workers->coming = true;
+	} else if (workers->threads < workers->max) {
+		start_thread(workers);
+	}
 	return idler;
 }
 
-static void enqueue(struct workers *workers, struct work *work)
+/* False: it has been called at this very moment. */
+static bool leave(struct workers *workers, struct idler *idler)
 {
-	work->next = NULL;
-	*workers->last = work;
-	workers->last = &work->next;
-	if (workers->threads < workers->max)
-		start_thread(workers);
+	struct idler **at = &workers->idle;
+	bool found;
+
+	pthread_mutex_lock(&workers->lock);
+	while (*at && *at != idler)
+		at = &(*at)->older;
+	found = *at != NULL;
+	if (found)
+		*at = idler->older;
+	pthread_mutex_unlock(&workers->lock);
+	return found;
+}
+
+/* False: nothing was to do for a while. */
+static bool idle(struct workers *workers, struct idler *idler)
+{
+	if (handover_wait(&idler->woken, deadline_in(IDLE_MS)))
+		return true;
+	if (leave(workers, idler))
+		return false;
+	return handover_wait(&idler->woken, DEADLINE_NEVER);
+}
+
+/* NULL: none came in time, or all must end. */
+static struct work *take(struct workers *workers, bool came)
+{
+	struct idler self, *next;
+	struct work *work;
+	bool wait;
+
+	for (;;) {
+		pthread_mutex_lock(&workers->lock);
+		if (came)
+			workers->coming = false;
+		work = take_first(workers);
+		next = call_one(workers);
+		wait = !work && !workers->ending;
+		if (wait) {
+			sem_init(&self.woken, 0, 0);
+			self.older = workers->idle;
+			workers->idle = &self;
+		}
+		pthread_mutex_unlock(&workers->lock);
+		if (next)
+			sem_post(&next->woken);
+		if (!wait)
+			return work;
+		came = idle(workers, &self);
+		sem_destroy(&self.woken);
+		if (!came)
+			return NULL;
+	}
+}
+
+static void *run_thread(void *argument)
+{
+	struct workers *workers = argument;
+	struct work *work;
+	bool came = true;
+
+	while ((work = take(workers, came))) {
+		workers->run(workers->context, work);
+		came = false;
+	}
+	pthread_mutex_lock(&workers->lock);
+	workers->threads--;
+	pthread_cond_broadcast(&workers->ended);
+	pthread_mutex_unlock(&workers->lock);
+	return NULL;
 }
 
 void workers_post(struct workers *workers, struct work *work)
 {
 	struct idler *idler;
 
+	work->next = NULL;
 	pthread_mutex_lock(&workers->lock);
-	idler = hand_over(workers, work);
-	if (!idler)
-		enqueue(workers, work);
+	*workers->last = work;
+	workers->last = &work->next;
+	idler = call_one(workers);
 	pthread_mutex_unlock(&workers->lock);
-	/* Waking takes long enough for others to want the lock meanwhile. */
 	if (idler)
-		sem_post(&idler->handed);
+		sem_post(&idler->woken);
 }
 
 void workers_set_max(struct workers *workers, size_t max)
@@ -196,7 +217,7 @@ void workers_free(struct workers *workers)
 		struct idler *idler = workers->idle;
 
 		workers->idle = idler->older;
-		sem_post(&idler->handed);
+		sem_post(&idler->woken);
 	}
 	while (workers->threads)
 		pthread_cond_wait(&workers->ended, &workers->lock);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/workers.h"
+
+enum { MANY = 5000, PATIENCE_S = 30 };
+
+struct task {
+	struct work work; /* first */
+	void (*run)(struct task *task);
+	struct workers *workers;
+	sem_t *waits, *tells;
+	struct task *next;
+	atomic_int *done;
+	int at; /* the number of those that were done before */
+};
+
+static void run_task(void *context, struct work *work)
+{
+	struct task *task = (struct task *)work;
+
+	(void)context;
+	task->run(task);
+}
+
+static void count(struct task *task)
+{
+	task->at = atomic_fetch_add(task->done, 1);
+}
+
+static bool wait_for(sem_t *sem)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_S;
+	return sem_timedwait(sem, &until) == 0;
+}
+
+/* Nothing is counted if what it waits for does not come. */
+static void wait_and_count(struct task *task)
+{
+	sem_post(task->tells);
+	if (wait_for(task->waits))
+		count(task);
+}
+
+static void post_next(struct task *task)
+{
+	count(task);
+	if (task->next)
+		workers_post(task->workers, &task->next->work);
+}
+
+static void test_order(void **state)
+{
+	static struct task tasks[MANY];
+	struct workers *workers = workers_new(1, run_task, NULL);
+	atomic_int done = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		tasks[i] = (struct task){.run = count, .done = &done};
+		workers_post(workers, &tasks[i].work);
+	}
+	assert_true(workers_threads(workers) <= 1);
+	workers_free(workers);
+	assert_int_equal(done, MANY);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(tasks[i].at, i);
+}
+
+/* All of them wait for each other: none may stand in line behind another. */
+static void meet(struct workers *workers, size_t threads, atomic_int *done)
+{
+	int all = atomic_load(done) + (int)threads;
+	struct task tasks[64] = {0};
+	sem_t here, go;
+
+	sem_init(&here, 0, 0);
+	sem_init(&go, 0, 0);
+	for (size_t i = 0; i < threads; i++) {
+		tasks[i] = (struct task){.run = wait_and_count,
+		    .done = done,
+		    .tells = &here,
+		    .waits = &go};
+		workers_post(workers, &tasks[i].work);
+	}
+	for (size_t i = 0; i < threads; i++)
+		assert_true(wait_for(&here));
+	assert_int_equal(workers_threads(workers), threads);
+	for (size_t i = 0; i < threads; i++)
+		sem_post(&go);
+	while (atomic_load(done) < all)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	sem_destroy(&here);
+	sem_destroy(&go);
+}
+
+static void test_waiting_work(void **state)
+{
+	static const size_t numbers[] = {1, 2, 7, 64};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct workers *workers = workers_new(
+		    numbers[i], run_task, NULL);
+		atomic_int done = 0;
+
+		/* Threads are started, then idle ones are woken. */
+		meet(workers, numbers[i], &done);
+		meet(workers, numbers[i], &done);
+		workers_free(workers);
+		assert_int_equal(done, 2 * numbers[i]);
+	}
+}
+
+/* What waits gets a thread when there may be more of them. */
+static void test_max(void **state)
+{
+	struct workers *workers = workers_new(1, run_task, NULL);
+	atomic_int done = 0;
+	sem_t here, go;
+	struct task waiting = {
+	    .run = wait_and_count, .done = &done, .tells = &here, .waits = &go};
+	struct task next = {
+	    .run = wait_and_count, .done = &done, .tells = &here, .waits = &go};
+
+	(void)state;
+	sem_init(&here, 0, 0);
+	sem_init(&go, 0, 0);
+	workers_post(workers, &waiting.work);
+	assert_true(wait_for(&here));
+	workers_set_max(workers, 2);
+	workers_post(workers, &next.work);
+	assert_true(wait_for(&here));
+	assert_int_equal(workers_threads(workers), 2);
+	sem_post(&go);
+	sem_post(&go);
+	workers_free(workers);
+	assert_int_equal(done, 2);
+	sem_destroy(&here);
+	sem_destroy(&go);
+}
+
+static void test_work_that_posts(void **state)
+{
+	static struct task tasks[MANY];
+	struct workers *workers = workers_new(3, run_task, NULL);
+	atomic_int done = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		tasks[i] = (struct task){.run = post_next,
+		    .workers = workers,
+		    .next = i + 1 < MANY ? &tasks[i + 1] : NULL,
+		    .done = &done};
+	workers_post(workers, &tasks[0].work);
+	workers_free(workers);
+	assert_int_equal(done, MANY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_waiting_work),
+	    cmocka_unit_test(test_max),
+	    cmocka_unit_test(test_work_that_posts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
