@@ -17,8 +17,8 @@ enum {
 	/* Pages that nearly every row changes are copied less often when the
 	 * log is longer: 16 MiB. */
 	LOG_PAGES = 4096,
-	/* The writer waits for the thread: 256 MiB. */
-	LOG_PAGES_MAX = 65536,
+	/* The writer waits for the thread: 64 MiB. */
+	LOG_PAGES_MAX = 16384,
 };
 
 struct sqlite_checkpointer {
@@ -30,8 +30,8 @@ struct sqlite_checkpointer {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool wanted;	/* the thread is to copy, or is at it */
-	bool completes; /* it has, and the writer is to copy the rest */
+	bool wanted;	 /* the thread is to copy, or is at it */
+	bool rest_waits; /* it has, and the writer is to copy the rest */
 	bool stopping;
 };
 
@@ -90,7 +90,7 @@ static void *run(void *object)
 			copy(db, "thread");
 		pthread_mutex_lock(&checkpointer->lock);
 		checkpointer->wanted = false;
-		checkpointer->completes = true;
+		checkpointer->rest_waits = true;
 		pthread_cond_broadcast(&checkpointer->changed);
 	}
 	pthread_mutex_unlock(&checkpointer->lock);
@@ -105,7 +105,7 @@ static void want(struct sqlite_checkpointer *checkpointer)
 		checkpointer->started = pthread_create(&checkpointer->thread,
 					    NULL, run, checkpointer) == 0;
 	checkpointer->wanted = checkpointer->started;
-	checkpointer->completes = !checkpointer->started;
+	checkpointer->rest_waits = !checkpointer->started;
 	pthread_cond_broadcast(&checkpointer->changed);
 }
 
@@ -113,23 +113,24 @@ static void want(struct sqlite_checkpointer *checkpointer)
 static int look(void *context, sqlite3 *db, const char *database, int pages)
 {
 	struct sqlite_checkpointer *checkpointer = context;
-	bool completes;
+	bool rest;
 
 	(void)database;
 	/* It may have begun anew. */
 	if (checkpointer->due_at > pages + LOG_PAGES)
 		checkpointer->due_at = pages + LOG_PAGES;
 	pthread_mutex_lock(&checkpointer->lock);
-	if (pages >= checkpointer->due_at && !checkpointer->wanted) {
+	if (pages >= checkpointer->due_at && !checkpointer->wanted &&
+	    !checkpointer->rest_waits) {
 		checkpointer->due_at = pages + LOG_PAGES;
 		want(checkpointer);
 	}
 	while (pages >= LOG_PAGES_MAX && checkpointer->wanted)
 		pthread_cond_wait(&checkpointer->changed, &checkpointer->lock);
-	completes = checkpointer->completes;
-	checkpointer->completes = false;
+	rest = checkpointer->rest_waits;
+	checkpointer->rest_waits = false;
 	pthread_mutex_unlock(&checkpointer->lock);
-	if (completes)
+	if (rest)
 		copy(db, "writer");
 	return SQLITE_OK;
 }

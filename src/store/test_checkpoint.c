@@ -13,8 +13,8 @@
 
 enum {
 	MESSAGE_SIZE = 1 << 20,
-	MESSAGES = 100,
-	LOG_MAX = 40 << 20, /* of 100 MiB */
+	MESSAGES = 160,
+	LOG_MAX = 68 << 20, /* of 160 MiB */
 };
 
 static char content[MESSAGE_SIZE];
@@ -86,7 +86,7 @@ static void test_log_is_bounded(void **state)
 	assert_true(store_open(slice_from(place.url), &store, &err));
 	assert_true(write_all(&place, store) <= LOG_MAX);
 	assert_true(
-	    file_size(&place, "") > (int64_t)(MESSAGES - 40) * MESSAGE_SIZE);
+	    file_size(&place, "") > (int64_t)(MESSAGES - 68) * MESSAGE_SIZE);
 	store_close(store);
 	assert_int_equal(file_size(&place, "-wal"), 0);
 	assert_true(store_open(slice_from(place.url), &store, &err));
