@@ -153,8 +153,8 @@ def test_deferred_with_our_words(make_pair, dns):
 
 def test_slow_dns(make_pair, dns):
     """Sendmail waits R: for each answer; ours takes longer, and says so."""
-    pair = make_pair(dns=dns, timeouts='C:5s;S:10s;R:4s;E:1m',
-                     limits={'dns_query_timeout': '7s', 'dns_time': '20s'})
+    pair = make_pair(dns=dns, timeouts='C:5s;S:10s;R:7s;E:1m',
+                     limits={'dns_query_timeout': '10s', 'dns_time': '25s'})
     reply = pair.mail(message('a@slow.example'))
     assert reply.startswith('451 4.') and '(id ' in reply, reply
     assert 'milter.failure' not in pair.gate.log()
