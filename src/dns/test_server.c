@@ -152,6 +152,8 @@ static void write_config(const struct test_server *server,
 
 	fprintf(file,
 	    "server:\n  ip-address: 127.0.0.1@%u\n  server-count: 1\n"
+	    /* 500 queries come at once. */
+	    "  receive-buffer-size: 4194304\n"
 	    "  zonesdir: \"%s\"\n  username: \"\"\n  chroot: \"\"\n"
 	    "  database: \"\"\n  pidfile: \"\"\n  xfrdfile: \"\"\n"
 	    "  zonelistfile: \"zone.list\"\n  logfile: \"log\"\n"
