@@ -60,10 +60,7 @@ static sqlite3 *open_beside(const char *path)
 	if (sqlite3_open_v2(path, &db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 		NULL) == SQLITE_OK &&
-	    sqlite3_exec(db,
-		"PRAGMA synchronous = FULL;"
-		"PRAGMA journal_size_limit = 67108864;"
-		"PRAGMA user_version",
+	    sqlite3_exec(db, "PRAGMA synchronous = FULL; PRAGMA user_version",
 		NULL, NULL, NULL) == SQLITE_OK)
 		return db;
 	log_warning("store.not_checkpointed",
@@ -75,7 +72,7 @@ static sqlite3 *open_beside(const char *path)
 static void *run(void *object)
 {
 	struct sqlite_checkpointer *checkpointer = object;
-	sqlite3 *db = open_beside(checkpointer->path);
+	sqlite3 *db = NULL;
 
 	pthread_mutex_lock(&checkpointer->lock);
 	while (!checkpointer->stopping) {
@@ -86,6 +83,8 @@ static void *run(void *object)
 		}
 		pthread_mutex_unlock(&checkpointer->lock);
 		/* If it cannot, the writer copies everything. */
+		if (!db)
+			db = open_beside(checkpointer->path);
 		if (db)
 			copy(db, "thread");
 		pthread_mutex_lock(&checkpointer->lock);
