@@ -13,7 +13,7 @@
 
 #include "base/workers.h"
 
-enum { MANY = 5000, PATIENCE_S = 30 };
+enum { MANY = 5000, THREADS_MAX = 64, PATIENCE_S = 30 };
 
 struct task {
 	struct work work; /* first */
@@ -80,46 +80,50 @@ static void test_order(void **state)
 		assert_int_equal(tasks[i].at, i);
 }
 
+/* It lies until the workers are gone. */
+struct meeting {
+	struct task tasks[THREADS_MAX];
+	sem_t here, go;
+};
+
 /* All of them wait for each other: none may stand in line behind another. */
-static void meet(struct workers *workers, size_t threads, atomic_int *done)
+static void meet(struct meeting *meeting, struct workers *workers,
+    size_t threads, atomic_int *done)
 {
 	int all = atomic_load(done) + (int)threads;
-	struct task tasks[64] = {0};
-	sem_t here, go;
 
-	sem_init(&here, 0, 0);
-	sem_init(&go, 0, 0);
+	sem_init(&meeting->here, 0, 0);
+	sem_init(&meeting->go, 0, 0);
 	for (size_t i = 0; i < threads; i++) {
-		tasks[i] = (struct task){.run = wait_and_count,
+		meeting->tasks[i] = (struct task){.run = wait_and_count,
 		    .done = done,
-		    .tells = &here,
-		    .waits = &go};
-		workers_post(workers, &tasks[i].work);
+		    .tells = &meeting->here,
+		    .waits = &meeting->go};
+		workers_post(workers, &meeting->tasks[i].work);
 	}
 	for (size_t i = 0; i < threads; i++)
-		assert_true(wait_for(&here));
+		assert_true(wait_for(&meeting->here));
 	assert_int_equal(workers_threads(workers), threads);
 	for (size_t i = 0; i < threads; i++)
-		sem_post(&go);
+		sem_post(&meeting->go);
 	while (atomic_load(done) < all)
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-	sem_destroy(&here);
-	sem_destroy(&go);
 }
 
 static void test_waiting_work(void **state)
 {
-	static const size_t numbers[] = {1, 2, 7, 64};
+	static const size_t numbers[] = {1, 2, 7, THREADS_MAX};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		struct workers *workers = workers_new(
 		    numbers[i], run_task, NULL);
+		struct meeting first, second;
 		atomic_int done = 0;
 
 		/* Threads are started, then idle ones are woken. */
-		meet(workers, numbers[i], &done);
-		meet(workers, numbers[i], &done);
+		meet(&first, workers, numbers[i], &done);
+		meet(&second, workers, numbers[i], &done);
 		workers_free(workers);
 		assert_int_equal(done, 2 * numbers[i]);
 	}
