@@ -31,8 +31,8 @@ static bool find_border(struct store_connection *connection, uint64_t rows,
 static bool move(struct store_connection *connection, uint64_t rows,
     uint64_t *ret_moved, struct err *err)
 {
-	static const enum sqlite_statement steps[] = {SQL_FILE_TRACES,
-	    SQL_FILE_RECIPIENTS, SQL_FILE_DELETE_RECIPIENTS,
+	static const enum sqlite_statement steps[] = {SQL_FILE_CHUNKS,
+	    SQL_FILE_TRACES, SQL_FILE_RECIPIENTS, SQL_FILE_DELETE_RECIPIENTS,
 	    SQL_FILE_DELETE_TRACES};
 	uint64_t changes = 0;
 	int64_t border = 0;

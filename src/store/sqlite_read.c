@@ -192,49 +192,77 @@ static int64_t row_limit(const struct store_query *query)
 	return query->limit > INT64_MAX ? INT64_MAX : (int64_t)query->limit;
 }
 
-/* Where traces stand: each table is asked by its own indexes, the newest of
- * each are merged. */
-static const struct trace_table {
-	const char *columns; /* and the table */
-	const char *exact_recipient, *domain_recipient;
-} trace_tables[] = {
-    {SQLITE_TRACE_COLUMNS ", facts FROM trace",
-	" AND row IN (SELECT parent FROM trace_recipient"
-	" WHERE address_key = ?)",
-	" AND row IN (SELECT parent FROM trace_recipient WHERE domain = ?)"},
-    {SQLITE_TRACE_COLUMNS ", '' FROM recent_trace",
-	" AND row IN (SELECT parent FROM recent_recipient"
-	" WHERE address_key = ?)",
-	" AND row IN (SELECT parent FROM recent_recipient WHERE domain = ?)"},
+#define FRESH SQLITE_TRACE_COLUMNS ", '' FROM recent_trace WHERE 1"
+#define FILED SQLITE_TRACE_COLUMNS ", facts FROM "
+#define BY_TIME " ORDER BY time_ms DESC, row DESC"
+#define BY_CHUNK " ORDER BY trace_chunk.chunk DESC, time_ms DESC, row DESC"
+#define HAS_RECIPIENT                                                          \
+	" AND EXISTS (SELECT 1 FROM trace_recipient r WHERE"                   \
+	" r.parent = trace.row AND r."
+#define IN_CHUNK                                                               \
+	" AND row IN (SELECT parent FROM trace_recipient r WHERE"              \
+	" r.chunk = trace_chunk.chunk AND r."
+#define IN_FRESH " AND row IN (SELECT parent FROM recent_recipient WHERE "
+
+/* Where traces stand and how they are found there, newest first.  With "+" an
+ * index of the verdict is no choice: it would be read for each chunk. */
+struct trace_source {
+	const char *columns; /* and tables */
+	const char *exact_recipient, *domain_recipient, *verdict, *order;
 };
 
-enum { TRACE_TABLES = sizeof(trace_tables) / sizeof(trace_tables[0]) };
+static const struct trace_source fresh = {FRESH, IN_FRESH "address_key = ?)",
+    IN_FRESH "domain = ?)", " AND verdict = ?", BY_TIME};
 
-static void add_newest(struct buf *sql, const struct store_query *query)
+/* By an index of the time, or by the id. */
+static const struct trace_source filed_by_time = {FILED "trace WHERE 1",
+    HAS_RECIPIENT "address_key = ?)", HAS_RECIPIENT "domain = ?)",
+    " AND verdict = ?", BY_TIME};
+
+/* CROSS: the chunks first, so that it ends when there are enough. */
+static const struct trace_source filed_by_key = {FILED
+    "trace_chunk CROSS JOIN trace WHERE trace.chunk = trace_chunk.chunk",
+    HAS_RECIPIENT "address_key = ?)", HAS_RECIPIENT "domain = ?)",
+    " AND +verdict = ?", BY_CHUNK};
+
+static const struct trace_source filed_by_recipient = {
+    FILED "trace_chunk CROSS JOIN trace WHERE 1", IN_CHUNK "address_key = ?)",
+    IN_CHUNK "domain = ?)", " AND +verdict = ?", BY_CHUNK};
+
+static const struct trace_source *filed_source(const struct store_query *query)
 {
-	buf_add_format(sql, " ORDER BY time_ms DESC, row DESC LIMIT %lld",
-	    (long long)row_limit(query));
+	if (!slice_empty(query->id))
+		return &filed_by_time;
+	if (!slice_empty(query->message_id) || !slice_empty(query->sender))
+		return &filed_by_key;
+	return slice_empty(query->recipient) ? &filed_by_time
+					     : &filed_by_recipient;
 }
 
+static void add_source(struct arena *arena, struct buf *sql,
+    struct parameters *parameters, const struct trace_source *source,
+    const struct store_query *query)
+{
+	buf_add_format(sql, "SELECT * FROM (SELECT %s", source->columns);
+	add_conditions(arena, sql, parameters, query, source->exact_recipient,
+	    source->domain_recipient);
+	add_text(sql, parameters, source->verdict, query->verdict);
+	buf_add_format(
+	    sql, "%s LIMIT %lld)", source->order, (long long)row_limit(query));
+}
+
+/* The newest of both are merged. */
 static struct slice trace_query(struct arena *arena,
     const struct store_query *query, struct parameters *parameters)
 {
 	struct buf *sql = buf_in_arena(arena, SQL_MAX);
 
 	buf_add_text(sql, "SELECT " TRACE_COLUMNS " FROM (");
-	for (size_t i = 0; i < TRACE_TABLES; i++) {
-		const struct trace_table *table = &trace_tables[i];
-
-		buf_add_format(sql, "%s SELECT * FROM (SELECT %s WHERE 1",
-		    i ? " UNION ALL" : "", table->columns);
-		add_conditions(arena, sql, parameters, query,
-		    table->exact_recipient, table->domain_recipient);
-		add_text(sql, parameters, " AND verdict = ?", query->verdict);
-		add_newest(sql, query);
-		buf_add_text(sql, ")");
-	}
-	buf_add_text(sql, ") t");
-	add_newest(sql, query);
+	add_source(arena, sql, parameters, filed_source(query), query);
+	buf_add_text(sql, " UNION ALL ");
+	add_source(arena, sql, parameters, &fresh, query);
+	buf_add_format(
+	    sql, ") t" BY_TIME " LIMIT %lld", (long long)row_limit(query));
 	return buf_slice(sql);
 }
 

@@ -55,6 +55,9 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_NOTE] = "UPDATE trace" NOTE,
     [SQL_FILE_BORDER] = "SELECT max(row) FROM (SELECT row FROM recent_trace"
 			" ORDER BY row LIMIT ?1)",
+    [SQL_FILE_CHUNKS] = "INSERT OR IGNORE INTO trace_chunk"
+			" SELECT DISTINCT row >> 13 FROM recent_trace"
+			" WHERE row <= ?1",
     [SQL_FILE_TRACES] = "INSERT INTO trace (" SQLITE_TRACE_COLUMNS ", facts)"
 			" SELECT " SQLITE_TRACE_COLUMNS ", ''"
 			" FROM recent_trace WHERE row <= ?1",
@@ -81,6 +84,8 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_DELETE_TRACES] =
 	"DELETE FROM trace WHERE row IN (SELECT row FROM trace"
 	" WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2)",
+    [SQL_DELETE_CHUNKS] = "DELETE FROM trace_chunk WHERE chunk <"
+			  " (SELECT min(row) >> 13 FROM trace)",
     [SQL_DELETE_RECENT_FACTS] =
 	"DELETE FROM trace_facts WHERE row IN (SELECT row"
 	" FROM recent_trace WHERE time_ms < ?1 ORDER BY row LIMIT ?2)",
@@ -385,6 +390,8 @@ static bool remove_traces(struct store_connection *connection,
 		if (!remove_before(
 			connection, steps[i], before_ms, &removed[i], err))
 			return false;
+	if (!execute(connection, SQL_DELETE_CHUNKS, err))
+		return false;
 	filed = removed[1];
 	recent = removed[STEPS - 1];
 	*ret_removed = filed + recent;

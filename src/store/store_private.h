@@ -106,7 +106,7 @@ enum {
 	STORE_LOCK_STEP_MS = 100,      /* of waiting for a lock in begin */
 	STORE_PIECE_SIZE = 256 * 1024, /* a message is stored in such rows */
 	STORE_DEFAULT_LIMIT = 100,
-	STORE_FILE_ROWS = 1024,	   /* fresh rows filed in one step */
+	STORE_FILE_ROWS = 512,	   /* fresh rows filed in one step */
 	STORE_EXPIRE_ROWS = 1000,  /* traces removed in one step */
 	STORE_EXPIRE_PIECES = 200, /* message pieces removed in one step */
 };

@@ -20,10 +20,10 @@ static sqlite3 *open_raw(const struct place *place)
 }
 
 /* One number of the database, seen from outside. */
-static int64_t count(struct place *place, const char *sql)
+static int64_t count(const struct place *place, const char *sql)
 {
 	struct store_connection connection = {
-	    .path = place->path, .db = open_raw(place)};
+	    .path = (char *)(uintptr_t)place->path, .db = open_raw(place)};
 	struct err err = {.kind = E_NONE};
 	int64_t value = -1;
 
@@ -46,14 +46,28 @@ static void put_rows(struct store *store, size_t first, size_t end)
 	}
 }
 
-/* Each row once, newest first, with all that belongs to it. */
-static void check_rows(struct store *store, size_t total)
+/* Each row once, newest first, with all that belongs to it; so many of them,
+ * the last of which was the total-th. */
+static void check_newest(struct store *store, size_t total, size_t limit)
 {
 	const struct store_query queries[] = {
-	    {.limit = 10000},
-	    {.sender = SLICE("carl@sender.example"), .limit = 10000},
-	    {.recipient = SLICE("@other.example"), .limit = 10000},
-	    {.message_id = SLICE("<m1@sender.example>"), .limit = 10000},
+	    {.limit = limit},
+	    {.verdict = SLICE("accept"), .limit = limit},
+	    {.sender = SLICE("carl@sender.example"), .limit = limit},
+	    {.sender = SLICE("@sender.example"), .limit = limit},
+	    {.recipient = SLICE("bob@other.example"), .limit = limit},
+	    {.recipient = SLICE("@other.example"), .limit = limit},
+	    {.recipient = SLICE("@other.example"),
+		.verdict = SLICE("accept"),
+		.to_ms = INT64_MAX,
+		.limit = limit},
+	    {.message_id = SLICE("<m1@sender.example>"), .limit = limit},
+	    {.message_id = SLICE("<m1@sender.example>"),
+		.sender = SLICE("@sender.example"),
+		.recipient = SLICE("@other.example"),
+		.verdict = SLICE("accept"),
+		.from_ms = 1,
+		.limit = limit},
 	};
 
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
@@ -65,7 +79,7 @@ static void check_rows(struct store *store, size_t total)
 		if (!store_find_traces(
 			store, arena, &queries[i], &count, &found, &err))
 			fail_msg("%s", err.text);
-		assert_int_equal(count, total);
+		assert_int_equal(count, limit < total ? limit : total);
 		for (size_t row = 0; row < count; row++) {
 			assert_int_equal(
 			    found[row].time_ms, 1000 + total - 1 - row);
@@ -77,13 +91,30 @@ static void check_rows(struct store *store, size_t total)
 	}
 }
 
+static void check_rows(struct store *store, size_t total)
+{
+	check_newest(store, total, 10000);
+}
+
+static void wait_until_filed(const struct place *place)
+{
+	const struct timespec moment = {.tv_nsec = 50000000};
+
+	for (int i = 0; i < 200 && count(place, "SELECT count(*) FROM"
+						" recent_trace") > 0;
+	     i++)
+		nanosleep(&moment, NULL);
+	assert_int_equal(count(place, "SELECT count(*) FROM recent_trace"), 0);
+	assert_int_equal(
+	    count(place, "SELECT count(*) FROM recent_recipient"), 0);
+}
+
 /* Fresh rows are found, filed, and found again. */
 static void test_filing(void **state)
 {
 	struct place place = place_new("");
 	struct store *store;
 	struct err err = {.kind = E_NONE};
-	const struct timespec moment = {.tv_nsec = 50000000};
 
 	(void)state;
 	assert_true(store_open(slice_from(place.url), &store, &err));
@@ -94,13 +125,8 @@ static void test_filing(void **state)
 	check_rows(store, 1300);
 	/* Many are filed at once, the rest when it is quiet. */
 	assert_in_range(count(&place, "SELECT count(*) FROM trace"), 500, 1300);
-	for (int i = 0; i < 200 && count(&place, "SELECT count(*) FROM"
-						 " recent_trace") > 0;
-	     i++)
-		nanosleep(&moment, NULL);
+	wait_until_filed(&place);
 	assert_int_equal(count(&place, "SELECT count(*) FROM trace"), 1300);
-	assert_int_equal(
-	    count(&place, "SELECT count(*) FROM recent_recipient"), 0);
 	check_rows(store, 1300);
 	/* An id is unique wherever it stands; a note finds a filed row. */
 	struct store_trace again = trace_new("F0001", 1);
@@ -133,7 +159,8 @@ static void test_old_rows(void **state)
 	    " '', '', '', '', '', '', '', '', '', '{\"verdict\":\"accept\"}';"
 	    "INSERT INTO trace_recipient VALUES"
 	    " (5, 0, 'a@b', 'a@b', 'b'),"
-	    " (5, 1, 'x@other.example', 'x@other.example', 'other.example')",
+	    " (5, 1, 'bob@other.example', 'bob@other.example',"
+	    " 'other.example')",
 	    &err));
 	sqlite3_close(connection.db);
 	if (!store_open(slice_from(place.url), &store, &err))
@@ -196,12 +223,61 @@ static void test_left_behind(void **state)
 	}
 }
 
+/* Rows of the first chunk get the numbers of its end. */
+static void move_to_the_end(const struct place *place)
+{
+	run_raw(place, "UPDATE trace SET row = row + 8180;"
+		       "UPDATE trace_recipient SET parent = parent + 8180;"
+		       "UPDATE trace_facts SET row = row + 8180");
+}
+
+/* The indexes begin with the number of a row's chunk. */
+static void test_chunks(void **state)
+{
+	struct place place = place_new("");
+	struct store_query oldest = {.id = SLICE("F0000")};
+	struct arena *arena = arena_new(0);
+	struct store_trace *found;
+	struct store *store;
+	uint64_t removed;
+	size_t number;
+	struct err err;
+
+	(void)state;
+	assert_true(store_open(slice_from(place.url), &store, &err));
+	put_rows(store, 0, 8);
+	wait_until_filed(&place);
+	store_close(store);
+	move_to_the_end(&place);
+	assert_true(store_open(slice_from(place.url), &store, &err));
+	put_rows(store, 8, 16);
+	check_rows(store, 16);
+	wait_until_filed(&place);
+	assert_int_equal(count(&place, "SELECT max(row) FROM trace"), 8196);
+	assert_int_equal(count(&place, "SELECT count(*) FROM trace_chunk"), 2);
+	put_rows(store, 16, 18);
+	for (size_t limit = 1; limit < 20; limit++)
+		check_newest(store, 18, limit);
+	assert_true(
+	    store_find_traces(store, arena, &oldest, &number, &found, &err));
+	assert_int_equal(number, 1);
+	/* A chunk goes with the last of its rows. */
+	assert_true(store_expire(store, 1011, 0, &removed, &err));
+	assert_int_equal(removed, 11);
+	assert_int_equal(count(&place, "SELECT count(*) FROM trace_chunk"), 1);
+	check_newest(store, 18, 7);
+	arena_free(arena);
+	store_close(store);
+	place_remove(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_filing),
 	    cmocka_unit_test(test_old_rows),
 	    cmocka_unit_test(test_left_behind),
+	    cmocka_unit_test(test_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

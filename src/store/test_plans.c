@@ -21,6 +21,7 @@ static const struct {
 } meant_scans[] = {
     {"SCAN recent_trace", "rows that were not filed yet: some hundred"},
     {"SCAN recent_recipient", "of those rows"},
+    {"SCAN trace_chunk", "one row for 8,192 traces, until there are enough"},
     {"SCAN g", "messages whose pieces are being removed"},
     {"SCAN quarantine_garbage", "the same"},
     {"SCAN CONSTANT ROW", "the row that is inserted"},
@@ -48,23 +49,22 @@ static const struct {
 	"SEARCH trace USING INDEX sqlite_autoindex_trace_1 (id=?)",
 	"SEARCH quarantine USING INDEX sqlite_autoindex_quarantine_1 (id=?)"},
     {"Message-ID", {.message_id = SLICE_INIT("<m@x>")},
-	"SEARCH trace USING INDEX trace_message_id (message_id=?)",
+	"SEARCH trace USING INDEX trace_message_id (chunk=? AND message_id=?)",
 	"SEARCH quarantine USING INDEX quarantine_message_id (message_id=?)"},
     {"sender", {.sender = SLICE_INIT("a@x")},
-	"SEARCH trace USING INDEX trace_sender (sender_key=?)",
+	"SEARCH trace USING INDEX trace_sender (chunk=? AND sender_key=?)",
 	"SEARCH quarantine USING INDEX quarantine_sender (sender_key=?)"},
     {"sender's domain", {.sender = SLICE_INIT("@x")},
-	"SEARCH trace USING INDEX trace_sender_domain (sender_domain=?)",
+	"SEARCH trace USING INDEX trace_sender_domain"
+	" (chunk=? AND sender_domain=?)",
 	"SEARCH quarantine USING INDEX quarantine_sender_domain"
 	" (sender_domain=?)"},
     {"recipient", {.recipient = SLICE_INIT("a@x")},
-	"SEARCH trace_recipient USING COVERING INDEX trace_recipient_address"
-	" (address_key=?)",
+	"SEARCH trace USING INTEGER PRIMARY KEY (rowid=?)",
 	"SEARCH quarantine_recipient USING COVERING INDEX"
 	" quarantine_recipient_address (address_key=?)"},
     {"recipient's domain", {.recipient = SLICE_INIT("@x")},
-	"SEARCH trace_recipient USING COVERING INDEX trace_recipient_domain"
-	" (domain=?)",
+	"SEARCH trace USING INTEGER PRIMARY KEY (rowid=?)",
 	"SEARCH quarantine_recipient USING COVERING INDEX"
 	" quarantine_recipient_domain (domain=?)"},
     {"verdict", {.verdict = SLICE_INIT("reject")},
@@ -82,13 +82,30 @@ static const struct {
 	" (time_ms>? AND time_ms<?)"},
     {"sender between", {.sender = SLICE_INIT("a@x"), .from_ms = 1, .to_ms = 2},
 	"SEARCH trace USING INDEX trace_sender"
-	" (sender_key=? AND time_ms>? AND time_ms<?)",
+	" (chunk=? AND sender_key=? AND time_ms>? AND time_ms<?)",
 	"SEARCH quarantine USING INDEX quarantine_sender"
 	" (sender_key=? AND time_ms>? AND time_ms<?)"},
+    {"id to recipient", {.id = SLICE_INIT("A"), .recipient = SLICE_INIT("a@y")},
+	"SEARCH trace USING INDEX sqlite_autoindex_trace_1 (id=?)",
+	"SEARCH quarantine USING INDEX sqlite_autoindex_quarantine_1 (id=?)"},
+    {"recipient and verdict",
+	{.verdict = SLICE_INIT("reject"), .recipient = SLICE_INIT("a@y")},
+	"SEARCH trace USING INTEGER PRIMARY KEY (rowid=?)", NULL},
+    {"recipient between",
+	{.recipient = SLICE_INIT("@y"), .from_ms = 1, .to_ms = 2},
+	"SEARCH trace USING INTEGER PRIMARY KEY (rowid=?)", NULL},
+    {"Message-ID, verdict, between",
+	{.message_id = SLICE_INIT("<m@x>"),
+	    .verdict = SLICE_INIT("reject"),
+	    .from_ms = 1,
+	    .to_ms = 2},
+	"SEARCH trace USING INDEX trace_message_id"
+	" (chunk=? AND message_id=? AND time_ms>? AND time_ms<?)",
+	NULL},
     {"sender to recipient",
 	{.sender = SLICE_INIT("@x"), .recipient = SLICE_INIT("a@y")},
-	"SEARCH trace_recipient USING COVERING INDEX trace_recipient_address"
-	" (address_key=?)",
+	"SEARCH trace USING INDEX trace_sender_domain"
+	" (chunk=? AND sender_domain=?)",
 	"SEARCH quarantine_recipient USING COVERING INDEX"
 	" quarantine_recipient_address (address_key=?)"},
     {"all at once",
@@ -97,8 +114,8 @@ static const struct {
 	    .verdict = SLICE_INIT("reject"),
 	    .from_ms = 1,
 	    .to_ms = 2},
-	"SEARCH trace_recipient USING COVERING INDEX trace_recipient_domain"
-	" (domain=?)",
+	"SEARCH trace USING INDEX trace_sender"
+	" (chunk=? AND sender_key=? AND time_ms>? AND time_ms<?)",
 	"SEARCH quarantine_recipient USING COVERING INDEX"
 	" quarantine_recipient_domain (domain=?)"},
 };
