@@ -14,6 +14,7 @@ enum {
 	/* Deepest measured use of a library below a session is 39 KiB. */
 	STACK_SIZE = 256 * 1024,
 	IDLE_MS = 10 * 1000,
+	SHARE = 4, /* one thread comes for so much work that waits */
 };
 
 /* A thread that waits. */
@@ -27,8 +28,9 @@ struct workers {
 	pthread_cond_t ended; /* a thread has ended */
 	struct work *first, **last;
 	struct idler *idle; /* the one that waits since last, first */
+	size_t waiting;	    /* work */
+	size_t coming;	    /* threads that were woken or started for it */
 	size_t threads, max;
-	bool coming; /* one that was woken or started is not here yet */
 	bool ending;
 	void (*run)(void *context, struct work *work);
 	void *context;
@@ -57,6 +59,7 @@ static struct work *take_first(struct workers *workers)
 	workers->first = work->next;
 	if (!workers->first)
 		workers->last = &workers->first;
+	workers->waiting--;
 	return work;
 }
 
@@ -78,26 +81,28 @@ static void start_thread(struct workers *workers)
 	error = pthread_create(&thread, &attributes, run_thread, workers);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
-	workers->coming = !error;
-	if (!error)
+	if (!error) {
 		workers->threads++;
-	else if (!workers->threads)
+		workers->coming++;
+	} else if (!workers->threads) {
 		log_error("workers.no_thread", LOG_I("errno", error));
+	}
 }
 
-/* With the lock, when work may wait: gets one more thread for it, if none is
- * coming.  That one calls the next, so a burst of short work is done by few.
- * Not NULL: to be woken without the lock, which others want meanwhile. */
+/* With the lock, when work may wait: gets one more thread for it, if few are
+ * coming.  Each calls the next when it is there: a burst of short work is done
+ * by few, and much that waits for something soon has enough.  Not NULL: to be
+ * woken without the lock, which others want meanwhile. */
 static struct idler *call_one(struct workers *workers)
 {
 	struct idler *idler = workers->idle;
 
-	if (!workers->first || workers->coming)
+	if (workers->coming * SHARE >= workers->waiting)
 		return NULL;
 	if (idler) {
 		/* It went idle last: its caches are warm. */
 		workers->idle = idler->older;
-		workers->coming = true;
+		workers->coming++;
 	} else if (workers->threads < workers->max) {
 		start_thread(workers);
 	}
@@ -140,7 +145,7 @@ static struct work *take(struct workers *workers, bool came)
 	for (;;) {
 		pthread_mutex_lock(&workers->lock);
 		if (came)
-			workers->coming = false;
+			workers->coming--;
 		work = take_first(workers);
 		next = call_one(workers);
 		wait = !work && !workers->ending;
@@ -186,6 +191,7 @@ void workers_post(struct workers *workers, struct work *work)
 	pthread_mutex_lock(&workers->lock);
 	*workers->last = work;
 	workers->last = &work->next;
+	workers->waiting++;
 	idler = call_one(workers);
 	pthread_mutex_unlock(&workers->lock);
 	if (idler)
@@ -217,6 +223,7 @@ void workers_free(struct workers *workers)
 		struct idler *idler = workers->idle;
 
 		workers->idle = idler->older;
+		workers->coming++;
 		sem_post(&idler->woken);
 	}
 	while (workers->threads)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/workers.h - threads that come with the work and go without it.
  *
- * Work is taken in the order it was posted.  One thread at a time is woken, or
- * started, up to a maximum, for what waits; when it is there it calls the next.
- * So work that waits for something does not keep other work waiting, and a
- * burst of short work wakes few.  One that was idle for a while ends.  Signals
+ * Work is taken in the order it was posted.  For what waits a few threads are
+ * woken, or started, up to a maximum; each calls the next when it is there.  So
+ * work that waits for something does not keep other work waiting, and a burst
+ * of short work is done by few.  One that was idle for a while ends.  Signals
  * are blocked in all of them.
  */
 #ifndef BASE_WORKERS_H
