@@ -40,6 +40,7 @@ class Gate(Subject):
                               **changes)
         self.gate.start()
         self.client = client
+        self.database = folder / 'state/gatehouse.db'
         self.ports = (self.gate.ports[
             client if protocol == 'smtp' else 'milter'],)
         self.measure('gatehouse', self.gate.process)

@@ -6,6 +6,7 @@ import math
 import shutil
 
 import growth_corpus
+import growth_store
 import plot
 import report
 from gate import Gate
@@ -46,6 +47,8 @@ DIMENSIONS = (
               (1, 10, 50, 100, 200, 500, 1000, 1500), 0, 0.2),
     Dimension('connections', 'Connections at a time', 'connections (log)',
               (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000), 0, 0.2),
+    Dimension('traces', 'Traces in the store', 'traces (log)',
+              (1000, 10000, 100000, 300000, 1000000), 0, 0.2),
 )
 
 
@@ -58,6 +61,8 @@ def count(dimension, x, quick):
         return max(500 if quick else 2000, 4 * x)
     if dimension.name == 'domains':
         return max(500 if quick else 1500, x)
+    if dimension.name == 'traces':
+        return 3000
     return max(200, (40000 if quick else 200000) // (100 + x))
 
 
@@ -121,6 +126,8 @@ class Growth:
 
     def measure(self, subject, scenario, name, dimension, x):
         options = self.bench.options
+        if dimension.name == 'traces':
+            growth_store.fill(subject.database, x)
         corpus = self.bench.build / 'growth' / f'{dimension.name}-{x}'
         total = count(dimension, x, options.quick)
         what = (subject, scenario, connections(dimension, x), total)
@@ -176,7 +183,7 @@ def draw(path, growth, dimensions):
             f'exponent of the upper half: {slopes}',
             dimension.name == 'size'))
     plot.write(path, 'Gatehouse: CPU time of a message as the work grows',
-               panels, 'linear; constant for domains and connections')
+               panels, 'linear; constant for domains, connections, traces')
 
 
 def run(options):

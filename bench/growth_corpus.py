@@ -47,13 +47,16 @@ class Message:
     """Signed by the first signers; what is not given is as in any mail."""
 
     def __init__(self, rng, number, domains, size=SIZE, recipients=1,
-                 signatures=1, fields=FIELDS):
+                 signatures=1, fields=FIELDS, person=''):
         domain = domains[0]
         self.domain = domain
+        self.sender = f'sender{person}@{domain.name}'
         self.recipients = [f'user{n}@{corpus.RECIPIENT_DOMAIN}'
                            for n in range(recipients)]
+        if person:
+            self.recipients = [f'user{person}@{corpus.RECIPIENT_DOMAIN}']
         values = {
-            'From': f'<sender@{domain.name}>',
+            'From': f'<{self.sender}>',
             'To': f'<{self.recipients[0]}>',
             'Subject': corpus.sentence(rng).strip(),
             'Date': corpus.DATE.format(number // 60 % 60, number % 60),
@@ -81,7 +84,7 @@ def write(folder, messages):
             octets.write(one.octets)
             print(offset, len(one.octets), 'any', 'accept', 'rsa',
                   one.domain.ip, one.domain.helo,
-                  f'sender@{one.domain.name}', ','.join(one.recipients),
+                  one.sender, ','.join(one.recipients),
                   sep='\t', file=index)
             offset += len(one.octets)
 
@@ -92,6 +95,10 @@ def point(domains, dimension, x):
     if dimension == 'domains':
         return [Message(rng, number, [domain])
                 for number, domain in enumerate(domains[:x])]
+    if dimension == 'traces':   # nothing of them is in the store already
+        return [Message(rng, number, [domains[number % len(domains)]],
+                        person=rng.randrange(1, 5000))
+                for number in range(3000)]
     more = {} if dimension == 'connections' else {dimension: x}
     return [Message(rng, number, domains[number:] + domains[:number], **more)
             for number in range(1 if x > 4 << 20 else 10)]
