@@ -205,8 +205,10 @@ static void scan_line_piece(struct fault_scan *state, struct slice piece,
 				      : state->after_cr;
 	struct slice inner = piece;
 
-	if (state->after_cr && piece.len)
+	if (state->after_cr && piece.len) {
 		faults_add(faults, FAULT_BARE_CR);
+		state->line_length++;
+	}
 	if (inner.len && ends_with_cr)
 		inner.len--;
 	if (slice_find(inner, '\r') < inner.len)

@@ -117,6 +117,28 @@ static void test_long_line(void **state)
 	arena_free(arena);
 }
 
+/* A bare CR counts for its line, also where a piece ends with it. */
+static void test_long_line_with_cr(void **state)
+{
+	char line[1001];
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	line[500] = '\r';
+	memcpy(line + 999, "\r\n", 2);
+	for (size_t cut = 0; cut <= sizeof(line); cut++) {
+		struct fault_scan scan = {.in_body = true};
+		struct faults found = faults_of_bytes(
+		    &scan, slice_of(line, cut));
+
+		found.bits |= faults_of_bytes(
+		    &scan, slice_of(line + cut, sizeof(line) - cut))
+				  .bits;
+		assert_true(faults_has(found, FAULT_BARE_CR));
+		assert_true(faults_has(found, FAULT_LINE_TOO_LONG));
+	}
+}
+
 /* Mostly ordinary lines, here and there something odd. */
 static void make_random(unsigned int *seed, char *text, size_t len)
 {
@@ -153,11 +175,9 @@ static void test_pieces(void **state)
 		for (size_t i = 0; i < sizeof(text); i++)
 			wanted.bits |=
 			    faults_of_bytes(&small, slice_of(text + i, 1)).bits;
-		/* Whether a bare CR counts for its line depends on pieces. */
 		if (found.bits != wanted.bits ||
 		    large.after_cr != small.after_cr ||
-		    (large.line_length != small.line_length &&
-			!faults_has(found, FAULT_BARE_CR)))
+		    large.line_length != small.line_length)
 			fail_msg("round %d: %llx, not %llx", round,
 			    (unsigned long long)found.bits,
 			    (unsigned long long)wanted.bits);
@@ -221,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_long_line),
+	    cmocka_unit_test(test_long_line_with_cr),
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_edits),
 	    cmocka_unit_test(test_strongest_verdict_stands),
