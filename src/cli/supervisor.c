@@ -286,8 +286,10 @@ static void kill_silent_children(const struct supervisor *supervisor)
 	for (int kind = 0; kind < CHILD_COUNT && !supervisor->stopping;
 	     kind++) {
 		const struct child *child = &supervisor->children[kind];
+		int64_t patience = child->ready ? CHILD_SILENT_MS
+						: CHILD_START_MS;
 
-		if (child->pid && now - child->heard_ms > CHILD_SILENT_MS) {
+		if (child->pid && now - child->heard_ms > patience) {
 			log_error("supervisor.silent",
 			    LOG_T("child", child_names[kind]),
 			    LOG_I("pid", child->pid));

@@ -18,6 +18,8 @@
 enum {
 	CHILD_ALIVE_MS = 2000,
 	CHILD_SILENT_MS = 60 * 1000,
+	/* Until it is ready: an upgrade of the store's tables may take long. */
+	CHILD_START_MS = 15 * 60 * 1000,
 };
 
 /* Names of environment variables that the supervisor sets for children. */
