@@ -6,12 +6,14 @@
  * done by the writer every session that commits meanwhile waits for it.  So a
  * thread with a connection of its own does it while the writer goes on.  The
  * little that was written meanwhile the writer copies itself: only when all of
- * the log is copied does SQLite use it from its start again.
+ * the log is copied, and nobody reads from it, does SQLite use it from its
+ * start again.
  */
 #ifndef STORE_SQLITE_CHECKPOINT_H
 #define STORE_SQLITE_CHECKPOINT_H
 
 #include <sqlite3.h>
+#include <stdint.h>
 
 struct sqlite_checkpointer;
 
@@ -22,5 +24,12 @@ struct sqlite_checkpointer *sqlite_checkpointer_new(
 
 /* Before db is closed.  NULL is allowed. */
 void sqlite_checkpointer_free(struct sqlite_checkpointer *checkpointer);
+
+/* How often who copied; on the writer's thread. */
+struct sqlite_checkpoint_counts {
+	uint64_t thread, writer;
+};
+struct sqlite_checkpoint_counts sqlite_checkpointer_counts(
+    struct sqlite_checkpointer *checkpointer);
 
 #endif

@@ -246,10 +246,11 @@ static bool apply(struct store_connection *connection,
 }
 
 /* One step in a transaction.  The version is read again under its lock:
- * another process may have migrated in between.  *ret_done: nothing left. */
+ * another process may have migrated in between.  *first: the version that was
+ * there, -1 before the first step.  *ret_done: nothing left. */
 static bool step(struct store_connection *connection,
-    const struct sqlite_migration *migrations, size_t count, bool *ret_done,
-    struct err *err)
+    const struct sqlite_migration *migrations, size_t count, int64_t *first,
+    bool *ret_done, struct err *err)
 {
 	int64_t version;
 	size_t next = 0;
@@ -264,7 +265,9 @@ static bool step(struct store_connection *connection,
 	*ret_done = next == count;
 	if (*ret_done)
 		return true;
-	if (version)
+	if (*first < 0)
+		*first = version;
+	if (*first > 0)
 		log_notice("store.upgrade",
 		    LOG_I("version", migrations[next].version));
 	return apply(connection, &migrations[next], err) &&
@@ -275,11 +278,12 @@ bool sqlite_schema_migrate(struct store_connection *connection,
     const struct sqlite_migration *migrations, size_t count, struct err *err)
 {
 	bool done = false, ok = true;
+	int64_t first = -1;
 
 	while (ok && !done) {
 		if (!sqlite_run(connection, "BEGIN IMMEDIATE", err))
 			return false;
-		ok = step(connection, migrations, count, &done, err);
+		ok = step(connection, migrations, count, &first, &done, err);
 		if (!sqlite3_get_autocommit(connection->db))
 			sqlite3_exec(
 			    connection->db, "ROLLBACK", NULL, NULL, NULL);

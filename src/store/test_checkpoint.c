@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Its log does not grow with a store that is written all the time. */
+/* The log does not grow with a store that is written all the time, whoever
+ * else writes or reads.
+ */
+#include <pthread.h>
 #include <setjmp.h>
-#include <sqlite3.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "store/sqlite_private.h"
 #include "store/store_test.h"
 
 enum {
-	MESSAGE_SIZE = 1 << 20,
-	MESSAGES = 160,
-	LOG_MAX = 68 << 20, /* of 160 MiB */
+	MIB = 1 << 20,
+	COMMITS = 480, /* of 256 KiB: 120 MiB */
 };
-
-static char content[MESSAGE_SIZE];
 
 static int64_t file_size(const struct place *place, const char *suffix)
 {
@@ -28,94 +30,193 @@ static int64_t file_size(const struct place *place, const char *suffix)
 	return stat(path, &status) == 0 ? (int64_t)status.st_size : 0;
 }
 
-static void put_message(struct store *store, int number)
+static struct store_connection *open_writer(const struct place *place)
 {
-	struct slice piece = slice_of(content, sizeof(content));
-	char id[16];
-	struct store_trace trace;
-	struct store_quarantine message = {
-	    .reason = SLICE("test"), .piece_count = 1, .pieces = &piece};
+	struct store_connection *connection;
 	struct err err;
 
-	snprintf(id, sizeof(id), "message%d", number);
-	message.id = slice_from(id);
-	trace = trace_new(id, number + 1);
-	trace.verdict = SLICE("quarantine");
-	assert_true(
-	    store_put(store, &trace, &message, deadline_in(60 * 1000), &err));
+	if (!sqlite_backend.open(
+		slice_from(place->path), STORE_CREATE, &connection, &err))
+		fail_msg("%s", err.text);
+	return connection;
 }
 
-static size_t count_quarantined(struct store *store)
+/* Another process may write just now. */
+static void put_quarter(struct store_connection *connection)
 {
-	struct arena *arena = arena_new(4096);
-	struct store_query query = {.limit = MESSAGES + 1};
-	struct store_quarantined *rows;
-	size_t count = 0;
 	struct err err;
 
-	assert_true(store_list_quarantine(
-	    store, arena, &query, false, &count, &rows, &err));
-	arena_free(arena);
-	return count;
+	while (!sqlite_backend.begin(connection, &err))
+		if (err.kind != E_TEMP)
+			fail_msg("%s", err.text);
+	if (!sqlite_run(connection,
+		"INSERT INTO quarantine_piece (parent, place, bytes) SELECT 1,"
+		" ifnull(max(row), 0), zeroblob(262144) FROM quarantine_piece",
+		&err) ||
+	    !sqlite_backend.commit(connection, &err))
+		fail_msg("%s", err.text);
 }
 
-/* While all is written, and what is read after it. */
-static int64_t write_all(const struct place *place, struct store *store)
+/* The longest that the log has been. */
+static int64_t put_all(
+    const struct place *place, struct store_connection *connection, int commits)
 {
-	int64_t log_max = 0;
+	int64_t longest = 0;
 
-	memset(content, 'm', sizeof(content));
-	for (int i = 0; i < MESSAGES; i++) {
-		int64_t log = 0;
+	for (int i = 0; i < commits; i++) {
+		int64_t log;
 
-		put_message(store, i);
+		put_quarter(connection);
 		log = file_size(place, "-wal");
-		log_max = log > log_max ? log : log_max;
+		longest = log > longest ? log : longest;
 	}
-	assert_int_equal(count_quarantined(store), MESSAGES);
-	return log_max;
+	return longest;
 }
 
-static void test_log_is_bounded(void **state)
+static void close_and_check(const struct place *place,
+    struct store_connection *connection, int64_t commits)
+{
+	int64_t count;
+
+	assert_true(sqlite_get_int(connection,
+	    "SELECT count(*) FROM quarantine_piece", 0, &count, NULL));
+	assert_int_equal(count, commits);
+	sqlite_backend.close(connection);
+	assert_int_equal(file_size(place, "-wal"), 0);
+	assert_true(file_size(place, "") > commits * MIB / 4);
+	place_remove(place);
+}
+
+/* The thread does it, and the writer what is left. */
+static void test_beside_the_writer(void **state)
 {
 	struct place place = place_new("");
-	struct store *store;
-	struct err err;
+	struct store_connection *connection = open_writer(&place);
+	struct sqlite_checkpoint_counts counts;
 
 	(void)state;
-	assert_true(store_open(slice_from(place.url), &store, &err));
-	assert_true(write_all(&place, store) <= LOG_MAX);
-	assert_true(
-	    file_size(&place, "") > (int64_t)(MESSAGES - 68) * MESSAGE_SIZE);
-	store_close(store);
-	assert_int_equal(file_size(&place, "-wal"), 0);
-	assert_true(store_open(slice_from(place.url), &store, &err));
-	assert_int_equal(count_quarantined(store), MESSAGES);
-	store_close(store);
-	place_remove(&place);
+	assert_in_range(
+	    put_all(&place, connection, COMMITS), 16 * MIB, 90 * MIB);
+	counts = sqlite_checkpointer_counts(connection->checkpointer);
+	assert_in_range(counts.thread, 1, COMMITS / 60);
+	assert_in_range(counts.writer, 1, COMMITS / 2);
+	close_and_check(&place, connection, COMMITS);
 }
 
-/* Another process reads for a long time: nothing can be copied that it does
- * not see, and nothing waits for it. */
+static void test_short_log(void **state)
+{
+	struct place place = place_new("");
+	struct store_connection *connection = open_writer(&place);
+	struct sqlite_checkpoint_counts counts;
+
+	(void)state;
+	put_all(&place, connection, 10);
+	counts = sqlite_checkpointer_counts(connection->checkpointer);
+	assert_int_equal(counts.thread, 0);
+	assert_int_equal(counts.writer, 0);
+	close_and_check(&place, connection, 10);
+}
+
+struct other {
+	const struct place *place;
+	long reads_ms, rests_ms;
+	pthread_t thread;
+	atomic_bool over;
+};
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static void *write_too(void *object)
+{
+	struct other *other = object;
+	struct store_connection *connection = open_writer(other->place);
+
+	put_all(other->place, connection, COMMITS / 2);
+	sqlite_backend.close(connection);
+	return NULL;
+}
+
+static void test_two_writers(void **state)
+{
+	struct place place = place_new("");
+	struct store_connection *connection = open_writer(&place);
+	struct other other = {.place = &place};
+
+	(void)state;
+	pthread_create(&other.thread, NULL, write_too, &other);
+	assert_in_range(put_all(&place, connection, COMMITS / 2), 1, 90 * MIB);
+	pthread_join(other.thread, NULL);
+	close_and_check(&place, connection, COMMITS);
+}
+
+/* There is somebody who sees an older moment again and again. */
+static void *read_too(void *object)
+{
+	struct other *other = object;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(other->place->path, &db), SQLITE_OK);
+	while (!atomic_load(&other->over)) {
+		sqlite3_exec(db, "BEGIN; SELECT count(*) FROM quarantine", NULL,
+		    NULL, NULL);
+		pause_ms(other->reads_ms);
+		sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+		pause_ms(other->rests_ms);
+	}
+	sqlite3_close(db);
+	return NULL;
+}
+
+static void test_reader(long reads_ms, long rests_ms)
+{
+	struct place place = place_new("");
+	struct store_connection *connection = open_writer(&place);
+	struct other other = {
+	    .place = &place, .reads_ms = reads_ms, .rests_ms = rests_ms};
+
+	pthread_create(&other.thread, NULL, read_too, &other);
+	assert_in_range(put_all(&place, connection, COMMITS), 1, 90 * MIB);
+	atomic_store(&other.over, true);
+	pthread_join(other.thread, NULL);
+	close_and_check(&place, connection, COMMITS);
+}
+
+static void test_short_reads(void **state)
+{
+	(void)state;
+	test_reader(30, 30);
+}
+
+/* At 64 MiB the writer waits for it. */
+static void test_long_reads(void **state)
+{
+	(void)state;
+	test_reader(150, 10);
+}
+
+/* Nothing can be copied that it does not see, and nothing waits for it long. */
 static void test_long_reader(void **state)
 {
 	struct place place = place_new("");
-	struct store *store;
+	struct store_connection *connection = open_writer(&place);
 	sqlite3 *reader;
-	struct err err;
 
 	(void)state;
-	assert_true(store_open(slice_from(place.url), &store, &err));
 	assert_int_equal(sqlite3_open(place.path, &reader), SQLITE_OK);
 	assert_int_equal(
 	    sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM quarantine", NULL,
 		NULL, NULL),
 	    SQLITE_OK);
-	assert_true(write_all(&place, store) > LOG_MAX);
+	assert_in_range(
+	    put_all(&place, connection, COMMITS), 110 * MIB, 200 * MIB);
 	sqlite3_close(reader);
-	put_message(store, MESSAGES);
-	put_message(store, MESSAGES + 1);
-	store_close(store);
+	for (int i = 0; i < 1000 && file_size(&place, "") < 110 * MIB; i++)
+		put_quarter(connection);
+	assert_true(file_size(&place, "") > 110 * MIB);
+	sqlite_backend.close(connection);
 	assert_int_equal(file_size(&place, "-wal"), 0);
 	place_remove(&place);
 }
@@ -123,7 +224,11 @@ static void test_long_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_log_is_bounded),
+	    cmocka_unit_test(test_beside_the_writer),
+	    cmocka_unit_test(test_short_log),
+	    cmocka_unit_test(test_two_writers),
+	    cmocka_unit_test(test_short_reads),
+	    cmocka_unit_test(test_long_reads),
 	    cmocka_unit_test(test_long_reader),
 	};
 
