@@ -51,7 +51,8 @@ static void set_up(struct fixture *fixture)
 	*fixture = (struct fixture){.lock = PTHREAD_MUTEX_INITIALIZER};
 	fixture->parking.lock = &fixture->lock;
 	fixture->parking.epoll = epoll_create1(EPOLL_CLOEXEC);
-	fixture->parking.workers = workers_new(2, run, fixture);
+	fixture->parking.workers = workers_new(
+	    2, WORKERS_IDLE_MS, run, fixture);
 	wheel_init(&fixture->parking.wheel, clock_monotonic_ms());
 }
 

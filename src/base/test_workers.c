@@ -13,7 +13,7 @@
 
 #include "base/workers.h"
 
-enum { MANY = 5000, THREADS_MAX = 64, PATIENCE_S = 30 };
+enum { MANY = 5000, THREADS_MAX = 64, IDLES = 2000, PATIENCE_S = 30 };
 
 struct task {
 	struct work work; /* first */
@@ -65,7 +65,8 @@ static void post_next(struct task *task)
 static void test_order(void **state)
 {
 	static struct task tasks[MANY];
-	struct workers *workers = workers_new(1, run_task, NULL);
+	struct workers *workers = workers_new(
+	    1, WORKERS_IDLE_MS, run_task, NULL);
 	atomic_int done = 0;
 
 	(void)state;
@@ -117,7 +118,7 @@ static void test_waiting_work(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		struct workers *workers = workers_new(
-		    numbers[i], run_task, NULL);
+		    numbers[i], WORKERS_IDLE_MS, run_task, NULL);
 		struct meeting first, second;
 		atomic_int done = 0;
 
@@ -132,7 +133,8 @@ static void test_waiting_work(void **state)
 /* What waits gets a thread when there may be more of them. */
 static void test_max(void **state)
 {
-	struct workers *workers = workers_new(1, run_task, NULL);
+	struct workers *workers = workers_new(
+	    1, WORKERS_IDLE_MS, run_task, NULL);
 	atomic_int done = 0;
 	sem_t here, go;
 	struct task waiting = {
@@ -160,7 +162,8 @@ static void test_max(void **state)
 static void test_work_that_posts(void **state)
 {
 	static struct task tasks[MANY];
-	struct workers *workers = workers_new(3, run_task, NULL);
+	struct workers *workers = workers_new(
+	    3, WORKERS_IDLE_MS, run_task, NULL);
 	atomic_int done = 0;
 
 	(void)state;
@@ -174,6 +177,47 @@ static void test_work_that_posts(void **state)
 	assert_int_equal(done, MANY);
 }
 
+/* Threads that idle end, but for one, and no work is lost with them: not even
+ * what comes at that moment, while the others wait for something. */
+static void test_idle(void **state)
+{
+	static struct task tasks[IDLES];
+	struct workers *workers = workers_new(THREADS_MAX, 1, run_task, NULL);
+	static struct meeting meeting;
+	atomic_int done = 0;
+	struct task blocked;
+	sem_t here, go;
+
+	(void)state;
+	meet(&meeting, workers, THREADS_MAX, &done);
+	while (workers_threads(workers) > 1)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	workers_set_max(workers, 2);
+	sem_init(&here, 0, 0);
+	sem_init(&go, 0, 0);
+	blocked = (struct task){
+	    .run = wait_and_count, .done = &done, .tells = &here, .waits = &go};
+	workers_post(workers, &blocked.work);
+	assert_true(wait_for(&here));
+	for (int i = 0; i < IDLES; i++) {
+		int before = atomic_load(&done);
+
+		tasks[i] = (struct task){.run = count, .done = &done};
+		workers_post(workers, &tasks[i].work);
+		for (int ms = 0; atomic_load(&done) == before; ms++) {
+			assert_true(ms < PATIENCE_S * 1000);
+			nanosleep(
+			    &(struct timespec){.tv_nsec = 900000 + i * 100},
+			    NULL);
+		}
+	}
+	sem_post(&go);
+	workers_free(workers);
+	assert_int_equal(done, THREADS_MAX + IDLES + 1);
+	sem_destroy(&here);
+	sem_destroy(&go);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +225,7 @@ int main(void)
 	    cmocka_unit_test(test_waiting_work),
 	    cmocka_unit_test(test_max),
 	    cmocka_unit_test(test_work_that_posts),
+	    cmocka_unit_test(test_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

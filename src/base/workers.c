@@ -13,7 +13,6 @@
 enum {
 	/* Deepest measured use of a library below a session is 39 KiB. */
 	STACK_SIZE = 256 * 1024,
-	IDLE_MS = 10 * 1000,
 	SHARE = 4, /* one thread comes for so much work that waits */
 };
 
@@ -31,24 +30,11 @@ struct workers {
 	size_t waiting;	    /* work */
 	size_t coming;	    /* threads that were woken or started for it */
 	size_t threads, max;
+	int64_t idle_ms;
 	bool ending;
 	void (*run)(void *context, struct work *work);
 	void *context;
 };
-
-struct workers *workers_new(
-    size_t max, void (*run)(void *context, struct work *work), void *context)
-{
-	struct workers *workers = MEMORY_NEW(struct workers);
-
-	pthread_mutex_init(&workers->lock, NULL);
-	pthread_cond_init(&workers->ended, NULL);
-	workers->last = &workers->first;
-	workers->max = max ? max : 1;
-	workers->run = run;
-	workers->context = context;
-	return workers;
-}
 
 static struct work *take_first(struct workers *workers)
 {
@@ -109,33 +95,41 @@ static struct idler *call_one(struct workers *workers)
 	return idler;
 }
 
-/* False: it has been called at this very moment. */
+/* With the lock: from now on there is no such thread. */
+static void count_out(struct workers *workers)
+{
+	workers->threads--;
+	pthread_cond_broadcast(&workers->ended);
+}
+
+/* False: it has been called at this very moment, or is the last. */
 static bool leave(struct workers *workers, struct idler *idler)
 {
 	struct idler **at = &workers->idle;
-	bool found;
+	bool leaves;
 
 	pthread_mutex_lock(&workers->lock);
 	while (*at && *at != idler)
 		at = &(*at)->older;
-	found = *at != NULL;
-	if (found)
+	leaves = *at && workers->threads > 1;
+	if (leaves) {
 		*at = idler->older;
+		count_out(workers);
+	}
 	pthread_mutex_unlock(&workers->lock);
-	return found;
+	return leaves;
 }
 
-/* False: nothing was to do for a while. */
+/* False: nothing was to do for a while, and the thread is counted out. */
 static bool idle(struct workers *workers, struct idler *idler)
 {
-	if (handover_wait(&idler->woken, deadline_in(IDLE_MS)))
-		return true;
-	if (leave(workers, idler))
-		return false;
-	return handover_wait(&idler->woken, DEADLINE_NEVER);
+	while (!handover_wait(&idler->woken, deadline_in(workers->idle_ms)))
+		if (leave(workers, idler))
+			return false;
+	return true;
 }
 
-/* NULL: none came in time, or all must end. */
+/* NULL: none came in time, or all must end; the thread is counted out. */
 static struct work *take(struct workers *workers, bool came)
 {
 	struct idler self, *next;
@@ -153,6 +147,8 @@ static struct work *take(struct workers *workers, bool came)
 			sem_init(&self.woken, 0, 0);
 			self.older = workers->idle;
 			workers->idle = &self;
+		} else if (!work) {
+			count_out(workers);
 		}
 		pthread_mutex_unlock(&workers->lock);
 		if (next)
@@ -176,11 +172,25 @@ static void *run_thread(void *argument)
 		workers->run(workers->context, work);
 		came = false;
 	}
-	pthread_mutex_lock(&workers->lock);
-	workers->threads--;
-	pthread_cond_broadcast(&workers->ended);
-	pthread_mutex_unlock(&workers->lock);
 	return NULL;
+}
+
+struct workers *workers_new(size_t max, int64_t idle_ms,
+    void (*run)(void *context, struct work *work), void *context)
+{
+	struct workers *workers = MEMORY_NEW(struct workers);
+
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_cond_init(&workers->ended, NULL);
+	workers->last = &workers->first;
+	workers->max = max ? max : 1;
+	workers->idle_ms = idle_ms;
+	workers->run = run;
+	workers->context = context;
+	pthread_mutex_lock(&workers->lock);
+	start_thread(workers);
+	pthread_mutex_unlock(&workers->lock);
+	return workers;
 }
 
 void workers_post(struct workers *workers, struct work *work)

@@ -4,13 +4,14 @@
  * Work is taken in the order it was posted.  For what waits a few threads are
  * woken, or started, up to a maximum; each calls the next when it is there.  So
  * work that waits for something does not keep other work waiting, and a burst
- * of short work is done by few.  One that was idle for a while ends.  Signals
- * are blocked in all of them.
+ * of short work is done by few.  One that was idle for a while ends, but
+ * not the last.  Signals are blocked in all of them.
  */
 #ifndef BASE_WORKERS_H
 #define BASE_WORKERS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* The first member of what is worked on. */
 struct work {
@@ -19,8 +20,11 @@ struct work {
 
 struct workers;
 
-struct workers *workers_new(
-    size_t max, void (*run)(void *context, struct work *work), void *context);
+enum { WORKERS_IDLE_MS = 10 * 1000 };
+
+/* idle_ms: WORKERS_IDLE_MS, or less in a test. */
+struct workers *workers_new(size_t max, int64_t idle_ms,
+    void (*run)(void *context, struct work *work), void *context);
 
 /* Any thread.  The work belongs to run from now on. */
 void workers_post(struct workers *workers, struct work *work);

@@ -523,8 +523,8 @@ bool milter_server_start(const struct milter_server_settings *settings,
 		return false;
 	}
 	server->parking.workers = workers_new(
-	    config->limits.threads, run_connection, server);
-	server->answerer = workers_new(1, run_answers, server);
+	    config->limits.threads, WORKERS_IDLE_MS, run_connection, server);
+	server->answerer = workers_new(1, WORKERS_IDLE_MS, run_answers, server);
 	if (!start_thread(server, err)) {
 		workers_free(server->answerer);
 		workers_free(server->parking.workers);

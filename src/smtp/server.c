@@ -467,7 +467,7 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 		return false;
 	}
 	server->parking.workers = workers_new(
-	    config->limits.threads, run_connection, server);
+	    config->limits.threads, WORKERS_IDLE_MS, run_connection, server);
 	if (!start_thread(server, err)) {
 		workers_free(server->parking.workers);
 		free_server(server);
