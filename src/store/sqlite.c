@@ -280,15 +280,12 @@ static bool set_up(struct store_connection *connection, enum store_access mode,
 	sqlite3_extended_result_codes(connection->db, 1);
 	sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_busy_timeout(connection->db, OPEN_WAIT_MS);
-	/* secure_delete=FAST overwrites what costs no extra write.  A
-	 * savepoint's copies of pages stay in memory: no file is made and
-	 * removed for each group. */
+	/* secure_delete=FAST overwrites what costs no extra write. */
 	if (!sqlite_run(connection,
 		"PRAGMA foreign_keys = ON;"
 		"PRAGMA trusted_schema = OFF;"
 		"PRAGMA synchronous = FULL;"
 		"PRAGMA secure_delete = FAST;"
-		"PRAGMA temp_store = MEMORY;"
 		"PRAGMA cache_size = -8192;"
 		"PRAGMA journal_size_limit = 67108864;",
 		err))
@@ -303,6 +300,10 @@ static bool set_up(struct store_connection *connection, enum store_access mode,
 		return false;
 	if (mode == STORE_READ)
 		return sqlite_run(connection, "PRAGMA query_only = ON", err);
+	/* A savepoint's copies of pages stay in memory: no file is made and
+	 * removed for each group.  (What a migration sorts does not.) */
+	if (!sqlite_run(connection, "PRAGMA temp_store = MEMORY", err))
+		return false;
 	sqlite3_busy_timeout(connection->db, STORE_LOCK_STEP_MS);
 	if (max_pages == 0)
 		return true;

@@ -30,40 +30,50 @@ enum {
 	INSIST_PAUSE_MS = 2,
 };
 
+struct outcome {
+	int pages, left; /* of the log */
+};
+
 struct sqlite_checkpointer {
 	sqlite3 *db; /* the writer's */
 	char *path;
 	bool started;
 	pthread_t thread;
-	/* Pages of the log at which the thread is due, and at which the writer
-	 * tries next, and insists; the writer's. */
-	int due_at, try_at, insist_at;
-	struct sqlite_checkpoint_counts counts;
+	/* Pages of the log: as the writer has seen it last, and at which it
+	 * tries next and insists. */
+	int seen, try_at, insist_at;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool wanted;	 /* the thread is to copy, or is at it */
+	struct sqlite_checkpoint_counts counts;
+	int due_at;	 /* so many pages are for the thread */
+	bool wanted;	 /* it is to copy, or is at it */
 	bool rest_waits; /* it has, and the writer is to copy the rest */
 	bool stopping;
 };
 
-/* Pages that are left to copy; at least 1 if another process or a reader is in
- * the way: then some other time. */
-static int copy(sqlite3 *db, int mode, const char *who)
+/* Another process or a reader may be in the way: then there is at least one
+ * page left, for some other time. */
+static struct outcome copy(sqlite3 *db, int mode, const char *who)
 {
 	int64_t began = clock_monotonic_ms();
-	int pages = 0, copied = 0, left;
+	int pages = 0, copied = 0;
 	int code = sqlite3_wal_checkpoint_v2(db, NULL, mode, &pages, &copied);
+	struct outcome outcome = {
+	    .pages = pages, .left = pages > copied ? pages - copied : 0};
 
-	if (code == SQLITE_OK)
+	if (code == SQLITE_OK) {
 		log_trace(LOG_TOPIC_STORE, "store.checkpoint", LOG_T("by", who),
 		    LOG_I("pages", pages), LOG_I("copied", copied),
 		    LOG_I("duration_ms", clock_monotonic_ms() - began));
-	else if ((code & 0xff) != SQLITE_BUSY)
+		return outcome;
+	}
+	if ((code & 0xff) != SQLITE_BUSY)
 		log_warning("store.not_checkpointed",
 		    LOG_T("error", sqlite3_errmsg(db)));
-	left = pages > copied ? pages - copied : 0;
-	return code == SQLITE_OK || left ? left : 1;
+	if (!outcome.left)
+		outcome.left = 1;
+	return outcome;
 }
 
 /* Without a log a connection knows nothing of it: it has to read first. */
@@ -95,6 +105,16 @@ static void bring_to_disk(sqlite3 *db)
 		file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
 }
 
+/* With the lock, when somebody has copied.  Where much is left a reader sees an
+ * older moment, and the thread is to try again; a little is for the writer. */
+static void leave_rest(
+    struct sqlite_checkpointer *checkpointer, struct outcome outcome)
+{
+	checkpointer->rest_waits = outcome.left < LOG_PAGES;
+	if (!checkpointer->rest_waits)
+		checkpointer->due_at = outcome.pages + AGAIN_PAGES;
+}
+
 static void *run(void *object)
 {
 	struct sqlite_checkpointer *checkpointer = object;
@@ -102,6 +122,8 @@ static void *run(void *object)
 
 	pthread_mutex_lock(&checkpointer->lock);
 	while (!checkpointer->stopping) {
+		struct outcome outcome = {0};
+
 		if (!checkpointer->wanted) {
 			pthread_cond_wait(
 			    &checkpointer->changed, &checkpointer->lock);
@@ -112,13 +134,13 @@ static void *run(void *object)
 		if (!db)
 			db = open_beside(checkpointer->path);
 		if (db) {
-			copy(db, SQLITE_CHECKPOINT_PASSIVE, "thread");
+			outcome = copy(db, SQLITE_CHECKPOINT_PASSIVE, "thread");
 			bring_to_disk(db);
 		}
 		pthread_mutex_lock(&checkpointer->lock);
 		checkpointer->counts.thread += db != NULL;
 		checkpointer->wanted = false;
-		checkpointer->rest_waits = true;
+		leave_rest(checkpointer, outcome);
 	}
 	pthread_mutex_unlock(&checkpointer->lock);
 	sqlite3_close(db);
@@ -133,7 +155,6 @@ static void want(struct sqlite_checkpointer *checkpointer)
 					    NULL, run, checkpointer) == 0;
 	checkpointer->wanted = checkpointer->started;
 	checkpointer->rest_waits = !checkpointer->started;
-	checkpointer->try_at = 0;
 	pthread_cond_signal(&checkpointer->changed);
 }
 
@@ -146,63 +167,67 @@ static int is_to_wait(void *deadline, int tries)
 }
 
 /* Waits until who reads now has read: then the log can begin anew. */
-static int insist(struct sqlite_checkpointer *checkpointer, int pages)
+static struct outcome insist(struct sqlite_checkpointer *checkpointer)
 {
 	struct deadline deadline = deadline_in(INSIST_MS);
-	int left;
+	struct outcome outcome;
 
-	checkpointer->insist_at = pages < INT32_MAX / 2 ? pages * 2 : INT32_MAX;
+	checkpointer->insist_at = checkpointer->seen < INT32_MAX / 2
+				      ? checkpointer->seen * 2
+				      : INT32_MAX;
 	sqlite3_busy_handler(checkpointer->db, is_to_wait, &deadline);
-	left = copy(checkpointer->db, SQLITE_CHECKPOINT_RESTART, "writer");
+	outcome = copy(checkpointer->db, SQLITE_CHECKPOINT_RESTART, "writer");
 	sqlite3_busy_timeout(checkpointer->db, STORE_LOCK_STEP_MS);
-	if (left)
+	if (outcome.left)
 		log_warning("store.not_checkpointed",
-		    LOG_T(
-			"error", "something reads the database all the time"));
-	return left;
+		    LOG_T("error", "the database is read all the time"));
+	return outcome;
 }
 
-static void copy_rest(struct sqlite_checkpointer *checkpointer, int pages)
+static void copy_rest(struct sqlite_checkpointer *checkpointer)
 {
-	int left;
+	struct outcome outcome = checkpointer->seen >= checkpointer->insist_at
+				     ? insist(checkpointer)
+				     : copy(checkpointer->db,
+					   SQLITE_CHECKPOINT_PASSIVE, "writer");
 
-	if (pages < checkpointer->try_at)
-		return;
-	checkpointer->try_at = pages + REST_PAGES;
-	checkpointer->counts.writer++;
-	left = pages >= checkpointer->insist_at
-		   ? insist(checkpointer, pages)
-		   : copy(
-			 checkpointer->db, SQLITE_CHECKPOINT_PASSIVE, "writer");
-	/* That much is for the thread again. */
+	checkpointer->try_at = checkpointer->seen + REST_PAGES;
 	pthread_mutex_lock(&checkpointer->lock);
-	if (left >= LOG_PAGES)
-		want(checkpointer);
+	checkpointer->counts.writer++;
+	leave_rest(checkpointer, outcome);
 	pthread_mutex_unlock(&checkpointer->lock);
+}
+
+/* With the lock: the log has begun anew. */
+static void begin_anew(struct sqlite_checkpointer *checkpointer)
+{
+	checkpointer->try_at = 0;
+	checkpointer->insist_at = INSIST_PAGES;
+	checkpointer->due_at = LOG_PAGES;
+	checkpointer->rest_waits = false;
 }
 
 /* On the writer's thread, the commit is done. */
 static int look(void *context, sqlite3 *db, const char *database, int pages)
 {
 	struct sqlite_checkpointer *checkpointer = context;
-	bool rest;
+	bool acts;
 
 	(void)db;
 	(void)database;
 	pthread_mutex_lock(&checkpointer->lock);
-	/* It has begun anew. */
-	if (pages < LOG_PAGES) {
-		checkpointer->rest_waits = false;
-		checkpointer->due_at = LOG_PAGES;
-		checkpointer->insist_at = INSIST_PAGES;
-	}
-	if (pages >= checkpointer->due_at && !checkpointer->rest_waits &&
-	    !checkpointer->wanted)
+	if (pages < checkpointer->seen)
+		begin_anew(checkpointer);
+	checkpointer->seen = pages;
+	if (!checkpointer->wanted && !checkpointer->rest_waits &&
+	    pages >= checkpointer->due_at)
 		want(checkpointer);
-	rest = checkpointer->rest_waits && pages >= checkpointer->try_at;
+	acts = !checkpointer->wanted &&
+	       ((checkpointer->rest_waits && pages >= checkpointer->try_at) ||
+		   pages >= checkpointer->insist_at);
 	pthread_mutex_unlock(&checkpointer->lock);
-	if (rest)
-		copy_rest(checkpointer, pages);
+	if (acts)
+		copy_rest(checkpointer);
 	return SQLITE_OK;
 }
 
@@ -214,8 +239,7 @@ struct sqlite_checkpointer *sqlite_checkpointer_new(
 
 	checkpointer->db = db;
 	checkpointer->path = memory_copy_text(path, strlen(path));
-	checkpointer->due_at = LOG_PAGES;
-	checkpointer->insist_at = INSIST_PAGES;
+	begin_anew(checkpointer);
 	pthread_mutex_init(&checkpointer->lock, NULL);
 	pthread_cond_init(&checkpointer->changed, NULL);
 	sqlite3_wal_hook(db, look, checkpointer);

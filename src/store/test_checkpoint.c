@@ -202,6 +202,7 @@ static void test_long_reader(void **state)
 {
 	struct place place = place_new("");
 	struct store_connection *connection = open_writer(&place);
+	struct sqlite_checkpoint_counts counts;
 	sqlite3 *reader;
 
 	(void)state;
@@ -212,6 +213,10 @@ static void test_long_reader(void **state)
 	    SQLITE_OK);
 	assert_in_range(
 	    put_all(&place, connection, COMMITS), 110 * MIB, 200 * MIB);
+	/* It is tried now and then all the same. */
+	counts = sqlite_checkpointer_counts(connection->checkpointer);
+	assert_in_range(counts.thread, 5, COMMITS / 8);
+	assert_in_range(counts.writer, 1, 5);
 	sqlite3_close(reader);
 	for (int i = 0; i < 1000 && file_size(&place, "") < 110 * MIB; i++)
 		put_quarter(connection);
