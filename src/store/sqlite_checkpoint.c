@@ -31,7 +31,8 @@ enum {
 };
 
 struct outcome {
-	int pages, left; /* of the log */
+	int pages; /* of the log; -1: an error */
+	int left;  /* of them, to copy */
 };
 
 struct sqlite_checkpointer {
@@ -39,14 +40,13 @@ struct sqlite_checkpointer {
 	char *path;
 	bool started;
 	pthread_t thread;
-	/* Pages of the log: as the writer has seen it last, and at which it
-	 * tries next and insists. */
-	int seen, try_at, insist_at;
+	int try_at, insist_at; /* pages of the log; the writer's */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct sqlite_checkpoint_counts counts;
-	int due_at;	 /* so many pages are for the thread */
+	int seen;	 /* pages of the log, at the last commit */
+	int due_at;	 /* so many are for the thread */
 	bool wanted;	 /* it is to copy, or is at it */
 	bool rest_waits; /* it has, and the writer is to copy the rest */
 	bool stopping;
@@ -106,13 +106,15 @@ static void bring_to_disk(sqlite3 *db)
 }
 
 /* With the lock, when somebody has copied.  Where much is left a reader sees an
- * older moment, and the thread is to try again; a little is for the writer. */
+ * older moment, or the disk fails, and the thread is to try again, not too
+ * often; a little is for the writer. */
 static void leave_rest(
     struct sqlite_checkpointer *checkpointer, struct outcome outcome)
 {
-	checkpointer->rest_waits = outcome.left < LOG_PAGES;
+	checkpointer->rest_waits = outcome.pages >= 0 &&
+				   outcome.left < LOG_PAGES;
 	if (!checkpointer->rest_waits)
-		checkpointer->due_at = outcome.pages + AGAIN_PAGES;
+		checkpointer->due_at = checkpointer->seen + AGAIN_PAGES;
 }
 
 static void *run(void *object)
