@@ -180,7 +180,7 @@ static struct outcome insist(struct sqlite_checkpointer *checkpointer)
 	sqlite3_busy_handler(checkpointer->db, is_to_wait, &deadline);
 	outcome = copy(checkpointer->db, SQLITE_CHECKPOINT_RESTART, "writer");
 	sqlite3_busy_timeout(checkpointer->db, STORE_LOCK_STEP_MS);
-	if (outcome.left)
+	if (outcome.pages >= 0 && outcome.left)
 		log_warning("store.not_checkpointed",
 		    LOG_T("error", "the database is read all the time"));
 	return outcome;
