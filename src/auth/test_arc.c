@@ -53,6 +53,7 @@ struct set {
 	const char *message_tags, *seal_tags; /* more of them */
 	const char *selector;		      /* default "sel" */
 	const char *names;		      /* default "From:Subject" */
+	bool limited;			      /* l=0, and the hash for it */
 };
 
 static struct slice add_set(
@@ -71,6 +72,7 @@ static struct slice add_set(
 	    .header_canon = CANON_RELAXED,
 	    .body_canon = CANON_RELAXED,
 	    .names = names,
+	    .limited = set->limited,
 	};
 	struct test_signature seal = {
 	    .key = world->key,
@@ -121,8 +123,13 @@ static void test_pass(void **state)
 	assert_int_equal(arc.oldest_pass, 0);
 	assert_true(slice_eq(arc.sealer, SLICE("lists.example")));
 	assert_int_equal(arc.sealer_count, 3);
-	assert_true(slice_eq(arc.results[2], SLICE("lists.example; arc=none")));
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(slice_eq(arc.sealers[i], SLICE("lists.example")));
+		assert_true(
+		    slice_eq(arc.results[i], SLICE("lists.example; arc=none")));
+	}
 	assert_true(arc.from_signed);
+	assert_false(arc.fields_added);
 }
 
 /* 50 sets pass, 51 do not: RFC 8617 section 4.2.1. */
@@ -163,6 +170,26 @@ static void test_oldest_pass(void **state)
 	assert_int_equal(arc.oldest_pass, 3);
 }
 
+/* Only the very first signature is broken. */
+static void test_oldest_pass_second(void **state)
+{
+	struct world *world = *state;
+	struct set next = {.instance = 2, .cv = "pass"};
+	struct slice message = add_sets(world, 1, slice_from(plain));
+	size_t body = message.len - SLICE("Hello.\r\n").len;
+	struct arc_outcome arc;
+
+	message = arena_format_slice(
+	    world->arena, "%.*sBye.\r\n", (int)body, message.ptr);
+	arc = verify(world, add_set(world, &next, message));
+	assert_int_equal(arc.result, ARC_PASS);
+	assert_int_equal(arc.oldest_pass, 2);
+}
+
+static const struct dns_failure down[] = {
+    {.name = SLICE_INIT("down._domainkey.lists.example"), .any_type = true},
+};
+
 static const struct {
 	struct set set; /* on top of one good set, or alone */
 	enum arc_result result;
@@ -181,7 +208,8 @@ static const struct {
     {{2, "pass", NULL, "x=1;", NULL, NULL}, ARC_PASS, ""},
     {{2, "pass", NULL, NULL, "nokey", NULL}, ARC_FAIL,
 	"the message signature of instance 2: no key"},
-    {{2, "pass", NULL, NULL, "down", NULL}, ARC_TEMPERROR, "the seal of"},
+    {{2, "pass", NULL, NULL, "down", NULL}, ARC_TEMPERROR,
+	"the seal of instance 2: key unavailable"},
     {{2, "pass", NULL, NULL, NULL, "From:ARC-Seal"}, ARC_FAIL,
 	"the message signature of instance 2: message signature covers"},
     {{2, "pass", NULL, NULL, NULL, "Subject"}, ARC_PASS, ""},
@@ -189,14 +217,14 @@ static const struct {
 	"the message signature of instance 2: signature expired"},
     {{2, "pass", "l=0;", NULL, NULL, NULL}, ARC_FAIL,
 	"the message signature of instance 2: body hash"},
+    {{2, "pass", "l=0;", NULL, NULL, NULL, true}, ARC_FAIL,
+	"the message signature of instance 2: l= leaves a part"},
+    {{2, "pass", "q=dns;", NULL, NULL, NULL}, ARC_FAIL,
+	"the message signature of instance 2: q="},
 };
 
 static void test_cases(void **state)
 {
-	static const struct dns_failure failures[] = {
-	    {.name = SLICE_INIT("down._domainkey.lists.example"),
-		.any_type = true},
-	};
 	struct world *world = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -206,7 +234,7 @@ static void test_cases(void **state)
 		    .zone = world->zone,
 		    .message = add_set(world, &cases[i].set, message),
 		    .now = 1700000000,
-		    .failures = failures,
+		    .failures = down,
 		    .failure_count = 1,
 		};
 
@@ -223,6 +251,77 @@ static void test_cases(void **state)
 	}
 }
 
+/* l= may leave a part unsigned where the administrator accepts it. */
+static void test_body_length(void **state)
+{
+	struct world *world = *state;
+	struct set set = {.instance = 1,
+	    .cv = "none",
+	    .message_tags = "l=0;",
+	    .limited = true};
+	struct test_run run = {
+	    .zone = world->zone,
+	    .message = add_set(world, &set, slice_from(plain)),
+	    .accept_body_length = true,
+	};
+
+	test_verify(world->arena, &run);
+	assert_int_equal(run.arc.result, ARC_PASS);
+}
+
+/* One seal can never be checked, another perhaps later. */
+static void test_good_and_all(void **state)
+{
+	static const struct {
+		const char *first, *second; /* selectors */
+		enum arc_result result;
+		const char *reason;
+	} pairs[] = {
+	    {"nokey", "down", ARC_FAIL, "the seal of instance 1: no key"},
+	    {"nokey", "sel", ARC_FAIL, "the seal of instance 1: no key"},
+	    {"down", "sel", ARC_TEMPERROR, "the seal of instance 1: key un"},
+	    {"down", "nokey", ARC_FAIL, "the message signature of instance 2"},
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct set first = {
+		    .instance = 1, .cv = "none", .selector = pairs[i].first};
+		struct set second = {
+		    .instance = 2, .cv = "pass", .selector = pairs[i].second};
+		struct test_run run = {
+		    .zone = world->zone,
+		    .message = add_set(world, &second,
+			add_set(world, &first, slice_from(plain))),
+		    .failures = down,
+		    .failure_count = 1,
+		};
+
+		test_verify(world->arena, &run);
+		if (run.arc.result != pairs[i].result ||
+		    !slice_starts(run.arc.reason, slice_from(pairs[i].reason)))
+			fail_msg("pair %zu: %s (%.*s)", i,
+			    arc_result_name(run.arc.result),
+			    SLICE_ARGS(run.arc.reason));
+	}
+}
+
+/* While the body is still to come: two names for two signatures and seals. */
+static void test_prefetch(void **state)
+{
+	struct world *world = *state;
+	struct set first = {.instance = 1, .cv = "none", .selector = "one"};
+	struct set second = {.instance = 2, .cv = "pass", .selector = "two"};
+	struct test_run run = {
+	    .zone = world->zone,
+	    .message = add_set(
+		world, &second, add_set(world, &first, slice_from(plain))),
+	};
+
+	test_verify(world->arena, &run);
+	assert_int_equal(run.asked_early, 2);
+}
+
 /* From is in h= once: a second one on top is not signed. */
 static void test_second_from(void **state)
 {
@@ -235,6 +334,7 @@ static void test_second_from(void **state)
 	arc = verify(world, message);
 	assert_int_equal(arc.result, ARC_PASS);
 	assert_false(arc.from_signed);
+	assert_true(arc.fields_added);
 }
 
 /* Any octet of a set that changes breaks the chain; so does a lost field. */
@@ -276,7 +376,11 @@ int main(void)
 	    cmocka_unit_test(test_pass),
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_oldest_pass),
+	    cmocka_unit_test(test_oldest_pass_second),
 	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_body_length),
+	    cmocka_unit_test(test_good_and_all),
+	    cmocka_unit_test(test_prefetch),
 	    cmocka_unit_test(test_second_from),
 	    cmocka_unit_test(test_every_field),
 	};

@@ -275,7 +275,9 @@ void test_verify(struct arena *arena, struct test_run *run)
 	struct arc_verifier *arc = arc_verifier_new(
 	    arena, &settings, dns, &headers, hashes);
 	size_t piece = run->piece ? run->piece : body.len;
+	const struct dns_query_record *queries;
 
+	run->asked_early = dns_session_queries(dns, &queries);
 	while (body.len) {
 		body_hashes_add(hashes, slice_sub(body, 0, piece));
 		body = slice_from_pos(body, piece);

@@ -67,6 +67,7 @@ struct test_run {
 	size_t count;
 	const struct dkim_outcome *dkim;
 	struct arc_outcome arc;
+	size_t asked_early; /* queries before the body */
 };
 void test_verify(struct arena *arena, struct test_run *run);
 
