@@ -28,7 +28,7 @@ static struct slice head_of(struct slice value)
 			quoted = !quoted;
 		else if (c == '(' && !quoted)
 			depth++;
-		else if (c == ')' && !quoted && depth)
+		else if (c == ')' && depth)
 			depth--;
 		else if (c == ';' && !quoted && depth == 0)
 			return slice_sub(value, 0, i);
@@ -62,7 +62,7 @@ static struct slice bare(struct arena *arena, struct slice text)
 			quoted = !quoted;
 		else if (c == '(' && !quoted)
 			depth++;
-		else if (c == ')' && !quoted && depth)
+		else if (c == ')' && depth)
 			depth--;
 		else if (depth == 0)
 			buf_add_byte(out, c);
@@ -90,11 +90,11 @@ static bool names(struct slice text, struct slice name)
 }
 
 /* "mx.agency.example1": an id with its version, once squeezed. */
-static bool names_with_version(struct slice squeezed, struct slice name)
+static bool names_with_version(struct slice plain, struct slice name)
 {
-	struct slice version = slice_from_pos(squeezed, name.len);
+	struct slice version = slice_from_pos(plain, name.len);
 
-	return name.len && slice_starts_nocase(squeezed, name) &&
+	return name.len && slice_starts_nocase(plain, name) &&
 	       slice_all(version, ascii_is_digit);
 }
 
@@ -107,7 +107,6 @@ bool authres_claims(
 
 	return names(head, authserv_id) || names(squeezed, authserv_id) ||
 	       names(plain, authserv_id) ||
-	       names_with_version(squeezed, authserv_id) ||
 	       names_with_version(plain, authserv_id);
 }
 

@@ -318,6 +318,158 @@ static void test_exchange(void **state)
 	}
 }
 
+/* Of several domains in From: the worst is told, the first of equals. */
+static void test_exchange_worst(void **state)
+{
+	static const enum dmarc_result ranked[] = {DMARC_PASS, DMARC_NONE,
+	    DMARC_PERMERROR, DMARC_TEMPERROR, DMARC_FAIL};
+
+	(void)state;
+	for (size_t i = 0; i < 25; i++) {
+		struct arena *arena = arena_new(0);
+		size_t first = i / 5, second = i % 5;
+		struct dmarc_outcome both[2] = {
+		    {.result = ranked[first], .from_domain = SLICE("a")},
+		    {.result = ranked[second], .from_domain = SLICE("b")},
+		};
+		struct authres_input input = {.dmarc_count = 2, .dmarc = both};
+		const struct dmarc_outcome *worst = &both[second > first];
+		struct authres read;
+
+		assert_true(authres_parse(arena,
+		    ARENA_JOIN(arena, SLICE("x; "),
+			authres_exchange_style(arena, &input)),
+		    &read, NULL));
+		assert_true(slice_eq(read.results[2].result,
+		    slice_from(dmarc_result_name(worst->result))));
+		assert_true(slice_eq(
+		    value_of(&read, 2, "header", "from"), worst->from_domain));
+		arena_free(arena);
+	}
+}
+
+static void expect_exchange(
+    const struct authres_input *input, const char *expected)
+{
+	struct arena *arena = arena_new(0);
+
+	assert_string_equal(
+	    arena_text(
+		arena, unfolded(arena, authres_exchange_style(arena, input))),
+	    expected);
+	arena_free(arena);
+}
+
+/* Nothing known; a bounce; no record, but identical domains that passed. */
+static void test_exchange_identities(void **state)
+{
+	struct spf_outcome spf = {
+	    .result = SPF_PASS, .domain = SLICE("A.example")};
+	struct dkim_outcome dkim[] = {
+	    {.result = DKIM_FAIL, .domain = SLICE("a.example")},
+	    {.result = DKIM_PASS, .domain = SLICE("c.example")},
+	    {.result = DKIM_PASS, .domain = SLICE("d.example")},
+	};
+	struct dmarc_outcome dmarc = {
+	    .result = DMARC_NONE, .from_domain = SLICE("a.example")};
+	struct authres_input input = {0};
+	char long_name[321];
+
+	(void)state;
+	ip_parse(SLICE("192.0.2.1"), &input.client_ip);
+	expect_exchange(&input,
+	    "spf=none (sender IP is 192.0.2.1) smtp.mailfrom=none;"
+	    "dkim=none (message not signed) header.d=none;"
+	    "compauth=none reason=300");
+	input.helo = SLICE("mx.b.example");
+	input.dmarc_count = 1;
+	input.dmarc = &dmarc;
+	input.spf_mailfrom = &spf;
+	expect_exchange(&input,
+	    "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=mx.b.example;"
+	    "dkim=none (message not signed) header.d=none;"
+	    "dmarc=bestguesspass action=none header.from=a.example;"
+	    "compauth=pass reason=109");
+	spf.domain = SLICE("b.example");
+	input.dkim_count = 3;
+	input.dkim = dkim;
+	expect_exchange(&input,
+	    "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=mx.b.example;"
+	    "dkim=pass (signature was verified) header.d=c.example;"
+	    "dmarc=none action=none header.from=a.example;"
+	    "compauth=fail reason=001");
+	/* Longer than any domain is: left out. */
+	dkim[1].domain = slice_of(memset(long_name, 'a', 321), 321);
+	expect_exchange(&input,
+	    "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=mx.b.example;"
+	    "dkim=pass (signature was verified);"
+	    "dmarc=none action=none header.from=a.example;"
+	    "compauth=fail reason=001");
+	dmarc.from_domain = spf.domain = dkim[1].domain = SLICE("");
+	expect_exchange(&input,
+	    "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=mx.b.example;"
+	    "dkim=pass (signature was verified) header.d=none;"
+	    "dmarc=none action=none header.from=none;"
+	    "compauth=fail reason=001");
+}
+
+/* What became of a failure: RFC 8617's override, and the disposition. */
+static void test_exchange_failure(void **state)
+{
+	static const struct {
+		enum dmarc_result dmarc;
+		enum dmarc_policy policy;
+		const char *disposition, *override;
+		enum arc_result arc;
+		const char *action, *reason;
+	} cases[] = {
+	    {DMARC_FAIL, DMARC_POLICY_REJECT, "reject", "", ARC_PASS, "reject",
+		"000"},
+	    {DMARC_FAIL, DMARC_POLICY_REJECT, "none", "trusted", ARC_PASS,
+		"oreject", "130"},
+	    {DMARC_FAIL, DMARC_POLICY_REJECT, "none", "listed", ARC_FAIL,
+		"oreject", "000"},
+	    {DMARC_FAIL, DMARC_POLICY_QUARANTINE, "none", "", ARC_NONE, "none",
+		"000"},
+	    {DMARC_PERMERROR, DMARC_POLICY_REJECT, "none", "trusted", ARC_PASS,
+		"permerror", "001"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena *arena = arena_new(0);
+		struct spf_outcome spf;
+		struct dkim_outcome dkim;
+		struct dmarc_outcome dmarc;
+		struct authres_input input = example_input(&spf, &dkim, &dmarc);
+		struct arc_outcome arc = {.result = cases[i].arc};
+		struct authres read;
+
+		dmarc.result = cases[i].dmarc;
+		dmarc.discovery.policy = cases[i].policy;
+		dmarc.discovery.applied_policy = cases[i].policy;
+		input.disposition = slice_from(cases[i].disposition);
+		input.override = slice_from(cases[i].override);
+		input.arc = &arc;
+		assert_true(authres_parse(arena,
+		    ARENA_JOIN(arena, SLICE("x; "),
+			authres_exchange_style(arena, &input)),
+		    &read, NULL));
+		assert_string_equal(
+		    arena_text(arena, value_of(&read, 2, "", "action")),
+		    cases[i].action);
+		assert_string_equal(
+		    arena_text(arena, read.results[3].reason), cases[i].reason);
+		/* The override alone, without ARC, vouches for nobody. */
+		input.arc = NULL;
+		assert_true(
+		    slice_find_slice(
+			authres_exchange_style(arena, &input), SLICE("130")) ==
+		    authres_exchange_style(arena, &input).len);
+		arena_free(arena);
+	}
+}
+
 /* clang-format off */
 static const struct parse_case {
 	const char *value;
@@ -425,11 +577,30 @@ static const struct claim_case {
     {"<mx1.agency.example>; none", true},
     {"(unclosed mx1.agency.example; none", true},
     {"\"unclosed; mx1.agency.example; none", true},
+    /* the first semicolon, as the most cautious reader finds it */
+    {"(a\\);b) mx1.agency.example; none", true},
+    {"\"a\\\";b\" mx1.agency.example; none", true},
+    {"\\\"a;\" mx1.agency.example; none", true},
+    {"a\\; mx1.agency.example; none", false},
+    {"\"a\\\\\"; mx1.agency.example", false},
+    {"(a\\\\); mx1.agency.example", false},
+    {"a); mx1.agency.example", false},
+    {"\"(\"; mx1.agency.example", false},
+    /* quotes and comments inside the name, dropped as they are understood */
+    {"mx1.agency.(x)example; none", true},
+    {"mx1.agency(a(b)c).example; none", true},
+    {"mx1.\"agency\".example; none", true},
+    {"mx1(\"a).agency.example; none", true},
+    {"\"(\"mx1.\"agency\".example; none", true},
+    {"a)mx1.\"agency\".example; none", true},
+    {"(mx1.agency.\r\n example) b; none", true},
+    {"mx1.(agency.)example; none", false},
     {"mx2.agency.example; none", false},
     {"agency.example; none", false},
     {"xmx1.agency.example; none", false},
     {"a.mx1.agency.example; none", false},
     {"mx1.agency.example.net; none", false},
+    {"mx1.agency.example.a; none", false},
     {"mx.b.example; spf=pass smtp.helo=mx1.agency.example", false},
     {"mx.b.example; reason=\"mx1.agency.example\"", false},
     {"", false},
@@ -446,18 +617,45 @@ static void test_claims(void **state)
 		if (authres_claims(arena, slice_from(claim_cases[i].value),
 			SLICE("mx1.agency.example")) != claim_cases[i].ours)
 			fail_msg("%s", claim_cases[i].value);
+		/* Nobody has the name "". */
+		assert_false(authres_claims(
+		    arena, slice_from(claim_cases[i].value), SLICE("")));
 		arena_free(arena);
 	}
 }
 
 static void test_anonymous(void **state)
 {
+	static const struct {
+		const char *value;
+		bool anonymous;
+	} cases[] = {
+	    {" spf=pass (x) a.b=c", true},
+	    {"\r\n\tdkim = none", true},
+	    {"spf/1=pass", true},
+	    {"x-own-domain=pass", true},
+	    {"; spf=pass", true},
+	    {"a=b", true},
+	    {"(ab) spf (a) = pass", true},
+	    {"(abc)spf=pass", true},
+	    {"((a)b) spf=pass", true},
+	    {"(a\\)b) spf=pass", true},
+	    {"mx.example; spf=pass", false},
+	    {"mx spf=pass", false},
+	    {"spf", false},
+	    {"=pass", false},
+	    {"@=pass", false},
+	    {"\\spf=pass", false},
+	    {") spf=pass", false},
+	    {"(spf=pass", false},
+	    {"", false},
+	};
+
 	(void)state;
-	assert_true(authres_is_anonymous(SLICE(" spf=pass (x) a.b=c")));
-	assert_true(authres_is_anonymous(SLICE("\r\n\tdkim = none")));
-	assert_true(authres_is_anonymous(SLICE("spf/1=pass")));
-	assert_false(authres_is_anonymous(SLICE("mx.example; spf=pass")));
-	assert_false(authres_is_anonymous(SLICE("")));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (authres_is_anonymous(slice_from(cases[i].value)) !=
+		    cases[i].anonymous)
+			fail_msg("%s", cases[i].value);
 }
 
 int main(void)
@@ -468,6 +666,9 @@ int main(void)
 	    cmocka_unit_test(test_hostile),
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_exchange),
+	    cmocka_unit_test(test_exchange_worst),
+	    cmocka_unit_test(test_exchange_identities),
+	    cmocka_unit_test(test_exchange_failure),
 	    cmocka_unit_test(test_parse),
 	    cmocka_unit_test(test_parse_values),
 	    cmocka_unit_test(test_claims),
