@@ -90,7 +90,9 @@ struct sqlite_migration {
 extern const struct sqlite_migration sqlite_migrations[];
 extern const size_t sqlite_migration_count;
 
-/* Brings the tables to the last version; each migration is a transaction.
+/* Brings the tables to the last version; each migration is a transaction.  If
+ * another process is at it, waits for as long as a child may take to start.
+ * The connection waits STORE_LOCK_STEP_MS for locks afterwards.
  * False: E_CONFIG if the database is newer, or is not ours. */
 bool sqlite_schema_migrate(struct store_connection *connection,
     const struct sqlite_migration *migrations, size_t count, struct err *err);

@@ -8,8 +8,13 @@
 #include "base/log.h"
 #include "store/sqlite_private.h"
 
-/* "Gate", so that file(1) and this program know the database. */
-enum { APPLICATION_ID = 0x47617465 };
+enum {
+	/* "Gate", so that file(1) and this program know the database. */
+	APPLICATION_ID = 0x47617465,
+	UPGRADE_WAIT_MS = 15 * 60 * 1000,
+	UPGRADE_PAUSE_MS = 20,
+	UPGRADE_QUIET_TRIES = 50, /* then the log says why nothing happens */
+};
 
 /* The rows of a quarantined message's pieces have no foreign key on purpose:
  * a message is deleted by moving its number to quarantine_garbage, and its
@@ -193,7 +198,8 @@ const struct sqlite_migration sqlite_migrations[] = {
 const size_t sqlite_migration_count = sizeof(sqlite_migrations) /
 				      sizeof(sqlite_migrations[0]);
 
-/* 0: an empty database.  False also for somebody else's. */
+/* In a transaction, lest another process makes the tables between two of its
+ * questions.  0: an empty database.  False also for somebody else's. */
 static bool read_version(
     struct store_connection *connection, int64_t *ret, struct err *err)
 {
@@ -215,6 +221,17 @@ static bool read_version(
 		    connection->path);
 	return sqlite_get_int(
 	    connection, "SELECT max(version) FROM schema_version", 0, ret, err);
+}
+
+static bool look_up_version(
+    struct store_connection *connection, int64_t *ret, struct err *err)
+{
+	bool ok = sqlite_run(connection, "BEGIN", err) &&
+		  read_version(connection, ret, err);
+
+	if (!sqlite3_get_autocommit(connection->db))
+		sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
+	return ok;
 }
 
 static bool refuse_newer(const struct store_connection *connection,
@@ -274,7 +291,17 @@ static bool step(struct store_connection *connection,
 	       sqlite_run(connection, "COMMIT", err);
 }
 
-bool sqlite_schema_migrate(struct store_connection *connection,
+/* Another process upgrades a large database, or makes this one. */
+static int wait_for_upgrade(void *deadline, int tries)
+{
+	if (tries == UPGRADE_QUIET_TRIES)
+		log_notice(
+		    "store.upgrade_waits", LOG_I("limit_ms", UPGRADE_WAIT_MS));
+	return !deadline_passed(*(struct deadline *)deadline) &&
+	       sqlite3_sleep(UPGRADE_PAUSE_MS) >= 0;
+}
+
+static bool apply_all(struct store_connection *connection,
     const struct sqlite_migration *migrations, size_t count, struct err *err)
 {
 	bool done = false, ok = true;
@@ -291,12 +318,29 @@ bool sqlite_schema_migrate(struct store_connection *connection,
 	return ok;
 }
 
+bool sqlite_schema_migrate(struct store_connection *connection,
+    const struct sqlite_migration *migrations, size_t count, struct err *err)
+{
+	struct deadline deadline = deadline_in(UPGRADE_WAIT_MS);
+	int64_t version;
+	bool ok;
+
+	if (!look_up_version(connection, &version, err))
+		return false;
+	if (version == migrations[count - 1].version)
+		return true;
+	sqlite3_busy_handler(connection->db, wait_for_upgrade, &deadline);
+	ok = apply_all(connection, migrations, count, err);
+	sqlite3_busy_timeout(connection->db, STORE_LOCK_STEP_MS);
+	return ok;
+}
+
 bool sqlite_schema_check(struct store_connection *connection, struct err *err)
 {
 	int known = sqlite_migrations[sqlite_migration_count - 1].version;
 	int64_t version;
 
-	if (!read_version(connection, &version, err))
+	if (!look_up_version(connection, &version, err))
 		return false;
 	if (version > known)
 		return refuse_newer(connection, version, known, err);

@@ -4,6 +4,7 @@
 #define STORE_STORE_TEST_H
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -40,6 +41,38 @@ static inline void place_remove(const struct place *place)
 		unlink(path);
 	}
 	rmdir(place->directory);
+}
+
+static inline struct store *open_place(const struct place *place)
+{
+	struct err err = {.kind = E_NONE};
+	struct store *store;
+
+	if (!store_open(slice_from(place->url), &store, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		abort();
+	}
+	return store;
+}
+
+/* The database beside the store. */
+static inline sqlite3 *open_raw(const struct place *place)
+{
+	sqlite3 *db;
+
+	if (sqlite3_open(place->path, &db) != SQLITE_OK)
+		abort();
+	return db;
+}
+
+static inline void run_raw(sqlite3 *db, const char *sql)
+{
+	char *message = NULL;
+
+	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) {
+		fprintf(stderr, "%s: %s\n", sql, message);
+		abort();
+	}
 }
 
 /* A plain accepted message. */

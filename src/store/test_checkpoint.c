@@ -156,9 +156,8 @@ static void test_two_writers(void **state)
 static void *read_too(void *object)
 {
 	struct other *other = object;
-	sqlite3 *db;
+	sqlite3 *db = open_raw(other->place);
 
-	assert_int_equal(sqlite3_open(other->place->path, &db), SQLITE_OK);
 	while (!atomic_load(&other->over)) {
 		sqlite3_exec(db, "BEGIN; SELECT count(*) FROM quarantine", NULL,
 		    NULL, NULL);
@@ -203,10 +202,9 @@ static void test_long_reader(void **state)
 	struct place place = place_new("");
 	struct store_connection *connection = open_writer(&place);
 	struct sqlite_checkpoint_counts counts;
-	sqlite3 *reader;
+	sqlite3 *reader = open_raw(&place);
 
 	(void)state;
-	assert_int_equal(sqlite3_open(place.path, &reader), SQLITE_OK);
 	assert_int_equal(
 	    sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM quarantine", NULL,
 		NULL, NULL),

@@ -11,14 +11,6 @@
 #include "store/sqlite_private.h"
 #include "store/store_test.h"
 
-static sqlite3 *open_raw(const struct place *place)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
-	return db;
-}
-
 /* One number of the database, seen from outside. */
 static int64_t count(const struct place *place, const char *sql)
 {
@@ -172,11 +164,11 @@ static void test_old_rows(void **state)
 	place_remove(&place);
 }
 
-static void run_raw(const struct place *place, const char *sql)
+static void change(const struct place *place, const char *sql)
 {
 	sqlite3 *db = open_raw(place);
 
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	run_raw(db, sql);
 	sqlite3_close(db);
 }
 
@@ -205,7 +197,7 @@ static void test_left_behind(void **state)
 		struct store *store;
 
 		assert_true(store_open(slice_from(place.url), &store, &err));
-		run_raw(&place, rows[i].left);
+		change(&place, rows[i].left);
 		assert_int_equal(
 		    store_put(store, &trace, NULL, deadline_in(20000), &err),
 		    rows[i].kind == E_NONE);
@@ -214,7 +206,7 @@ static void test_left_behind(void **state)
 		    count(&place, "SELECT count(*) FROM all_trace"),
 		    rows[i].kind == E_NONE);
 		/* Nothing of what was refused is in the way of the next. */
-		run_raw(&place, rows[i].removed);
+		change(&place, rows[i].removed);
 		if (rows[i].kind != E_NONE)
 			put_rows(store, 0, 1);
 		check_rows(store, 1);
@@ -226,9 +218,9 @@ static void test_left_behind(void **state)
 /* Rows of the first chunk get the numbers of its end. */
 static void move_to_the_end(const struct place *place)
 {
-	run_raw(place, "UPDATE trace SET row = row + 8180;"
-		       "UPDATE trace_recipient SET parent = parent + 8180;"
-		       "UPDATE trace_facts SET row = row + 8180");
+	change(place, "UPDATE trace SET row = row + 8180;"
+		      "UPDATE trace_recipient SET parent = parent + 8180;"
+		      "UPDATE trace_facts SET row = row + 8180");
 }
 
 /* The indexes begin with the number of a row's chunk. */

@@ -14,16 +14,6 @@
 #include "store/sqlite_private.h"
 #include "store/store_test.h"
 
-static struct store *open_place(const struct place *place)
-{
-	struct store *store;
-	struct err err = {.kind = E_NONE};
-
-	if (!store_open(slice_from(place->url), &store, &err))
-		fail_msg("%s", err.text);
-	return store;
-}
-
 static bool put_id(
     struct store *store, const char *id, int64_t wait_ms, struct err *err)
 {
@@ -54,19 +44,6 @@ static bool has_trace(struct store *store, const char *id)
 	    &(struct store_query){.id = slice_from(id)}, &count, &found, NULL));
 	arena_free(arena);
 	return count == 1;
-}
-
-static sqlite3 *open_raw(const struct place *place)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
-	return db;
-}
-
-static void run_raw(sqlite3 *db, const char *sql)
-{
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
 static void test_urls(void **state)
@@ -438,78 +415,6 @@ static void test_corrupted(void **state)
 	place_remove(&place);
 }
 
-static void test_newer(void **state)
-{
-	struct place place = place_new("");
-	struct store *store = open_place(&place);
-	struct err err = {.kind = E_NONE};
-	sqlite3 *db;
-
-	(void)state;
-	store_close(store);
-	db = open_raw(&place);
-	run_raw(db, "INSERT INTO schema_version VALUES (99, 1)");
-	sqlite3_close(db);
-	assert_false(store_open(slice_from(place.url), &store, &err));
-	assert_int_equal(err.kind, E_CONFIG);
-	assert_non_null(strstr(err.text, "99"));
-	assert_false(store_open_existing(slice_from(place.url), &store, &err));
-	assert_int_equal(err.kind, E_CONFIG);
-	place_remove(&place);
-}
-
-static void test_foreign(void **state)
-{
-	struct place place = place_new("");
-	sqlite3 *db = open_raw(&place);
-	struct err err = {.kind = E_NONE};
-	struct store *store;
-
-	(void)state;
-	run_raw(db, "CREATE TABLE other (x)");
-	sqlite3_close(db);
-	assert_false(store_open(slice_from(place.url), &store, &err));
-	assert_int_equal(err.kind, E_CONFIG);
-	place_remove(&place);
-}
-
-static void test_migrate(void **state)
-{
-	static const struct sqlite_migration first[] = {
-	    {1, "CREATE TABLE a (x); INSERT INTO a VALUES (7);"}};
-	static const struct sqlite_migration all[] = {
-	    {1, "CREATE TABLE a (x);"},
-	    {2, "ALTER TABLE a ADD COLUMN y DEFAULT 5;"},
-	    {3, "CREATE TABLE b AS SELECT x + y AS z FROM a;"}};
-	static const struct sqlite_migration broken[] = {{1, ""}, {2, ""},
-	    {3, ""},
-	    {4, "CREATE TABLE c (x); INSERT INTO nowhere VALUES (1);"}};
-	struct place place = place_new("");
-	struct store_connection connection = {.path = place.path};
-	struct err err = {.kind = E_NONE};
-	int64_t value = 0;
-
-	(void)state;
-	connection.db = open_raw(&place);
-	assert_true(sqlite_schema_migrate(&connection, first, 1, &err));
-	assert_true(sqlite_schema_migrate(&connection, all, 3, &err));
-	assert_true(sqlite_schema_migrate(&connection, all, 3, &err));
-	assert_true(
-	    sqlite_get_int(&connection, "SELECT z FROM b", 0, &value, &err));
-	assert_int_equal(value, 12);
-	/* A step that fails leaves nothing behind. */
-	assert_false(sqlite_schema_migrate(&connection, broken, 4, &err));
-	assert_true(sqlite_get_int(&connection,
-	    "SELECT max(version) FROM schema_version", 0, &value, &err));
-	assert_int_equal(value, 3);
-	assert_true(sqlite_get_int(&connection,
-	    "SELECT count(*) FROM sqlite_schema WHERE name = 'c'", 9, &value,
-	    &err));
-	assert_int_equal(value, 0);
-	sqlite3_close(connection.db);
-	place_remove(&place);
-}
-
 /* The child puts until it is killed, and says each id that was acknowledged. */
 struct child_thread {
 	struct store *store;
@@ -639,9 +544,6 @@ int main(void)
 	    cmocka_unit_test(test_full_group),
 	    cmocka_unit_test(test_full_quarantine),
 	    cmocka_unit_test(test_corrupted),
-	    cmocka_unit_test(test_newer),
-	    cmocka_unit_test(test_foreign),
-	    cmocka_unit_test(test_migrate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
