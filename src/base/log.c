@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/log_private.h"
+#include "base/metrics.h"
 #include "base/text.h"
 
 /* Fields that do not fit are left out: journald splits at 48 KiB. */
@@ -40,12 +40,14 @@ static const struct {
     {"config", LOG_TOPIC_CONFIG},
 };
 
-/* The process's sink: written by log_setup before threads start. */
+/* The process's sink: level, format and journal are written by log_setup
+ * before threads start. */
 static struct {
 	enum log_level level;
 	enum log_format format;
 	bool journal;
 	atomic_uint topics;
+	atomic_llong dropped; /* lines, not yet told */
 } sink = {.level = LOG_INFO};
 
 void log_setup(enum log_level level, enum log_format format)
@@ -237,28 +239,12 @@ static void add_json_line(struct buf *line, enum log_level level,
 	buf_add_byte(line, '}');
 }
 
-static void write_line(struct slice line)
-{
-	while (line.len) {
-		ssize_t written = write(STDERR_FILENO, line.ptr, line.len);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return; /* nowhere to complain */
-		line = slice_from_pos(line, (size_t)written);
-	}
-}
-
-void log_write(
+static bool write_event(
     enum log_level level, const char *event, const struct log_field *fields)
 {
 	struct buf line;
-	int saved_errno = errno;
+	bool ok;
 
-	/* A trace is asked for by topic, whatever the level. */
-	if (level > sink.level && level != LOG_DEBUG)
-		return;
 	buf_init(&line, LINE_MAX_SIZE);
 	buf_reserve(&line, USUAL_SIZE);
 	if (sink.journal)
@@ -268,7 +254,34 @@ void log_write(
 	else
 		add_text_line(&line, level, event, fields);
 	buf_add_byte(&line, '\n');
-	write_line(buf_slice(&line));
+	ok = log_output_write(buf_slice(&line));
 	buf_release(&line);
+	return ok;
+}
+
+static void tell_dropped(void)
+{
+	int64_t lines = atomic_exchange(&sink.dropped, 0);
+
+	if (lines &&
+	    !write_event(LOG_WARNING, "log.dropped",
+		(const struct log_field[]){LOG_I("lines", lines), {0}}))
+		atomic_fetch_add(&sink.dropped, lines);
+}
+
+void log_write(
+    enum log_level level, const char *event, const struct log_field *fields)
+{
+	int saved_errno = errno;
+
+	/* A trace is asked for by topic, whatever the level. */
+	if (level > sink.level && level != LOG_DEBUG)
+		return;
+	if (!write_event(level, event, fields)) {
+		atomic_fetch_add(&sink.dropped, 1);
+		metrics_add(METRIC_LOG_LINES_DROPPED, 1);
+	} else if (atomic_load(&sink.dropped)) {
+		tell_dropped();
+	}
 	errno = saved_errno;
 }

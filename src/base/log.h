@@ -11,7 +11,9 @@
  * Event names and keys are stable; docs/LOGGING.md lists them.
  *
  * Code below gate/ does not log, except traces.  The sink is set once at
- * start; writing is thread-safe, one write(2) a line.
+ * start; writing is thread-safe, one write(2) a line (several for a long line
+ * to a pipe).  When the reader of stderr hangs, lines are dropped and counted,
+ * and "log.dropped" says how many once it reads again.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

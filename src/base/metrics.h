@@ -71,6 +71,7 @@ enum metric {
 	METRIC_STORE_COMMIT_DURATION, /* histogram, microseconds */
 	/* process */
 	METRIC_CHILD_RESTARTS, /* child */
+	METRIC_LOG_LINES_DROPPED,
 	METRIC_COUNT
 };
 

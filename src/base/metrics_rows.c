@@ -169,6 +169,8 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	short_times, US_PER_S, "One group, from its first row to the disk."),
     [METRIC_CHILD_RESTARTS] = LABELLED("child_restarts", "child", children,
 	"Children of the supervisor started again after an unexpected end."),
+    [METRIC_LOG_LINES_DROPPED] = COUNTER("log_lines_dropped",
+	"Lines that the log's reader did not take in time."),
 };
 
 size_t metric_value_count(const struct metric_spec *spec)

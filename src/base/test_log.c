@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #define S(text) SLICE_INIT(text)
@@ -212,6 +214,105 @@ static void test_journal(void **state)
 	log_setup(LOG_INFO, LOG_FORMAT_TEXT);
 }
 
+enum { PIPE_SIZE = 8192 };
+
+struct pipe_log {
+	int read, saved;
+};
+
+/* Stderr is a pipe that nobody reads, with room for some lines. */
+static void pipe_start(struct pipe_log *log)
+{
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE) >= PIPE_SIZE);
+	log->read = ends[0];
+	log->saved = dup(STDERR_FILENO);
+	dup2(ends[1], STDERR_FILENO);
+	close(ends[1]);
+}
+
+static void pipe_end(struct pipe_log *log)
+{
+	dup2(log->saved, STDERR_FILENO);
+	close(log->saved);
+	close(log->read);
+}
+
+static size_t read_pipe(const struct pipe_log *log, char *text, size_t size)
+{
+	ssize_t count = read(log->read, text, size);
+
+	assert_true(count > 0);
+	return (size_t)count;
+}
+
+static size_t count_lines(struct slice text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.ptr[i] == '\n';
+	return count;
+}
+
+/* A reader that hangs holds up nobody, and is told what it missed. */
+static void test_reader_hangs(void **state)
+{
+	enum { LINES = 500 };
+	static char text[CAPTURED_MAX];
+	char dropped[32];
+	struct pipe_log log;
+	struct slice first, rest;
+	int64_t began = clock_monotonic_ms(), took;
+	size_t written;
+
+	(void)state;
+	alarm(30);
+	pipe_start(&log);
+	for (int i = 0; i < LINES; i++)
+		log_info("test.event", LOG_I("n", i));
+	took = clock_monotonic_ms() - began;
+	first = slice_of(text, read_pipe(&log, text, PIPE_SIZE));
+	log_info("test.event", LOG_T("after", "it"));
+	rest = slice_of(first.ptr + first.len,
+	    read_pipe(&log, text + first.len, PIPE_SIZE));
+	pipe_end(&log);
+	alarm(0);
+	assert_true(took < 10000);
+	written = count_lines(first);
+	assert_true(written > 10 && written < LINES);
+	assert_int_equal(count_lines(rest), 2);
+	assert_true(slice_find_slice(rest, SLICE("after=it")) < rest.len);
+	snprintf(dropped, sizeof(dropped), "log.dropped lines=%zu\n",
+	    LINES - written);
+	assert_true(slice_ends_nocase(rest, slice_from(dropped)));
+}
+
+/* A line of which the pipe took a part ends there: the next is one again. */
+static void test_cut_line(void **state)
+{
+	static char text[CAPTURED_MAX], value[PIPE_SIZE * 3 / 2];
+	struct pipe_log log;
+	struct slice rest;
+
+	(void)state;
+	memset(value, 'x', sizeof(value));
+	alarm(30);
+	pipe_start(&log);
+	log_info("test.event", LOG_S("value", slice_of(value, sizeof(value))));
+	assert_int_equal(read_pipe(&log, text, PIPE_SIZE), PIPE_SIZE);
+	assert_int_equal(count_lines(slice_of(text, PIPE_SIZE)), 0);
+	log_info("test.event", LOG_T("after", "it"));
+	rest = slice_of(text, read_pipe(&log, text, PIPE_SIZE));
+	pipe_end(&log);
+	alarm(0);
+	assert_int_equal(count_lines(rest), 3);
+	assert_int_equal(text[0], '\n');
+	assert_true(slice_ends_nocase(rest, SLICE("log.dropped lines=1\n")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +321,8 @@ int main(void)
 	    cmocka_unit_test(test_too_long),
 	    cmocka_unit_test(test_levels_and_topics),
 	    cmocka_unit_test(test_journal),
+	    cmocka_unit_test(test_reader_hangs),
+	    cmocka_unit_test(test_cut_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

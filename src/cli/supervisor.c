@@ -423,6 +423,8 @@ static void open_signals(struct supervisor *supervisor)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sigaddset(&supervisor->signal_mask, numbers[i]);
 	sigprocmask(SIG_BLOCK, &supervisor->signal_mask, NULL);
+	/* The log's reader may go away, and mail goes on. */
+	signal(SIGPIPE, SIG_IGN);
 	supervisor->signals = signalfd(
 	    -1, &supervisor->signal_mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	require(supervisor->signals >= 0);

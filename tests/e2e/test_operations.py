@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reload, drain, crash: what an operator does and what must not get lost."""
+import fcntl
 import os
 import pathlib
 import re
@@ -306,6 +307,48 @@ def test_killed_supervisor_takes_its_children_along(make_gate):
     # The port is free: it starts again.
     gate.start()
     assert gate.mail(message(), ip=SHOP)[:3] == '250'
+
+
+# The log.
+
+def read_until(pipe, text):
+    """What the gateway wrote, up to the line with it."""
+    read = b''
+
+    def is_there():
+        nonlocal read
+        try:
+            read += os.read(pipe, 65536)
+        except BlockingIOError:
+            pass
+        return text in read
+    wait_until(is_there, 20, text)
+    return read.decode()
+
+
+def test_log_that_is_not_read(make_gate, folder):
+    """Its reader hangs, reads again, goes away: mail is not held up."""
+    gate = make_gate(start=False, zone=ZONE)
+    os.mkfifo(folder / 'log')
+    pipe = os.open(folder / 'log', os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 8192)
+    gate.launch(['/bin/sh', '-c', 'exec "$0" "$@" 2>' + str(folder / 'log')])
+    read_until(pipe, b'supervisor.ready')
+    began = time.monotonic()
+    for _ in range(50):
+        assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    assert time.monotonic() - began < 10
+    dropped = 'gatehouse_log_lines_dropped_total'
+    assert gate.metrics()[dropped] > 10
+    os.read(pipe, 65536)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    logged = read_until(pipe, b'log.dropped')
+    assert int(re.search('log.dropped lines=([0-9]+)', logged)[1]) > 10
+    os.close(pipe)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    gate.process.send_signal(signal.SIGHUP)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    gate.metric('gatehouse_child_restarts_total{child="smtp"}', 0)
 
 
 # Rights.
