@@ -110,11 +110,15 @@ static bool take_connect(
 	if (!packet_parse_connect(data, &connect, err))
 		return false;
 	session->ip = (struct ip){0};
-	/* What does not come over the network comes from the MTA's own host:
-	 * a connector may know that as the loopback address. */
-	if (connect.family == 'L' || connect.family == 'U')
+	/* A local socket: the MTA's own host, which a connector may know as the
+	 * loopback address.  Without a family, or with Postfix's word for no
+	 * address, the MTA does not know its client: one that has reset its
+	 * connection, say.  It may be anybody. */
+	if (connect.family == 'L')
 		ip_parse(SLICE("127.0.0.1"), &session->ip);
-	else if (!ip_parse(connect.address, &session->ip))
+	else if (connect.family != 'U' &&
+		 !slice_eq_nocase(connect.address, SLICE("unknown")) &&
+		 !ip_parse(connect.address, &session->ip))
 		return err_set(err, E_SYNTAX, "connect: no address");
 	session->port = connect.port;
 	log_client_begin(&session->ip, session->port);

@@ -17,6 +17,7 @@ import odd
 from certificates import Authority
 from dnsserver import DnsServer, Zone
 from mail import field, fields, message, message_id
+from milter import Milter
 from net import Smtp, wait_until
 from pair import Pair, make_postfix, milter_changes
 from world import PARTNER, SHOP, STRANGER, ZONE
@@ -73,6 +74,36 @@ def test_signed_mail_verifies(pair):
     assert 'listener=mta' in line and f'client={SHOP}' in line, line
     assert 'recipients=1' in line, line
     assert 'queue_id=' in pair.gate.wait_for_log('message.verdict')
+
+
+THIS_HOST = {'connectors': [{'name': 'This host', 'networks': ['127.0.0.1'],
+                             'treat_as': 'internal'}]}
+DIRECTOR = 'director@agency.example'
+
+
+@pytest.mark.parametrize('client, word', [
+    ({'ip': '127.0.0.1'}, 'accept'),
+    ({'family': 'L'}, 'accept'),
+    ({'ip': STRANGER}, 'reject'),
+    # The MTA does not know: it may be anybody, so it is not this host.
+    ({'family': 'U'}, 'reject'),
+    ({'ip': 'unknown'}, 'reject'),
+], ids=str)
+def test_who_is_this_host(make_gate, client, word):
+    gate = make_gate(zone=ZONE, **milter_changes(**THIS_HOST))
+    with Milter(gate.ports['mta'], **client) as mta:
+        answer = mta.mail(message(DIRECTOR), DIRECTOR, 'user@agency.example')
+    assert answer.word == word, answer
+
+
+def test_postfix_does_not_know_its_client(make_pair):
+    """As when a client has reset its connection behind its last command."""
+    pair = make_pair(**THIS_HOST)
+    with Smtp(pair.postfix.port,
+              xclient='ADDR=[UNAVAILABLE] NAME=[UNAVAILABLE]') as smtp:
+        reply = smtp.mail(DIRECTOR, 'user@agency.example', message(DIRECTOR))
+    assert reply[:9] == '550 5.7.1', reply
+    assert 'client=unknown' in pair.gate.wait_for_log('message.verdict')
 
 
 @pytest.mark.parametrize('version', [4, 6])

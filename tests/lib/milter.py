@@ -21,14 +21,16 @@ FINAL = {'c': 'accept', 'a': 'accept', 'r': 'reject', 't': 'tempfail',
 
 class Milter:
     def __init__(self, port, ip='192.0.2.10', helo='mail.shop.example',
-                 seconds=15):
+                 family='4', seconds=15):
+        """family 'L' has a path, 'U' nothing in the place of the address."""
         self.socket = socket.create_connection(('127.0.0.1', port), seconds)
         self.file = self.socket.makefile('rb')
         self.send('O', struct.pack('!III', 6, 0x1ff, 0))
         letter, _ = self.receive()
         assert letter == 'O', letter
-        self.ask('C', helo.encode() + b'\0004' + struct.pack('!H', 25) +
-                 ip.encode() + b'\0')
+        address = struct.pack('!H', 25) + ip.encode() + b'\0'
+        self.ask('C', helo.encode() + b'\0' + family.encode() +
+                 (address if family != 'U' else b''))
         self.ask('H', helo.encode() + b'\0')
 
     def __enter__(self):
