@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					record.terms[i].prefix4 <= 32 &&
 					record.terms[i].prefix6 <= 128);
 		else
-			require(err.kind == E_SYNTAX && err.text[0]);
+			require((err.kind == E_SYNTAX || err.kind == E_LIMIT) &&
+				err.text[0]);
 	}
 	arena_free(arena);
 	return 0;

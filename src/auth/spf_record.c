@@ -264,24 +264,46 @@ static bool parse_term(struct slice text, struct spf_term *terms,
 	return true;
 }
 
+/* record = version *( 1*SP ( directive / modifier ) ) *SP: takes one term off
+ * *rest; false at the end. */
+static bool next_term(struct slice *rest, struct slice *ret)
+{
+	do {
+		if (rest->len == 0)
+			return false;
+		slice_split(*rest, ' ', ret, rest);
+	} while (slice_empty(*ret));
+	return true;
+}
+
+static size_t count_terms(struct slice text)
+{
+	struct slice term;
+	size_t count = 0;
+
+	while (next_term(&text, &term))
+		count++;
+	return count;
+}
+
 bool spf_record_parse(struct arena *arena, struct slice text,
     struct spf_record *ret, struct err *err)
 {
 	struct spf_record record = {.count = 0};
 	struct slice rest, term;
 	struct spf_term *terms;
+	size_t count;
 
 	require(spf_record_is_spf(text));
 	rest = slice_from_pos(text, version.len);
-	/* A term has a space before it and at least one byte. */
-	terms = ARENA_ARRAY(arena, rest.len / 2 + 1, struct spf_term);
-	while (rest.len) {
-		slice_split(rest, ' ', &term, &rest);
-		if (slice_empty(term))
-			continue;
+	count = count_terms(rest);
+	if (count > SPF_TERMS_MAX)
+		return err_set(
+		    err, E_LIMIT, "more than %d terms", SPF_TERMS_MAX);
+	terms = ARENA_ARRAY(arena, count, struct spf_term);
+	while (next_term(&rest, &term))
 		if (!parse_term(term, terms, &record, err))
 			return term_error(term, err);
-	}
 	record.terms = terms;
 	*ret = record;
 	return true;

@@ -14,6 +14,12 @@
 #include "base/ip.h"
 #include "base/slice.h"
 
+/* Terms of one record, modifiers included.  RFC 7208 section 3.4 wants a record
+ * to fit into 450 octets; real ones list some hundred networks.  Together with
+ * the ten records more that an evaluation may read, it bounds the memory that
+ * a stranger's records take. */
+enum { SPF_TERMS_MAX = 1000 };
+
 enum spf_mechanism {
 	SPF_ALL,
 	SPF_INCLUDE,
@@ -43,7 +49,8 @@ struct spf_record {
 /* "v=spf1", in any case, followed by a space or the end (section 4.5). */
 bool spf_record_is_spf(struct slice text);
 
-/* text is_spf.  False: E_SYNTAX, with the term that is wrong. */
+/* text is_spf.  False: E_SYNTAX, with the term that is wrong; E_LIMIT if there
+ * are more than SPF_TERMS_MAX. */
 bool spf_record_parse(struct arena *arena, struct slice text,
     struct spf_record *ret, struct err *err);
 

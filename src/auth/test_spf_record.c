@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
+
 struct row {
 	const char *text;
 	int terms; /* -1: a syntax error */
@@ -201,10 +203,59 @@ static void test_terms(void **state)
 	arena_free(arena);
 }
 
+/* "v=spf1" and count times the term. */
+static struct slice record_of(
+    struct arena *arena, const char *term, size_t count)
+{
+	struct buf *text = buf_in_arena(arena, 100000);
+
+	buf_add_text(text, "v=spf1");
+	for (size_t i = 0; i < count; i++)
+		buf_add_text(text, term);
+	return buf_slice(text);
+}
+
+/* A record takes no more memory than the limit on terms allows, whatever its
+ * length. */
+static void test_limit(void **state)
+{
+	static const struct {
+		const char *term;
+		size_t count;
+		bool fine;
+	} cases[] = {
+	    {" a", SPF_TERMS_MAX, true},
+	    {" a", SPF_TERMS_MAX + 1, false},
+	    {" a", 31000, false},
+	    {" x=", SPF_TERMS_MAX + 1, false},
+	    {" ", 60000, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena *texts = arena_new(0), *arena = arena_new(0);
+		struct slice text = record_of(
+		    texts, cases[i].term, cases[i].count);
+		struct spf_record record = {.count = 99};
+		struct err err = {0};
+		bool fine = spf_record_parse(arena, text, &record, &err);
+
+		if (fine != cases[i].fine)
+			fail_msg("%zu times \"%s\": %s", cases[i].count,
+			    cases[i].term, fine ? "fine" : err.text);
+		if (!fine)
+			assert_int_equal(err.kind, E_LIMIT);
+		assert_true(arena_size(arena) < 100000);
+		arena_free(arena);
+		arena_free(texts);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rows),
+	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_is_spf),
 	    cmocka_unit_test(test_terms),
 	};
