@@ -137,10 +137,12 @@ static void add_mailbox(struct reader *reader, const struct mailbox *mailbox)
 	}
 	from->addresses[from->address_count++] = text_clean_utf8(
 	    reader->arena, address_format(reader->arena, mailbox));
+	/* Refusing it is a setting; whoever sets it otherwise still has the
+	 * domain judged that the grammar says (RFC 5322 section 3.4.1). */
 	if (ambiguous)
 		note_unreadable(reader, ambiguous);
-	else if (!text_is_utf8(mailbox->domain) ||
-		 !name_normalize(reader->arena, mailbox->domain, &domain, NULL))
+	if (!text_is_utf8(mailbox->domain) ||
+	    !name_normalize(reader->arena, mailbox->domain, &domain, NULL))
 		note_unreadable(
 		    reader, "From: has an address without a valid domain name");
 	else

@@ -22,8 +22,10 @@ struct header_from {
 	size_t address_count;
 	struct slice *addresses; /* "local@domain" as written */
 	struct faults faults;
-	bool complete; /* false: some address or domain could not be read,
-			* or there are more than limits->from_addresses */
+	bool complete; /* false: some address or domain could not be read or
+			* is one that readers read differently (its domain is
+			* listed all the same), or there are more than
+			* limits->from_addresses */
 	struct slice problem; /* plain words; empty if there is none */
 };
 

@@ -27,8 +27,8 @@ static const struct from_case {
     {"From: (c) a (d) @ b.example (e)\r\n", "b.example", true, 0},
     {"From: \"victim@c.example\" <a@b.example>\r\n", "b.example", true, 0},
     {"From: =?utf-8?q?a=40c.example?= <a@b.example>\r\n", "b.example", true, 0},
-    {"From: <@c.example:a@b.example>\r\n", "", false, BIT(FAULT_FROM_UNPARSEABLE)},
-    {"From: \"a@c.example\"@b.example\r\n", "", false, BIT(FAULT_FROM_UNPARSEABLE)},
+    {"From: <@c.example:a@b.example>\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
+    {"From: \"a@c.example\"@b.example\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
     {"From: a@b.example\r\nFrom\x01: a@c.example\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
     {"From: a@b.example\r\nFrom\r\n : a@c.example\r\n", "b.example,c.example", true, BIT(FAULT_FROM_REPEATED)},
     {"From: a@b\xc3\xbc" "cher.example\r\n", "xn--bcher-kva.example", true, 0},
@@ -56,7 +56,7 @@ static const struct from_case {
     /* encoded words where none may be */
     {"From: =?utf-8?q?=3Ca=40b.example=3E?=\r\n", "", false, BIT(FAULT_FROM_UNPARSEABLE)},
     {"From: a@=?utf-8?q?b.example?=\r\n", "", false, BIT(FAULT_FROM_UNPARSEABLE)},
-    {"From: =?utf-8?q?a=40c.example?=@b.example\r\n", "", false, BIT(FAULT_FROM_UNPARSEABLE)},
+    {"From: =?utf-8?q?a=40c.example?=@b.example\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
     /* octets */
     {"From: a@b.example\x01\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
     {"From: a\x7f@b.example\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},

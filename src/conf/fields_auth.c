@@ -125,7 +125,9 @@ static const struct field authentication_fields[] = {
 	.fallback = "enforce",
 	.offset = OFFSET(malformed),
 	.help = "Messages without a clear From: field or with other faults "
-		"that hide who sent them.",
+		"that hide who sent them.  Unless enforce, they may pass: "
+		"DMARC and own_domains then judge the addresses that can be "
+		"read, and see no author where none can be.",
 	.example = "report"},
     {.name = "trusted_intermediaries",
 	.type = TYPE_TABLES,
