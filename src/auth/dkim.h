@@ -2,7 +2,7 @@
 /* auth/dkim.h - verifying DKIM signatures: RFC 6376, 8301, 8463, 8616.
  *
  * In three steps, so that the body is hashed while it arrives:
- * dkim_verifier_new with the header, dkim_verifier_body with each piece of the
+ * dkim_verifier_new with the header, body_hashes_add with each piece of the
  * body, dkim_verifier_finish for the outcomes.  The body is hashed once per
  * distinct canonicalization, algorithm and length, ARC's included.
  */

@@ -214,6 +214,69 @@ static void test_rules(void **state)
 	}
 }
 
+/* Reports name the signer even of what cannot be read; and the key is asked
+ * for before the body comes, unless it is not needed. */
+static void test_described(void **state)
+{
+	static const struct {
+		const char *tags;
+		enum dkim_result result;
+		size_t asked_early;
+	} described[] = {
+	    {REST "s=rsa;", DKIM_PASS, 1},
+	    {REST "s=rsa; q=dns;", DKIM_NEUTRAL, 0},
+	    {REST "s=rsa; x=1;", DKIM_PERMERROR, 0},
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < sizeof(described) / sizeof(described[0]); i++) {
+		struct test_signature signature = {
+		    .key = world->keys[RSA],
+		    .tags = described[i].tags,
+		    .header_canon = CANON_RELAXED,
+		    .body_canon = CANON_RELAXED,
+		    .names = FROM_TO,
+		};
+		struct test_run run = {
+		    .message = test_sign(
+			world->arena, &signature, slice_from(plain)),
+		};
+
+		verify(world, &run);
+		assert_int_equal(run.dkim->result, described[i].result);
+		assert_true(slice_eq(run.dkim->domain, SLICE("example.com")));
+		assert_true(slice_eq(run.dkim->selector, SLICE("rsa")));
+		assert_int_equal(run.asked_early, described[i].asked_early);
+	}
+}
+
+/* Signatures among other fields, each in its place. */
+static void test_positions(void **state)
+{
+	struct world *world = *state;
+	struct test_signature signature = {
+	    .key = world->keys[RSA],
+	    .field = "dkim-signature",
+	    .tags = REST "s=rsa;",
+	    .header_canon = CANON_RELAXED,
+	    .body_canon = CANON_RELAXED,
+	    .names = FROM_TO,
+	};
+	struct slice message = test_sign(
+	    world->arena, &signature, slice_from(plain));
+	struct test_run run = {0};
+
+	message = ARENA_JOIN(world->arena,
+	    SLICE("Received: by c.example\r\nDKIM-Signature: v=1\r\n"
+		  "Received: by d.example\r\n"),
+	    message);
+	run.message = message;
+	verify(world, &run);
+	assert_int_equal(run.count, 2);
+	assert_int_equal(run.dkim[0].result, DKIM_NEUTRAL);
+	assert_int_equal(run.dkim[1].result, DKIM_PASS);
+}
+
 /* All canonicalizations; c= with and without its parts. */
 static void test_canonicalizations(void **state)
 {
@@ -321,6 +384,8 @@ static void test_changes(void **state)
 
 		assert_true(at < message.len);
 		verify(world, &run);
+		assert_int_equal(run.dkim->result == DKIM_PASS,
+		    slice_empty(run.dkim->reason));
 		if (run.dkim->result != changes[i].result ||
 		    run.dkim->from_uncovered != changes[i].from_uncovered)
 			fail_msg("change %zu: %s (%.*s)", i,
@@ -373,6 +438,8 @@ static void test_body_length(void **state)
 		};
 
 		verify(world, &run);
+		assert_int_equal(run.dkim->result == DKIM_PASS,
+		    slice_empty(run.dkim->reason));
 		if (run.dkim->result != limits[i].result ||
 		    run.dkim->body_length_limited != limits[i].limited)
 			fail_msg("limit %zu: %s (%.*s)", i,
@@ -454,6 +521,11 @@ static void test_many(void **state)
 		for (size_t i = 0; i < run.count; i++)
 			assert_int_equal(run.dkim[i].result,
 			    i < 10 ? DKIM_PASS : DKIM_POLICY);
+		if (count > 10)
+			assert_true(slice_starts(run.dkim[10].reason,
+			    arena_format_slice(world->arena,
+				"%zu more signatures, over limits.dkim_",
+				count - 10)));
 	}
 	dkim_key_cache_free(cache);
 }
@@ -471,6 +543,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rules),
+	    cmocka_unit_test(test_described),
+	    cmocka_unit_test(test_positions),
 	    cmocka_unit_test(test_canonicalizations),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_body_length),
