@@ -320,6 +320,7 @@ static void test_prefetch(void **state)
 
 	test_verify(world->arena, &run);
 	assert_int_equal(run.asked_early, 2);
+	assert_int_equal(run.asked, 2);
 }
 
 /* From is in h= once: a second one on top is not signed. */

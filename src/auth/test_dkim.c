@@ -166,12 +166,17 @@ static const struct {
 	"v=1; a=rsa-sha256; c=relaxed/relaxed; h=From:DKIM-Signature;"
 	"s=rsa;" DOMAIN,
 	"From:DKIM-Signature", DKIM_PASS, ""},
+    /* Forbidden to ARC's message signatures only. */
+    {RSA,
+	"v=1; a=rsa-sha256; c=relaxed/relaxed; h=From:ARC-Seal; s=rsa;" DOMAIN,
+	"From:ARC-Seal", DKIM_PASS, ""},
     /* times */
     {RSA, REST "s=rsa; t=1700000000; x=1700000000;", FROM_TO, DKIM_PERMERROR,
 	"signature expires before"},
     {RSA, REST "s=rsa; t=1699999999; x=1700000000;", FROM_TO, DKIM_PASS, ""},
     {RSA, REST "s=rsa; x=1699999999;", FROM_TO, DKIM_PERMERROR,
 	"signature expired"},
+    {RSA, REST "s=rsa; x=0;", FROM_TO, DKIM_PERMERROR, "signature expired"},
     {RSA, REST "s=rsa; t=1700000300;", FROM_TO, DKIM_PASS, ""},
     {RSA, REST "s=rsa; t=1700000301;", FROM_TO, DKIM_PERMERROR,
 	"signature is from the future"},
@@ -247,6 +252,7 @@ static void test_described(void **state)
 		assert_true(slice_eq(run.dkim->domain, SLICE("example.com")));
 		assert_true(slice_eq(run.dkim->selector, SLICE("rsa")));
 		assert_int_equal(run.asked_early, described[i].asked_early);
+		assert_int_equal(run.asked, described[i].asked_early);
 	}
 }
 
@@ -275,6 +281,67 @@ static void test_positions(void **state)
 	assert_int_equal(run.count, 2);
 	assert_int_equal(run.dkim[0].result, DKIM_NEUTRAL);
 	assert_int_equal(run.dkim[1].result, DKIM_PASS);
+}
+
+/* What the configuration asks of keys, above what RFC 8301 does. */
+static void test_minimum_bits(void **state)
+{
+	static const struct {
+		enum key key;
+		const char *tags;
+		unsigned int minimum;
+		enum dkim_result result;
+	} bits[] = {
+	    {RSA, REST "s=rsa;", 1024, DKIM_PASS},
+	    {RSA, REST "s=rsa;", 1025, DKIM_POLICY},
+	    {WEAK, REST "s=weak;", 512, DKIM_POLICY},
+	    {ED,
+		"v=1; a=ed25519-sha256; c=relaxed/relaxed; h=From:To; "
+		"s=ed;" DOMAIN,
+		2048, DKIM_PASS},
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		struct test_signature signature = {
+		    .key = world->keys[bits[i].key],
+		    .tags = bits[i].tags,
+		    .header_canon = CANON_RELAXED,
+		    .body_canon = CANON_RELAXED,
+		    .names = FROM_TO,
+		};
+		struct test_run run = {
+		    .message = test_sign(
+			world->arena, &signature, slice_from(plain)),
+		    .minimum_rsa_bits = bits[i].minimum,
+		};
+
+		verify(world, &run);
+		if (run.dkim->result != bits[i].result)
+			fail_msg("row %zu: %s", i,
+			    dkim_result_name(run.dkim->result));
+	}
+}
+
+/* A field may stand there twice if both are signed. */
+static void test_both_signed(void **state)
+{
+	struct world *world = *state;
+	struct test_signature signature = {
+	    .key = world->keys[RSA],
+	    .tags = "v=1; a=rsa-sha256; c=relaxed/relaxed; s=rsa; "
+		    "h=From:To:To;" DOMAIN,
+	    .header_canon = CANON_RELAXED,
+	    .body_canon = CANON_RELAXED,
+	    .names = "From:To:To",
+	};
+	struct test_run run = {
+	    .message = test_sign(world->arena, &signature,
+		SLICE("To: otto@agency.example\r\n" HEADER "\r\n" BODY)),
+	};
+
+	verify(world, &run);
+	assert_int_equal(run.dkim->result, DKIM_PASS);
 }
 
 /* All canonicalizations; c= with and without its parts. */
@@ -545,6 +612,8 @@ int main(void)
 	    cmocka_unit_test(test_rules),
 	    cmocka_unit_test(test_described),
 	    cmocka_unit_test(test_positions),
+	    cmocka_unit_test(test_minimum_bits),
+	    cmocka_unit_test(test_both_signed),
 	    cmocka_unit_test(test_canonicalizations),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_body_length),

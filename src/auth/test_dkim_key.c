@@ -194,6 +194,36 @@ static void test_cache(void **state)
 	arena_free(arena);
 }
 
+/* A record that is longer than usual ones is no reason to hold it. */
+static void test_long_records(void **state)
+{
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		struct dkim_key_cache *cache = dkim_key_cache_new(2);
+		struct buf *record = buf_in_arena(arena, 4096 + more);
+		struct dkim_key *first, *second;
+		struct err err;
+
+		buf_add_text(record, ED "; n=");
+		while (record->len < 4096 + more)
+			buf_add_byte(record, 'x');
+		assert_true(
+		    dkim_key_get(cache, buf_slice(record), &first, &err));
+		assert_int_equal(dkim_key_cache_count(cache), 1 - more);
+		assert_true(
+		    dkim_key_get(cache, buf_slice(record), &second, &err));
+		assert_int_equal(first == second, 1 - more);
+		dkim_key_release(first);
+		dkim_key_release(second);
+		dkim_key_cache_free(cache);
+	}
+	dkim_key_release(NULL);
+	dkim_key_cache_free(NULL);
+	arena_free(arena);
+}
+
 static void *use_cache(void *argument)
 {
 	struct dkim_key_cache *cache = argument;
@@ -237,6 +267,7 @@ int main(void)
 	    cmocka_unit_test(test_rsa_der),
 	    cmocka_unit_test(test_rsa_limit),
 	    cmocka_unit_test(test_cache),
+	    cmocka_unit_test(test_long_records),
 	    cmocka_unit_test(test_threads),
 	};
 

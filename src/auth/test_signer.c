@@ -263,7 +263,8 @@ void test_verify(struct arena *arena, struct test_run *run)
 	    .limits = &limits_default,
 	    .clock = &clock,
 	    .accept_body_length = run->accept_body_length,
-	    .minimum_rsa_bits = 1024,
+	    .minimum_rsa_bits = run->minimum_rsa_bits ? run->minimum_rsa_bits
+						      : 1024,
 	    .key_cache = run->cache,
 	};
 	struct header_list headers = parse(arena, run->message);
@@ -285,4 +286,5 @@ void test_verify(struct arena *arena, struct test_run *run)
 	body_hashes_finish(hashes);
 	run->count = dkim_verifier_finish(dkim, &run->dkim);
 	run->arc = arc_verifier_finish(arc);
+	run->asked = dns_session_queries(dns, &queries);
 }

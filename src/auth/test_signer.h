@@ -59,7 +59,8 @@ struct test_run {
 	struct slice message;
 	int64_t now; /* 0: the system's clock */
 	bool accept_body_length;
-	size_t piece; /* octets of body at a time; 0: all */
+	unsigned int minimum_rsa_bits; /* 0: 1024 */
+	size_t piece;		       /* octets of body at a time; 0: all */
 	size_t failure_count;
 	const struct dns_failure *failures;
 	struct dkim_key_cache *cache;
@@ -67,7 +68,7 @@ struct test_run {
 	size_t count;
 	const struct dkim_outcome *dkim;
 	struct arc_outcome arc;
-	size_t asked_early; /* queries before the body */
+	size_t asked, asked_early; /* queries, and those before the body */
 };
 void test_verify(struct arena *arena, struct test_run *run);
 
