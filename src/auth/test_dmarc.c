@@ -35,6 +35,9 @@ static const char zone[] =
 "mx.np.example.                IN MX 10 mail.np.example.\n"
 "alias.np.example.             IN CNAME gone.example.net.\n"
 "x.empty.np.example.           IN A 192.0.2.1\n"
+"_dmarc.txt.np.example.        IN TXT \"some other text\"\n"
+"_dmarc.nodata.np.example.     IN A 192.0.2.1\n"
+"_dmarc.full.example.          IN TXT \"v=DMARC1; p=reject; t=y; aspf=s; rua=mailto:a@b.example; ruf=mailto:c@b.example\"\n"
 "_dmarc.npsp.example.          IN TXT \"v=DMARC1; p=none; sp=reject\"\n"
 /* t=y */
 "_dmarc.tr.example.            IN TXT \"v=DMARC1; p=reject; t=y\"\n"
@@ -195,6 +198,93 @@ static void test_discovery(void **state)
 	}
 }
 
+static size_t all_queries(const struct dns_session *session)
+{
+	const struct dns_query_record *queries;
+
+	return dns_session_queries(session, &queries);
+}
+
+/* What np= asks: an A record, then an alias; nothing if more is known. */
+static void test_existence(void **state)
+{
+	static const struct {
+		const char *domain;
+		bool exists;
+		size_t others; /* queries but for TXT */
+	} cases[] = {
+	    {"a.np.example", true, 1},
+	    {"alias.np.example", true, 2},
+	    {"gone.np.example", false, 2},
+	    /* the name for the record exists, so does what is above it */
+	    {"txt.np.example", true, 0},
+	    {"nodata.np.example", true, 0},
+	    /* it makes no difference */
+	    {"np.example", true, 0},
+	    {"gone.npsp.example", true, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena *arena = arena_new(0);
+		struct dns_session *session = session_of(arena, state);
+		struct dmarc_discovery found = dmarc_discover(
+		    arena, session, slice_from(cases[i].domain));
+		size_t others = all_queries(session) - txt_queries(session);
+
+		if (found.author_domain_exists != cases[i].exists ||
+		    others != cases[i].others)
+			fail_msg("%s: %d, %zu", cases[i].domain,
+			    found.author_domain_exists, others);
+		arena_free(arena);
+	}
+}
+
+/* What reports need, and what is told of faults. */
+static void test_details(void **state)
+{
+	static const struct {
+		const char *domain, *problem;
+	} problems[] = {
+	    {"example.com", ""},
+	    {"sub.several.example",
+		"several policy records at _dmarc.sub.several.example: all "
+		"are ignored"},
+	    {"x.sub.several.example",
+		"several policy records at _dmarc.sub.several.example: all "
+		"are ignored"},
+	    {"unusable.example",
+		"p= is not none, quarantine or reject: without a valid rua= "
+		"the record is not used"},
+	    {"x.servfail.example",
+		"_dmarc.x.servfail.example could not be asked: "},
+	    {"broken-up.broken", "_dmarc.broken could not be asked: "},
+	    {"unknown.ex.example",
+		"whether unknown.ex.example exists could not be asked"},
+	    {"a..example", "empty label in a domain name"},
+	};
+	struct arena *arena = arena_new(0);
+	struct dmarc_discovery found = dmarc_discover(
+	    arena, session_of(arena, state), SLICE("sub.full.example"));
+
+	assert_true(slice_starts(found.record, SLICE("v=DMARC1; p=reject;")));
+	assert_true(slice_eq(found.rua, SLICE("mailto:a@b.example")));
+	assert_true(slice_eq(found.ruf, SLICE("mailto:c@b.example")));
+	assert_true(found.testing);
+	assert_true(found.strict_spf);
+	assert_false(found.strict_dkim);
+	for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
+		struct slice wanted = slice_from(problems[i].problem);
+
+		found = dmarc_discover(arena, session_of(arena, state),
+		    slice_from(problems[i].domain));
+		if (!slice_starts(found.problem, wanted) ||
+		    !wanted.len != !found.problem.len)
+			fail_msg("%s: %.*s", problems[i].domain,
+			    SLICE_ARGS(found.problem));
+	}
+	arena_free(arena);
+}
+
 /* The eight names of section 4.10, in their order. */
 static void test_walk_order(void **state)
 {
@@ -214,6 +304,7 @@ static void test_walk_order(void **state)
 	const struct dns_query_record *queries;
 
 	dmarc_prefetch(session, author);
+	assert_int_equal(all_queries(session), 8);
 	dmarc_discover(arena, session, author);
 	assert_int_equal(dns_session_queries(session, &queries), 8);
 	for (size_t i = 0; i < 8; i++)
@@ -248,6 +339,8 @@ static const struct evaluation_case {
     {"example.com", SPF_SOFTFAIL, "example.com", DKIM_POLICY, "example.com", DMARC_FAIL, false, false},
     {"example.com", SPF_PERMERROR, "example.com", DKIM_PERMERROR, "example.com", DMARC_FAIL, false, false},
     {"EXAMPLE.COM", SPF_PASS, "Example.Com", DKIM_NONE, "", DMARC_PASS, true, false},
+    /* no names at all */
+    {"example.com", SPF_PASS, "a..example.com", DKIM_PASS, "", DMARC_FAIL, false, false},
     /* not a suffix of the text */
     {"example.com", SPF_PASS, "notexample.com", DKIM_PASS, "example.com.example.net", DMARC_FAIL, false, false},
     /* strict */
@@ -308,6 +401,62 @@ static void test_evaluation(void **state)
 			    outcome.spf_aligned, outcome.dkim_aligned,
 			    SLICE_ARGS(outcome.reason));
 		assert_true(outcome.reason.len > 0);
+		if (outcome.result != DMARC_PERMERROR)
+			assert_true(slice_eq_nocase(
+			    outcome.from_domain, slice_from(test->from)));
+		arena_free(arena);
+	}
+}
+
+/* In words; of several temporary failures the first is told. */
+static void test_reasons(void **state)
+{
+	static const struct {
+		const char *from;
+		enum spf_result spf;
+		enum dkim_result dkim;
+		const char *domain, *reason;
+	} cases[] = {
+	    {"example.com", SPF_PASS, DKIM_FAIL, "example.com",
+		"SPF passed and aligned with example.com"},
+	    {"example.com", SPF_FAIL, DKIM_PASS, "example.com",
+		"DKIM passed and aligned with example.com"},
+	    {"example.com", SPF_PASS, DKIM_PASS, "example.com",
+		"SPF and DKIM passed and aligned with example.com"},
+	    {"example.com", SPF_FAIL, DKIM_FAIL, "example.com",
+		"neither SPF nor DKIM passed for a domain aligned with "
+		"example.com"},
+	    {"example.com", SPF_TEMPERROR, DKIM_TEMPERROR, "example.com",
+		"SPF of an aligned domain failed temporarily"},
+	    {"example.com", SPF_FAIL, DKIM_TEMPERROR, "example.com",
+		"an aligned DKIM signature failed temporarily"},
+	    {"example.com", SPF_PASS, DKIM_FAIL, "sign.example.com",
+		"a domain passed, but DNS could not tell whether it is "
+		"aligned"},
+	    {"nothing.example", SPF_PASS, DKIM_PASS, "nothing.example",
+		"no DMARC record applies to nothing.example"},
+	    {"unusable.example", SPF_PASS, DKIM_PASS, "unusable.example",
+		"p= is not none, quarantine or reject: without a valid rua= "
+		"the record is not used"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena *arena = arena_new(0);
+		struct spf_outcome spf = {
+		    .result = cases[i].spf,
+		    .domain = slice_from(cases[i].domain),
+		};
+		struct dkim_outcome dkim = {
+		    .result = cases[i].dkim,
+		    .domain = slice_from(cases[i].domain),
+		};
+
+		assert_string_equal(
+		    arena_text(
+			arena, dmarc_evaluate(arena, session_of(arena, state),
+				   slice_from(cases[i].from), &spf, 1, &dkim)
+				   .reason),
+		    cases[i].reason);
 		arena_free(arena);
 	}
 }
@@ -342,8 +491,9 @@ static void test_aligned(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct arena *arena = arena_new(0);
+		struct dns_session *session = session_of(arena, state);
 		bool temporary;
-		bool aligned = dmarc_aligned(arena, session_of(arena, state),
+		bool aligned = dmarc_aligned(arena, session,
 		    slice_from(cases[i].author),
 		    slice_from(cases[i].identifier), cases[i].strict,
 		    &temporary);
@@ -351,6 +501,10 @@ static void test_aligned(void **state)
 		if (aligned != cases[i].aligned ||
 		    temporary != cases[i].temporary)
 			fail_msg("%s %s", cases[i].author, cases[i].identifier);
+		/* DNS is not asked for what the names tell. */
+		if (cases[i].strict ||
+		    !strcmp(cases[i].author, cases[i].identifier))
+			assert_int_equal(all_queries(session), 0);
 		arena_free(arena);
 	}
 }
@@ -359,8 +513,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_discovery),
+	    cmocka_unit_test(test_existence),
+	    cmocka_unit_test(test_details),
 	    cmocka_unit_test(test_walk_order),
 	    cmocka_unit_test(test_evaluation),
+	    cmocka_unit_test(test_reasons),
 	    cmocka_unit_test(test_nothing_checked),
 	    cmocka_unit_test(test_aligned),
 	};
