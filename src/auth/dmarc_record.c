@@ -252,8 +252,8 @@ enum { READER_COUNT = sizeof(readers) / sizeof(readers[0]) };
 static void read_tag(struct parser *parser, struct slice tag, uint32_t *seen)
 {
 	struct slice name, value;
-	bool has_value = slice_split(tag, '=', &name, &value);
 
+	slice_split(tag, '=', &name, &value);
 	name = trim_wsp(name);
 	value = trim_wsp(value);
 	for (size_t i = 0; i < READER_COUNT; i++) {
@@ -265,7 +265,7 @@ static void read_tag(struct parser *parser, struct slice tag, uint32_t *seen)
 			return;
 		}
 		*seen |= UINT32_C(1) << i;
-		if (!has_value || !is_value(value))
+		if (!is_value(value))
 			value = (struct slice){"", 0};
 		readers[i].read(parser, value);
 		return;

@@ -13,7 +13,7 @@ size_t dmarc_walk_names(
 
 	ret[count++] = domain;
 	domain = name_parent(domain);
-	labels = domain.len ? name_label_count(domain) : 0;
+	labels = name_label_count(domain);
 	for (; labels > SHORTENED_LABELS; labels--)
 		domain = name_parent(domain);
 	for (; domain.len; domain = name_parent(domain))

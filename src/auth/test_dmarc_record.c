@@ -70,6 +70,10 @@ static const struct policy_case {
     {"p=reject;np=;rua=mailto:a@b.example!10m", true, N, N, N},
     {"p=x;rua=bogus, https://r.example/d", true, N, N, N},
     {"p=x;rua=mailto:d%2Cm@b.example", true, N, N, N},
+    {"p=x;rua=mailto:d%2C", true, N, N, N},
+    {"p=x;rua=mailto:~d@b.example", true, N, N, N},
+    {"p=x;rua=a+b-c.d2:e", true, N, N, N},
+    {"p;rua=mailto:a@b.example", true, N, N, N},
     /* and nothing to report to */
     {"", false, N, N, N},
     {"adkim=s", false, N, N, N},
@@ -82,6 +86,13 @@ static const struct policy_case {
     {"p=x;rua=<mailto:a@b.example>", false, N, N, N},
     {"p=x;rua=mailto:a b@b.example", false, N, N, N},
     {"p=x;rua=mailto:a%4@b.example", false, N, N, N},
+    {"p=x;rua=mailto:a%4", false, N, N, N},
+    {"p=x;rua=mailto:a%g0", false, N, N, N},
+    {"p=x;rua=mailto:a%0g", false, N, N, N},
+    {"p=x;rua=1a:b", false, N, N, N},
+    {"p=x;rua=a_b:c", false, N, N, N},
+    {"p=x;rua=mailto:a@b.example,\x01", false, N, N, N},
+    {"p=x;rua=mailto:a@b.example,\x7f", false, N, N, N},
 };
 /* clang-format on */
 
@@ -165,6 +176,19 @@ static void test_problems(void **state)
 		"p= is not none, quarantine or reject: treated as p=none "
 		"because there is a rua="},
 	    {"p=none;ruf=x", "ruf= holds something that is not a URI"},
+	    {"p=none;rua=", "rua= holds something that is not a URI"},
+	    {"p=none;rua=mailto:a@b.example, x",
+		"rua= holds something that is not a URI"},
+	    {"p=none;rua=mailto:a@b.example , mailto:c@b.example", ""},
+	    {"p=none; psd=u", ""},
+	    {"p=none; psd=x", "psd= has an unknown value: u counts"},
+	    {"p=none; ri=1; rf=afrf",
+		"ri= no longer exists and is not applied; "
+		"rf= no longer exists and is not applied"},
+	    {"p=none; sp=x; np=y",
+		"sp= is not none, quarantine or reject; "
+		"np= is not none, quarantine or reject: without a valid rua= "
+		"the record is not used"},
 	};
 
 	(void)state;
@@ -178,6 +202,22 @@ static void test_problems(void **state)
 	}
 }
 
+static void test_values(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct dmarc_record record = parse(
+	    arena, "p=none; fo= 1:d ; rua=mailto:a@b.example,x; ruf=a:b");
+
+	(void)state;
+	assert_true(slice_eq(record.fo, SLICE("1:d")));
+	assert_true(slice_eq(record.rua, SLICE("mailto:a@b.example,x")));
+	assert_true(slice_eq(record.ruf, SLICE("a:b")));
+	record = parse(arena, "p=none; fo=1:x; ruf=x");
+	assert_true(slice_empty(record.fo));
+	assert_true(slice_empty(record.ruf));
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +225,7 @@ int main(void)
 	    cmocka_unit_test(test_policies),
 	    cmocka_unit_test(test_flags),
 	    cmocka_unit_test(test_problems),
+	    cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
