@@ -177,6 +177,12 @@ static bool flush(struct session *session)
 	return false;
 }
 
+void session_flush(struct session *session)
+{
+	if (!session->sleeps_until.at_ms)
+		flush(session);
+}
+
 /* A refusal costs the client time, but no thread.  Our own systems' outgoing
  * mail is not slowed down for one bad address. */
 static void hold_back(struct session *session, int code)

@@ -100,8 +100,11 @@ void session_reply_text(
     struct session *session, const struct smtp_reply_text *reply);
 
 /* Bytes as they are: the lines of EHLO.  All that is said is sent when the
- * session waits for its client. */
+ * session waits for its client; the reply to a message at once. */
 void session_send(struct session *session, struct slice text);
+
+/* Sends it now, as far as the client takes it, unless it is held back. */
+void session_flush(struct session *session);
 
 /* An unknown or wrong command was answered: counts against
  * limits.bad_commands. */

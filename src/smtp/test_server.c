@@ -136,6 +136,56 @@ static void await_held(void)
 	assert_true(fake_delivery_is_held());
 }
 
+/* The reply to a message does not wait for what was sent behind it: until the
+ * client has it, it would send the message again. */
+static void test_reply_before_next(void **state)
+{
+	static const struct {
+		const char *recipients, *replies[3];
+	} cases[] = {
+	    {"RCPT TO:<c@agency.example>\r\n", {"250 2.0.0"}},
+	    {"RCPT TO:<c@agency.example>\r\nRCPT TO:<full@agency.example>\r\n",
+		{"250 2.0.0", "452 4.2.2", "452 4.2.2"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fixture fixture = {0};
+		struct stream *stream;
+		int64_t started;
+
+		fake_delivery_hold();
+		set_up(&fixture);
+		fixture.config->limits.tarpit_delay = 2000;
+		start(&fixture);
+		stream = dial(&fixture);
+		say(stream, "EHLO x\r\nMAIL FROM:<> PRDR\r\n");
+		say(stream, cases[i].recipients);
+		say(stream, "BDAT 2 LAST\r\n\r\n"
+			    "MAIL FROM:<>\r\nRCPT TO:<held@agency.example>\r\n"
+			    "BDAT 2 LAST\r\n\r\n");
+		hear(stream, "220 ");
+		hear(stream, "250 ");
+		hear(stream, "250 2.1.0");
+		hear(stream, "250 2.1.5");
+		if (cases[i].replies[1]) {
+			hear(stream, "250 2.1.5");
+			hear(stream, "353 ");
+		}
+		started = clock_monotonic_ms();
+		for (size_t j = 0; j < 3 && cases[i].replies[j]; j++)
+			hear(stream, cases[i].replies[j]);
+		assert_in_range(clock_monotonic_ms() - started, 0, 1000);
+		await_held();
+		fake_delivery_let_go();
+		hear(stream, "250 2.1.0");
+		hear(stream, "250 2.1.5");
+		hear(stream, "250 2.0.0");
+		stream_free(stream);
+		tear_down(&fixture);
+	}
+}
+
 /* The first of them is held, and has the threads of its network. */
 static void form_line(
     const struct fixture *fixture, struct stream **streams, unsigned int count)
@@ -465,6 +515,7 @@ int main(void)
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_threads_of_a_network),
+	    cmocka_unit_test(test_reply_before_next),
 	    cmocka_unit_test(test_line),
 	    cmocka_unit_test(test_drain_of_line),
 	    cmocka_unit_test(test_descriptors),

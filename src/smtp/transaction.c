@@ -353,6 +353,26 @@ static void reply_to_each(
 	}
 }
 
+static bool anybody_has_it(const struct delivery_result *result)
+{
+	bool has = result->reply.code / 100 == 2;
+
+	for (size_t i = 0; i < result->count && !has; i++)
+		has = result->recipient_replies[i].code / 100 == 2;
+	return has;
+}
+
+/* The next command may take long.  Until the client has the reply it would send
+ * the message again, to those too that have it (RFC 5321, 6.1; RFC 2920, 3.2):
+ * who was refused beside them does not hold it back. */
+static void tell_at_once(
+    struct session *session, const struct delivery_result *result)
+{
+	if (anybody_has_it(result))
+		session->sleeps_until.at_ms = 0;
+	session_flush(session);
+}
+
 /* A limit or a failure ended the content before it was judged: the trace says
  * so.  That it cannot be stored changes nothing for the client. */
 static void note_refused(const struct session *session)
@@ -394,5 +414,6 @@ void transaction_finish(struct session *session)
 	    transaction->envelope.recipient_count > 1)
 		reply_to_each(session, &result);
 	session_reply_text(session, &result.reply);
+	tell_at_once(session, &result);
 	transaction_drop(session);
 }
