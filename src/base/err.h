@@ -37,8 +37,10 @@ struct err {
 bool err_set(struct err *err, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As err_set, with ": " and the text of errno appended; ENOSPC and EDQUOT
- * become E_FULL, EAGAIN and EMFILE become E_TEMP, the others E_IO. */
+/* As err_set, with ": " and the text of errno appended.  The kind follows
+ * errno: no room is E_FULL, what may be there later (EAGAIN, EMFILE, ENFILE,
+ * ENOMEM) E_TEMP, a lost connection E_CLOSED, ETIMEDOUT E_TIMEOUT, ENOENT
+ * E_NOT_FOUND, the others E_IO. */
 bool err_set_errno(struct err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

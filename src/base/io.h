@@ -18,7 +18,8 @@
 
 bool io_set_nonblocking(int fd, struct err *err);
 
-/* Waits for POLLIN or POLLOUT.  False: E_TIMEOUT or E_IO. */
+/* Waits for POLLIN or POLLOUT.  False: E_TIMEOUT,
+ * E_TEMP or E_IO. */
 bool io_wait(int fd, short events, struct deadline deadline, struct err *err);
 
 /* At least one byte, at most size.  0 in *ret_count is end of file. */

@@ -12,19 +12,30 @@ enum { INSERT_AT = 1 };
 /* RFC 5321, 4.5.3.1.5: 512 octets; less the code, two blanks, the line end. */
 enum { REPLY_LINE_MAX = 512 - 7 };
 
-/* Sendmail takes the text for a format, so '%' is doubled; Postfix undoes it.
- * What is not printable would be refused by either. */
-static struct slice reply_text(struct arena *arena, struct slice line)
+/* What is not printable would be refused by the MTA. */
+static struct slice printable(struct arena *arena, struct slice line)
 {
-	char *text = arena_alloc(arena, 2 * line.len + 1);
-	size_t len = 0;
+	char *text = arena_alloc(arena, line.len + 1);
 
 	for (size_t i = 0; i < line.len; i++) {
 		char c = line.ptr[i];
 
-		text[len++] = c < ' ' || c > '~' ? '?' : c;
-		if (c == '%')
-			text[len++] = c;
+		text[i] = c < ' ' || c > '~' ? '?' : c;
+	}
+	return slice_of(text, line.len);
+}
+
+/* Sendmail takes a reply for a format, so '%' is doubled; Postfix undoes it. */
+static struct slice reply_text(struct arena *arena, struct slice line)
+{
+	struct slice plain = printable(arena, line);
+	char *text = arena_alloc(arena, 2 * line.len + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < plain.len; i++) {
+		text[len++] = plain.ptr[i];
+		if (plain.ptr[i] == '%')
+			text[len++] = '%';
 	}
 	return slice_of(text, len);
 }
@@ -249,7 +260,7 @@ static bool write_changes(struct arena *arena, const struct decision *decision,
 	       write_recipients(
 		   arena, &decision->recipients, subject->paths, out) &&
 	       (!holds || packet_write_text(out, SMFIR_QUARANTINE,
-			      reply_text(arena, decision->reason)));
+			      printable(arena, decision->reason)));
 }
 
 static bool answer_passed(struct arena *arena, const struct decision *decision,

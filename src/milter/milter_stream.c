@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/require.h"
 #include "milter/packet.h"
 
 enum {
@@ -13,7 +14,8 @@ enum {
 	 * NUL, too. */
 	READ_SIZE = 16 * 1024 - 1,
 	READ_SIZE_MAX = 256 * 1024,
-	INPUT_MAX = PACKET_MAX + READ_SIZE_MAX,
+	LENGTH_SIZE = 4,
+	INPUT_MAX = LENGTH_SIZE + PACKET_MAX + READ_SIZE_MAX,
 	OUTPUT_MAX = 4 * 1024 * 1024,
 	KEPT_INPUT = 4096, /* memory of a waiting session */
 	FLUSH_MS = 60 * 1000,
@@ -40,6 +42,7 @@ bool milter_stream_read(struct milter_stream *stream, struct err *err)
 	char *room = buf_reserve(&stream->input, size);
 	ssize_t count;
 
+	require(room);
 	do
 		count = recv(stream->fd, room, size, 0);
 	while (count < 0 && errno == EINTR);
