@@ -22,7 +22,7 @@ struct limits {
 	uint64_t mime_depth;
 	uint64_t mime_parts;
 	uint64_t spool_memory;	 /* larger messages go to a file */
-	uint64_t content_memory; /* of all messages that come in */
+	uint64_t content_memory; /* of all messages that come to a child */
 	/* session */
 	uint64_t connections;		  /* in all */
 	uint64_t connections_per_network; /* per /24 or /64 */

@@ -33,8 +33,8 @@ static const struct field limits_fields[] = {
     {LIMIT(spool_memory, TYPE_SIZE, 4096, 1 << 30),
 	.help = "Larger messages go to a file of the spool.", .example = "4M"},
     {LIMIT(content_memory, TYPE_SIZE, 1 << 20, 1ULL << 40),
-	.help = "Memory that all messages together take while they come in; "
-		"over it they are deferred.",
+	.help = "Memory that all messages together take while they come in, by "
+		"SMTP or by milter each; over it they are deferred.",
 	.example = "256M"},
     {LIMIT(connections, TYPE_NUMBER, 1, 1000000),
 	.help = "Connections at one time, in all.", .example = "2000"},

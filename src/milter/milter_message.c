@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "message/content_memory.h"
 #include "message/received.h"
 #include "message/spool.h"
 #include "milter/answer.h"
@@ -31,6 +32,7 @@ struct milter_message {
 	size_t path_room;
 	struct gate_message *gate;
 	struct spool *spool;
+	uint64_t memory;   /* see content_memory.h */
 	bool forgets_body; /* it is only seen, not kept */
 	struct buf header; /* stays in place for the gate */
 	bool header_complete;
@@ -239,6 +241,7 @@ void milter_message_free(struct milter_message *message)
 {
 	struct milter_snapshot *snapshot = message->snapshot;
 
+	content_memory_hold(&message->memory, 0);
 	gate_end(message->gate);
 	arena_free(message->arena);
 	milter_snapshot_release(snapshot);
@@ -257,6 +260,8 @@ static void fail(struct milter_message *message, int code,
 static void fail_over(struct milter_message *message, int code,
     struct slice enhanced, const char *what, const char *setting, uint64_t max)
 {
+	if (message->failure.code)
+		return;
 	fail(message, code, enhanced,
 	    arena_format_slice(message->arena, "%s (limits.%s: %llu)", what,
 		setting, (unsigned long long)max));
@@ -315,6 +320,21 @@ bool milter_message_recipient(
 	}
 	add_recipient(message, path, &recipient);
 	return true;
+}
+
+/* Of all messages that come in. */
+static bool count_memory(struct milter_message *message)
+{
+	const uint64_t max = message->limits->content_memory;
+
+	if (content_memory_hold(&message->memory,
+		spool_memory(message->spool) + message->header.size) <= max)
+		return true;
+	fail(message, 452, SLICE("4.3.1"),
+	    SLICE("too much mail at one time, try again later"));
+	log_warning("milter.content_memory", LOG_S("id", message->envelope.id),
+	    LOG_I("limit", (int64_t)max));
+	return false;
 }
 
 /* What stands behind the last line end of a short piece. */
@@ -388,7 +408,10 @@ void milter_message_end_header(struct milter_message *message)
 		return;
 	}
 	header = buf_slice(&message->header);
+	metrics_add(METRIC_RECEIVED_BYTES, (int64_t)header.len);
 	check_lines(message, header);
+	if (!count_memory(message))
+		return;
 	if (!spool_add(message->spool, header, &err) ||
 	    !gate_header(message->gate, header, &err))
 		fail_with(message, &err);
@@ -416,6 +439,8 @@ void milter_message_body(struct milter_message *message, struct slice piece)
 	if (message->failure.code)
 		return;
 	forget_body(message, piece.len);
+	if (!count_memory(message))
+		return;
 	if (!spool_add(message->spool, piece, &err))
 		fail_with(message, &err);
 	else

@@ -6,13 +6,18 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "message/content_memory.h"
 #include "milter/packet.h"
+
+#define TEN "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
 static const struct {
 	const char *name, *script;
@@ -401,6 +406,59 @@ static void test_large_body(void **state)
 	stage_close(&stage);
 }
 
+/* What all messages together may take while they come in. */
+static void test_content_memory(void **state)
+{
+	struct stage first, second;
+
+	(void)state;
+	stage_open(&first);
+	stage_open(&second);
+	first.config->limits.content_memory = 24 * 1024;
+	second.config->limits.content_memory = 24 * 1024;
+	stage_play(&first, START ">LX-A| b|\n>N\n");
+	for (int i = 0; i < 100; i++)
+		stage_play(&first, ">B" HUNDRED "~\n");
+	stage_play(&second, START ">LX-A| b|\n>N\n");
+	for (int i = 0; i < 100; i++)
+		stage_play(&second, ">B" HUNDRED "~\n");
+	stage_play(&second, ">E\n<y452 4.3.1 too much mail at one time, try "
+			    "again later|\n%");
+	/* Who was there first is not harmed, and gives it back. */
+	stage_play(&first, "%\n>E\n<c\n%");
+	stage_play(
+	    &second, ENVELOPE ">LX-A| b|\n>N\n>B" HUNDRED "~\n>E\n<c\n%");
+	stage_close(&first);
+	stage_close(&second);
+	assert_int_equal(content_memory_hold(&(uint64_t){0}, 0), 0);
+}
+
+/* The longest packet, in two parts: each must have room. */
+static void test_longest_packet(void **state)
+{
+	static char packet[4 + PACKET_MAX];
+	struct stage stage;
+
+	(void)state;
+	packet[1] = PACKET_MAX >> 16;
+	packet[4] = 'L';
+	memset(packet + 5, 'x', sizeof(packet) - 6);
+	packet[5 + 8] = '\0';
+	for (size_t rest = 1; rest < 6; rest++) {
+		struct slice octets = slice_of(packet, sizeof(packet));
+
+		stage_open(&stage);
+		stage_play(&stage, START);
+		stage_say(&stage, slice_sub(octets, 0, octets.len - rest));
+		assert_false(stage.over);
+		stage_say(&stage, slice_from_pos(octets, octets.len - rest));
+		assert_false(stage.over);
+		stage_play(&stage, ">N\n>E\n<y552 5.3.4 header too large "
+				   "(limits.header_size: 4096)|\n%");
+		stage_close(&stage);
+	}
+}
+
 static void test_hold_queue(void **state)
 {
 	struct stage stage;
@@ -474,6 +532,8 @@ int main(void)
 	    cmocka_unit_test(test_skip),
 	    cmocka_unit_test(test_forgotten_body),
 	    cmocka_unit_test(test_large_body),
+	    cmocka_unit_test(test_content_memory),
+	    cmocka_unit_test(test_longest_packet),
 	    cmocka_unit_test(test_hold_queue),
 	    cmocka_unit_test(test_draining),
 	    cmocka_unit_test(test_late),

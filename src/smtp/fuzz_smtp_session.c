@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/require.h"
 #include "base/text.h"
+#include "message/content_memory.h"
 #include "smtp/connect.h"
 #include "smtp/delivery.h"
 #include "smtp/fuzz_smtp_client.h"
@@ -399,7 +400,7 @@ static void play(struct world *world, struct slice script)
 	fuzz_client_end(world->client);
 	fuzz_hop_end(hop);
 	fuzz_time_stop();
-	require(atomic_load(&world->fixture.shared.content_memory) == 0);
+	require(content_memory_hold(&(uint64_t){0}, 0) == 0);
 	fuzz_client_judge(world->client, &limits,
 	    world->fixture.listener.proxy_protocol.count > 0, hop);
 }

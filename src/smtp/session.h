@@ -23,7 +23,6 @@ struct session_shared {
 	struct rate_table *rate;
 	atomic_bool draining; /* sessions end with 421 as soon as they may */
 	atomic_ullong messages, bytes, smuggling;
-	atomic_ullong content_memory; /* of all messages that come in */
 };
 
 struct session;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "message/content_memory.h"
 #include "message/received.h"
 #include "smtp/changed_recipients.h"
 
@@ -60,8 +61,7 @@ void transaction_drop(struct session *session)
 	if (!transaction)
 		return;
 	session->transaction = NULL;
-	atomic_fetch_sub_explicit(&session->shared->content_memory,
-	    transaction->memory, memory_order_relaxed);
+	content_memory_hold(&transaction->memory, 0);
 	delivery_abort(transaction->delivery);
 	gate_end(transaction->gate);
 	transaction_free(transaction);
@@ -157,21 +157,15 @@ static void add_to_header(struct session *session, struct slice *piece)
 	give_header(session);
 }
 
-/* Ten thousand clients that stop amid a message must not take all memory.
- * False: they have taken what they may. */
+/* False: all messages together have taken what they may. */
 static bool count_memory(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
-	uint64_t now = spool_memory(transaction->spool) +
-		       transaction->header.size;
-	uint64_t grown = now - transaction->memory; /* or shrunk */
-	uint64_t all;
 
-	transaction->memory = now;
-	all = atomic_fetch_add_explicit(&session->shared->content_memory, grown,
-		  memory_order_relaxed) +
-	      grown;
-	return all <= session->limits->content_memory;
+	return content_memory_hold(
+		   &transaction->memory, spool_memory(transaction->spool) +
+					     transaction->header.size) <=
+	       session->limits->content_memory;
 }
 
 void transaction_add(struct session *session, struct slice piece)

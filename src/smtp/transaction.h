@@ -28,7 +28,7 @@ struct transaction {
 	struct message_pieces pieces;	/* as it is handed on */
 	uint64_t excess_recipients;	/* refused: limits.recipients */
 	uint64_t received;		/* content bytes, dropped ones too */
-	uint64_t memory;		/* part of shared->content_memory */
+	uint64_t memory;		/* see content_memory.h */
 	struct smtp_reply_text failure; /* code 0: none so far */
 	int64_t started_us;
 };

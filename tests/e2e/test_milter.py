@@ -91,9 +91,13 @@ DIRECTOR = 'director@agency.example'
 ], ids=str)
 def test_who_is_this_host(make_gate, client, word):
     gate = make_gate(zone=ZONE, **milter_changes(**THIS_HOST))
+    sent = message(DIRECTOR)
     with Milter(gate.ports['mta'], **client) as mta:
-        answer = mta.mail(message(DIRECTOR), DIRECTOR, 'user@agency.example')
+        answer = mta.mail(sent, DIRECTOR, 'user@agency.example')
     assert answer.word == word, answer
+    counts = gate.metrics()
+    assert counts['gatehouse_received_bytes_total'] == \
+        counts['gatehouse_message_size_bytes_sum'] == len(sent)
 
 
 def test_postfix_does_not_know_its_client(make_pair):
