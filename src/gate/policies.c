@@ -198,6 +198,15 @@ static struct wish quarantine(struct gate_message *message, const char *because)
 	};
 }
 
+/* The administrator has explained it. */
+static void override(const struct gate_message *message, struct wish *wish)
+{
+	wish->enforced = false;
+	wish->because = arena_format_slice(message->arena,
+	    "%.*s; overridden: %.*s", SLICE_ARGS(wish->because),
+	    SLICE_ARGS(message->override.reason));
+}
+
 static struct wish dispose(
     struct gate_message *message, const struct dmarc_outcome *failed)
 {
@@ -220,12 +229,8 @@ static struct wish dispose(
 		break;
 	default: return no_wish;
 	}
-	if (message->override.applies) {
-		wish.enforced = false;
-		wish.because = arena_format_slice(message->arena,
-		    "%s; overridden: %.*s", because,
-		    SLICE_ARGS(message->override.reason));
-	}
+	if (message->override.applies)
+		override(message, &wish);
 	return wish;
 }
 
@@ -240,17 +245,48 @@ static bool needs_answer(const struct dmarc_outcome *outcome)
 		   found->applied_policy != DMARC_POLICY_NONE);
 }
 
+/* Is there anything that an override could explain? */
+static bool is_unsettled(const struct gate_message *message)
+{
+	bool unsettled = strictest(message) != NULL;
+
+	for (size_t i = 0; i < message->dmarc_count; i++)
+		unsettled = unsettled || needs_answer(&message->dmarc[i]);
+	return unsettled;
+}
+
+static bool defers_for_dns(const struct gate_message *message)
+{
+	return message->context->config->authentication
+		   .dmarc_on_temporary_error == TEMPORARY_DEFER;
+}
+
+static struct wish judge_unanswered(
+    struct gate_message *message, struct slice domain)
+{
+	struct wish wish = defer(message, SLICE("4.7.0"),
+	    arena_format(message->arena,
+		"whether DMARC passes for %.*s could not be checked (DNS)",
+		SLICE_ARGS(domain)));
+
+	wish.enforced =
+	    message->context->config->authentication.dmarc_enforce &&
+	    defers_for_dns(message);
+	if (message->override.applies)
+		override(message, &wish);
+	return wish;
+}
+
 static struct wish judge_dmarc(struct gate_message *message)
 {
 	const struct conf_authentication *settings =
 	    &message->context->config->authentication;
 	const struct dmarc_outcome *failed = strictest(message);
-	bool defers = settings->dmarc_on_temporary_error == TEMPORARY_DEFER;
 
 	if (failed && failed->discovery.applied_policy != DMARC_POLICY_NONE) {
 		struct wish wish = dispose(message, failed);
 
-		if (!message->override.undecided || !defers)
+		if (!message->override.undecided || !defers_for_dns(message))
 			return wish;
 		wish = defer(message, SLICE("4.7.0"),
 		    "whether a trusted intermediary relayed this mail could "
@@ -259,18 +295,10 @@ static struct wish judge_dmarc(struct gate_message *message)
 		return wish;
 	}
 	/* p=none of one author says nothing of the others. */
-	for (size_t i = 0; i < message->dmarc_count; i++) {
-		struct wish wish;
-
-		if (!needs_answer(&message->dmarc[i]))
-			continue;
-		wish = defer(message, SLICE("4.7.0"),
-		    arena_format(message->arena,
-			"the DMARC policy of %.*s could not be checked (DNS)",
-			SLICE_ARGS(message->dmarc[i].from_domain)));
-		wish.enforced = settings->dmarc_enforce && defers;
-		return wish;
-	}
+	for (size_t i = 0; i < message->dmarc_count; i++)
+		if (needs_answer(&message->dmarc[i]))
+			return judge_unanswered(
+			    message, message->dmarc[i].from_domain);
 	return no_wish;
 }
 
@@ -312,7 +340,8 @@ static void apply(struct gate_message *message, const struct policy *policy)
 		    message->context->config->authentication.dmarc_junk_header);
 }
 
-/* DMARC failures that the administrator has explained. */
+/* DMARC failures, and results that are not known, which the administrator has
+ * explained. */
 static void find_override(struct gate_message *message)
 {
 	const struct conf_authentication *settings =
@@ -366,7 +395,7 @@ bool policies_reject_by_header(struct gate_message *message)
 
 void policies_apply(struct gate_message *message)
 {
-	if (!message->internal && strictest(message))
+	if (!message->internal && is_unsettled(message))
 		find_override(message);
 	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
 		apply(message, &policies[i]);

@@ -21,6 +21,8 @@
 #define DEFER .verdict = VERDICT_DEFER, .reply = "451 4."
 #define AUTHENTICATION(text) .config = "authentication: {" text "}\n"
 #define TRUST(text) AUTHENTICATION("trusted_intermediaries: [{" text "}]")
+	.config = "limits: {dns_queries: 10}\n"                                \
+		  "authentication: {dmarc: {on_temporary_error: accept}}\n"
 #define CONNECTOR(text) .config = "connectors:\n  - {name: c, " text "}\n"
 
 /* clang-format off */
@@ -126,6 +128,9 @@ static const struct judge_case intermediaries[] = {
     {"dkim_domain, another", BANK, REJECT, .signed_by = "stranger.example", TRUST("dkim_domain: lists.example")},
     {"dkim_domain, key down", BANK, DEFER, .signed_by = "lists.example", .broken = "k._domainkey.lists.example", TRUST("dkim_domain: lists.example")},
     {"dkim_domain, another's key down", BANK, REJECT, .signed_by = "stranger.example", .broken = "k._domainkey.stranger.example", TRUST("dkim_domain: lists.example")},
+    {"network, SPF down", BANK, ACCEPT, .client = "198.51.100.9", .mail_from = "a@bank.example", .broken = "bank.example/TXT", TRUST("networks: [198.51.100.0/28]")},
+    {"network, key down", BANK, ACCEPT, .client = "198.51.100.9", .signed_by = "bank.example", .broken = "k._domainkey.bank.example/TXT", TRUST("networks: [198.51.100.0/28]")},
+    {"network, record down", BANK, ACCEPT, .client = "198.51.100.9", .broken = "_dmarc.bank.example/TXT", TRUST("networks: [198.51.100.0/28]")},
     {"quarantine is overridden too", "From: x@quarantine.example\r\n", ACCEPT, .client_name = "list.partner.example", TRUST("host: list.partner.example")},
     {"not for us", US, REJECT, .policy = "own-domain", .client_name = "list.partner.example", TRUST("host: list.partner.example")},
     {"not for several authors", "From: a@none.example, b@bank.example\r\n", REJECT, .policy = "several-authors", .client_name = "list.partner.example", TRUST("host: list.partner.example")},
