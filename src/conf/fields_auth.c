@@ -29,8 +29,10 @@ static const struct field dmarc_fields[] = {
 	.choices = temporary,
 	.fallback = "defer",
 	.offset = OFFSET(dmarc_on_temporary_error),
-	.help = "What happens when the policy cannot be found out: the sender "
-		"tries again, or the message passes.",
+	.help = "What happens when DNS fails and whether DMARC passes cannot "
+		"be found out: the sender tries again, or the message passes. "
+		"A message that uses up limits.dns_queries or limits.dns_time "
+		"never passes for it.",
 	.example = "defer"},
     {.name = "quarantine_action",
 	.type = TYPE_CHOICE,

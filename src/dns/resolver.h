@@ -119,6 +119,11 @@ const struct dns_answer *dns_ask(
 void dns_peek_begin(struct dns_session *session);
 bool dns_peek_end(struct dns_session *session);
 
+/* A limit of ours (dns_queries, dns_time, the deadline) has left a question
+ * without its answer: then a temporary failure is not the domain's, and who
+ * sent the message may have brought it about. */
+bool dns_session_exhausted(const struct dns_session *session);
+
 /* What was asked so far, in order: for traces. */
 struct dns_query_record {
 	struct slice name;

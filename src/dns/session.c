@@ -27,6 +27,7 @@ struct dns_session {
 	struct pending *pending;
 	struct dns_answer *refused; /* over limits.dns_queries */
 	bool peeking, missed;	    /* see dns_peek_begin */
+	bool exhausted;		    /* see dns_session_exhausted */
 };
 
 static const struct dns_answer impossible_name = {
@@ -242,8 +243,10 @@ static void wait_for(struct dns_session *session, struct pending *pending)
 	pending->reply = resolver_wait(
 	    session->resolver, pending->request, bound.deadline);
 	session->waited_ms += (uint64_t)(clock_monotonic_ms() - start_ms);
-	if (!pending->reply)
+	if (!pending->reply) {
 		pending->reply = timeout_reply(session, pending, &bound);
+		session->exhausted |= !bound.is_query_timeout;
+	}
 	resolver_leave(session->resolver, pending->request);
 	pending->request = NULL;
 }
@@ -266,6 +269,7 @@ static const struct dns_answer *own_answer(
 
 static const struct dns_answer *refuse(struct dns_session *session)
 {
+	session->exhausted = true;
 	if (session->refused)
 		return session->refused;
 	session->refused = ARENA_NEW(session->arena, struct dns_answer);
@@ -305,6 +309,11 @@ const struct dns_answer *dns_ask(
 	    LOG_I("records", (int64_t)record->answer->count),
 	    LOG_T("problem", record->answer->problem));
 	return record->answer;
+}
+
+bool dns_session_exhausted(const struct dns_session *session)
+{
+	return session->exhausted;
 }
 
 size_t dns_session_queries(

@@ -177,7 +177,9 @@ static void test_query_ceiling(void **state)
 	dns_ask(session, SLICE("a.example"), DNS_A);
 	dns_ask(session, SLICE("b.example"), DNS_A);
 	dns_prefetch(session, SLICE("c.example"), DNS_A);
+	assert_false(dns_session_exhausted(session));
 	answer = dns_ask(session, SLICE("c.example"), DNS_A);
+	assert_true(dns_session_exhausted(session));
 	assert_int_equal(answer->status, DNS_TEMPORARY_FAILURE);
 	assert_string_equal(answer->problem,
 	    "over 2 DNS queries for one message (limits.dns_queries)");

@@ -376,10 +376,11 @@ static void test_time_runs_out(void **state)
 		uint64_t query_ms, time_ms;
 		int64_t deadline_ms;
 		const char *limit;
+		bool exhausted;
 	} cases[] = {
-	    {300, 10000, 10000, "limits.dns_query_timeout"},
-	    {10000, 300, 10000, "limits.dns_time"},
-	    {10000, 10000, 300, "deadline of the transaction"},
+	    {300, 10000, 10000, "limits.dns_query_timeout", false},
+	    {10000, 300, 10000, "limits.dns_time", true},
+	    {10000, 10000, 300, "deadline of the transaction", true},
 	};
 	struct world *world = *state;
 	struct dns_settings settings = settings_of(world, &world->silent_port);
@@ -401,6 +402,8 @@ static void test_time_runs_out(void **state)
 		assert_int_equal(answer->status, DNS_TEMPORARY_FAILURE);
 		assert_string_equal(answer->rcode, "TIMEOUT");
 		assert_non_null(strstr(answer->problem, cases[i].limit));
+		assert_int_equal(
+		    dns_session_exhausted(session), cases[i].exhausted);
 		/* Both go while the request is still under way. */
 		arena_free(arena);
 		dns_resolver_release(resolver);

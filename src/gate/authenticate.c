@@ -43,10 +43,19 @@ void authenticate_spf(struct gate_message *message)
 	message->spf_done = true;
 	message->spf = spf_check_mailfrom(
 	    message->arena, message->dns, &request);
-	message->spf_helo = spf_check_helo(
-	    message->arena, message->dns, &request);
 	metrics_count(METRIC_SPF_RESULTS,
 	    slice_from(spf_result_name(message->spf.result)));
+}
+
+/* Nothing is decided by it, so it is asked last: what it costs of the limits
+ * of DNS may be missing to nobody. */
+static void authenticate_helo(struct gate_message *message)
+{
+	struct spf_request request = spf_request(message);
+
+	message->spf_helo_done = true;
+	message->spf_helo = spf_check_helo(
+	    message->arena, message->dns, &request);
 }
 
 void authenticate_header(struct gate_message *message)
@@ -66,13 +75,15 @@ void authenticate_header(struct gate_message *message)
 		(unsigned int)config->authentication.dkim_minimum_rsa_bits,
 	    .key_cache = message->context->key_cache,
 	};
+	/* Before the keys, which may be many: no sender can use up the queries
+	 * for his author's policy with signatures. */
+	for (size_t i = 0; i < message->from.domain_count; i++)
+		dmarc_prefetch(message->dns, message->from.domains[i]);
 	message->hashes = body_hashes_new(message->arena);
 	message->dkim_verifier = dkim_verifier_new(message->arena, settings,
 	    message->dns, &message->headers, message->hashes);
 	message->arc_verifier = arc_verifier_new(message->arena, settings,
 	    message->dns, &message->headers, message->hashes);
-	for (size_t i = 0; i < message->from.domain_count; i++)
-		dmarc_prefetch(message->dns, message->from.domains[i]);
 }
 
 static void evaluate_dmarc(struct gate_message *message)
@@ -169,6 +180,7 @@ static void evaluate(struct gate_message *message)
 	message->own_domain = authenticate_own_domain(message);
 	metrics_count(METRIC_OWN_DOMAIN_RESULTS,
 	    slice_from(own_domain_result_name(message->own_domain.result)));
+	authenticate_helo(message);
 }
 
 void authenticate_finish(struct gate_message *message)

@@ -58,7 +58,7 @@ struct gate_message {
 	struct body_hashes *hashes;
 	struct dkim_verifier *dkim_verifier;
 	struct arc_verifier *arc_verifier;
-	bool spf_done;
+	bool spf_done, spf_helo_done;
 	struct spf_outcome spf, spf_helo;
 	size_t dkim_count;
 	const struct dkim_outcome *dkim;

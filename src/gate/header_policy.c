@@ -105,7 +105,7 @@ static void add_results(struct gate_message *message)
 	const struct conf_authentication *settings =
 	    &message->context->config->authentication;
 	/* For the null sender both are one (RFC 7208 section 2.4). */
-	bool has_helo = message->spf_done &&
+	bool has_helo = message->spf_helo_done &&
 			message->spf.identity != SPF_IDENTITY_HELO;
 	struct authres_input input = {
 	    .authserv_id = authserv_id(message),

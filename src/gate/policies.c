@@ -255,10 +255,13 @@ static bool is_unsettled(const struct gate_message *message)
 	return unsettled;
 }
 
+/* What on_temporary_error lets pass is a domain whose DNS fails; that our
+ * limits are used up is the sender's own doing. */
 static bool defers_for_dns(const struct gate_message *message)
 {
 	return message->context->config->authentication
-		   .dmarc_on_temporary_error == TEMPORARY_DEFER;
+		       .dmarc_on_temporary_error == TEMPORARY_DEFER ||
+	       dns_session_exhausted(message->dns);
 }
 
 static struct wish judge_unanswered(

@@ -21,6 +21,7 @@
 #define DEFER .verdict = VERDICT_DEFER, .reply = "451 4."
 #define AUTHENTICATION(text) .config = "authentication: {" text "}\n"
 #define TRUST(text) AUTHENTICATION("trusted_intermediaries: [{" text "}]")
+#define FEW_QUERIES                                                            \
 	.config = "limits: {dns_queries: 10}\n"                                \
 		  "authentication: {dmarc: {on_temporary_error: accept}}\n"
 #define CONNECTOR(text) .config = "connectors:\n  - {name: c, " text "}\n"
@@ -77,6 +78,10 @@ static const struct judge_case temporary[] = {
     {"accept on temporary error", BANK, ACCEPT, .broken = "_dmarc.bank.example/TXT", AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
     {"accept on temporary error, but ours", US, DEFER, .signed_by = "agency.example", .broken = "k._domainkey.agency.example/TXT",
 	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
+    /* A stranger may not bring the temporary error along. */
+    {"queries used up by MAIL FROM", BANK, DEFER, .mail_from = "x@greedy.example", FEW_QUERIES, .after_refusal = true, .policy = "dmarc"},
+    {"queries used up by HELO", BANK, REJECT, .helo = "greedy.example", FEW_QUERIES, .after_refusal = true, .policy = "dmarc"},
+    {"queries used up by another author", "From: a@a.b.c.d.e.f.g.h.stranger.example, b@none2.example, x@bank.example\r\n", DEFER, FEW_QUERIES, .policy = "dmarc"},
     {"accept on temporary error is not accept on failure", BANK, REJECT, .broken = "stranger.example/TXT", AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
 };
 

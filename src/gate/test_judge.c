@@ -63,6 +63,11 @@ static const struct {
     {"_dmarc.loose.example", "v=DMARC1; p=reject; sp=none; np=reject"},
     {"there.loose.example", "it exists"},
     {"norecord.example", "v=spf1 -all"},
+    /* eleven queries */
+    {"greedy.example", "v=spf1 exists:0.x.example exists:1.x.example "
+	"exists:2.x.example exists:3.x.example exists:4.x.example "
+	"exists:5.x.example exists:6.x.example exists:7.x.example "
+	"exists:8.x.example exists:9.x.example -all"},
     /* a public suffix and two of its registrants */
     {"_dmarc.suffix.example", "v=DMARC1; p=reject; psd=y"},
     {"one.suffix.example", "v=spf1 -all"},
@@ -308,6 +313,11 @@ static bool judge_run(const struct judge_case *test)
 
 	envelope_add_recipient(arena, &envelope, &recipient);
 	message = gate_begin(arena, &context, &envelope);
+	if (test->after_refusal) {
+		struct smtp_reply_text unused;
+
+		gate_own_domain_suspect(message, &unused);
+	}
 	if (gate_header(message, content, &err)) {
 		keeps = gate_keeps_body(message);
 		needs = gate_needs_body(message);

@@ -34,6 +34,7 @@ struct judge_case {
 	const char *client, *helo, *mail_from, *client_name, *listener;
 	const char *authenticated_as, *tls_name;
 	bool tls;
+	bool after_refusal; /* the next hop refused another recipient before */
 
 	const char *config; /* appended to the configuration */
 	const char *broken; /* this name's queries fail; "NAME/TXT" */
