@@ -151,6 +151,8 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	reply_classes, "Replies of next hops, by their first digit."),
     [METRIC_NEXT_HOP_FAILURES] = LABELLED("next_hop_failures", "reason",
 	next_hop_failures, "Next hops that could not be talked to."),
+    [METRIC_NEXT_HOPS_AWAY] = GAUGE("next_hops_away",
+	"Addresses of configured next hops that failed when last tried."),
     [METRIC_DNS_QUERIES] = LABELLED("dns_queries", "type", dns_types,
 	"DNS queries of messages, cached answers included."),
     [METRIC_DNS_FAILURES] = LABELLED("dns_failures", "reason", dns_failures,

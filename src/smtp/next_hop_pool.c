@@ -18,6 +18,7 @@ enum {
 	IDLE_MAX = 100,
 	ASIDE_MS = 30 * 1000,
 	ASIDE_MAX = 256,
+	TELL_EVERY_MS = 5 * 60 * 1000, /* of one that comes and goes */
 	CONNECT_MS = 30 * 1000,
 	ALL_MS = 120 * 1000, /* for all targets: RFC 5321 section 4.5.3.2.3
 			      * gives a client five minutes for RCPT */
@@ -27,7 +28,10 @@ enum {
  * collision costs a detour. */
 struct aside {
 	uint64_t hash;
-	int64_t until_ms;
+	int64_t until_ms;   /* so long others are tried first */
+	int64_t tell_at_ms; /* no warning before */
+	bool told;	    /* of a failure, and not of its end */
+	bool counted;	    /* in METRIC_NEXT_HOPS_AWAY */
 };
 
 struct next_hop_pool {
@@ -87,11 +91,20 @@ static void quit_all(struct smtp_client *list)
 	}
 }
 
+static void count_away(struct aside *aside, bool is_away)
+{
+	if (aside->counted != is_away)
+		metrics_add(METRIC_NEXT_HOPS_AWAY, is_away ? 1 : -1);
+	aside->counted = is_away;
+}
+
 void next_hop_pool_release(struct next_hop_pool *pool)
 {
 	if (!pool || atomic_fetch_sub(&pool->references, 1) != 1)
 		return;
 	quit_all(pool->idle);
+	for (size_t i = 0; i < ASIDE_MAX; i++)
+		count_away(&pool->aside[i], false);
 	client_tls_free(pool->tls);
 	if (pool->resolver)
 		dns_resolver_release(pool->resolver);
@@ -134,51 +147,87 @@ static uint64_t hash_of(struct slice key)
 static struct aside *find_aside(struct next_hop_pool *pool, struct slice key)
 {
 	uint64_t hash = hash_of(key);
-	int64_t now = clock_monotonic_ms();
 
 	for (size_t i = 0; i < ASIDE_MAX; i++)
-		if (pool->aside[i].hash == hash &&
-		    pool->aside[i].until_ms > now)
+		if (pool->aside[i].hash == hash)
 			return &pool->aside[i];
 	return NULL;
 }
 
 static bool is_aside(struct next_hop_pool *pool, struct slice key)
 {
+	const struct aside *aside;
 	bool found;
 
 	lock(pool);
-	found = find_aside(pool, key) != NULL;
+	aside = find_aside(pool, key);
+	found = aside && aside->until_ms > clock_monotonic_ms();
 	unlock(pool);
 	return found;
 }
 
-static void note_failure(struct next_hop_pool *pool, struct slice key)
+/* Locked. */
+static struct aside *new_aside(struct next_hop_pool *pool, struct slice key)
 {
+	struct aside *aside = &pool->aside[pool->aside_next++ % ASIDE_MAX];
+
+	count_away(aside, false);
+	*aside = (struct aside){.hash = hash_of(key)};
+	return aside;
+}
+
+/* The servers of strangers are theirs to mend: no warning, and no alert. */
+static bool is_configured(const struct next_hop_request *request)
+{
+	return request->route->kind != NEXT_HOP_MX;
+}
+
+static void note_failure(struct next_hop_pool *pool,
+    const struct next_hop_request *request, struct slice key,
+    const struct err *err)
+{
+	int64_t now = clock_monotonic_ms();
 	struct aside *aside;
+	bool tell;
 
 	lock(pool);
 	pool->statistics.failed++;
 	aside = find_aside(pool, key);
 	if (!aside)
-		aside = &pool->aside[pool->aside_next++ % ASIDE_MAX];
-	aside->hash = hash_of(key);
-	aside->until_ms = clock_monotonic_ms() + ASIDE_MS;
+		aside = new_aside(pool, key);
+	aside->until_ms = now + ASIDE_MS;
+	count_away(aside, is_configured(request));
+	tell = now >= aside->tell_at_ms;
+	if (tell) {
+		aside->told = true;
+		aside->tell_at_ms = now + TELL_EVERY_MS;
+	}
 	unlock(pool);
+	if (tell)
+		log_event(is_configured(request) ? LOG_WARNING : LOG_INFO,
+		    "next-hop.away", LOG_S("target", key), LOG_ERR(err));
 }
 
 static void note_success(
     struct next_hop_pool *pool, const struct smtp_client *client)
 {
+	struct slice key = smtp_client_endpoint(client)->key;
 	struct aside *aside;
+	bool tell = false;
 
 	lock(pool);
 	pool->statistics.opened++;
 	pool->statistics.tls += smtp_client_is_tls(client);
-	aside = find_aside(pool, smtp_client_endpoint(client)->key);
-	if (aside)
+	aside = find_aside(pool, key);
+	if (aside) {
+		tell = aside->told;
+		aside->told = false;
 		aside->until_ms = 0;
+		count_away(aside, false);
+	}
 	unlock(pool);
+	if (tell)
+		log_notice("next-hop.back", LOG_S("target", key));
 }
 
 /* Locked.  Unlinks and returns those that were idle too long, or are too
@@ -309,10 +358,11 @@ static bool open_one(struct next_hop_pool *pool,
 	}
 	if (!smtp_client_open(&pool->settings, endpoint, request->client,
 		deadline_min(end, deadline_in(CONNECT_MS)), &client, err)) {
-		note_failure(pool, endpoint->key);
+		note_failure(pool, request, endpoint->key, err);
 		metrics_count(METRIC_NEXT_HOP_FAILURES,
 		    slice_from(failure_word(err->kind)));
-		log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.failed", LOG_ERR(err));
+		log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.failed",
+		    LOG_S("target", endpoint->key), LOG_ERR(err));
 		return false;
 	}
 	note_success(pool, client);

@@ -147,10 +147,30 @@ def test_second_target_takes_over(make_gate, make_hop, first):
 def test_next_hop_that_comes_back(make_gate, make_hop):
     port = free_port()
     gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{port}')
-    assert first_refusal(gate).startswith('451 4.4.1')
+    for _ in range(3):
+        assert first_refusal(gate).startswith('451 4.4.1')
+    line = gate.wait_for_log('warning next-hop.away')
+    assert f'[127.0.0.1]:{port}' in line and 'refused' in line
+    gate.metric('gatehouse_next_hops_away', 1)
     hop = make_hop(port=port)
     assert first_refusal(gate).startswith('250')
     assert len(hop.messages) == 1
+    assert f':{port}' in gate.wait_for_log('notice next-hop.back')
+    gate.metric('gatehouse_next_hops_away', 0)
+    # Once, not with each message.
+    assert gate.log().count('next-hop.away') == 1
+
+
+def test_strangers_that_are_away_are_no_warning(make_gate):
+    """Mail for others by their MX: nobody here can mend that."""
+    gate = make_gate(zone=ZONE + 'away.example. MX 10 mx.away.example.\n'
+                     'mx.away.example. A 127.0.0.9\n', route='mx')
+    gate.write(organization={'accepted_domains': ['away.example']},
+               routes=[{'domains': ['*'], 'next_hop': 'mx'}])
+    gate.reload()
+    assert first_refusal(gate, to='user@away.example')[:3] == '451'
+    gate.wait_for_log('info next-hop.away')
+    assert gate.metrics()['gatehouse_next_hops_away'] == 0
 
 
 def test_idle_connection_that_the_next_hop_closed(make_gate, make_hop):
