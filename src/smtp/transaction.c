@@ -331,11 +331,14 @@ static bool decide(struct session *session, const struct decision **ret)
 }
 
 /* With PRDR each recipient has its own reply, in the order of RCPT, between
- * 353 and the last reply (draft-hall-prdr-00, section 4). */
+ * 353 and the last reply (draft-hall-prdr-00, section 4).  The last one is
+ * about the message: a client takes a refusal there for one of all recipients,
+ * and would send again to those that have it. */
 static void reply_to_each(
     struct session *session, const struct delivery_result *result)
 {
 	const struct envelope *envelope = &session->transaction->envelope;
+	const struct smtp_reply_text *last = &result->reply;
 
 	session_reply(session, 353, NULL, "content analysis has started");
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
@@ -344,7 +347,10 @@ static void reply_to_each(
 		if (i < result->count)
 			reply = &result->recipient_replies[i];
 		session_reply_text(session, reply);
+		if (reply->code / 100 == 2 && last->code / 100 != 2)
+			last = reply;
 	}
+	session_reply_text(session, last);
 }
 
 static bool anybody_has_it(const struct delivery_result *result)
@@ -407,7 +413,8 @@ void transaction_finish(struct session *session)
 	if (transaction->envelope.prdr &&
 	    transaction->envelope.recipient_count > 1)
 		reply_to_each(session, &result);
-	session_reply_text(session, &result.reply);
+	else
+		session_reply_text(session, &result.reply);
 	tell_at_once(session, &result);
 	transaction_drop(session);
 }

@@ -199,6 +199,8 @@ def test_lmtp_over_a_unix_socket(make_gate, make_hop, folder):
     assert replies[0].startswith('353'), replies
     assert replies[1].startswith('250 2.1.5'), replies
     assert replies[2].startswith('552 5.2.2'), replies
+    # Of the message as a whole: somebody has it.
+    assert replies[3].startswith('250 2.1.5'), replies
     # Without PRDR there is one reply: nobody's copy may get lost.
     assert first_refusal(gate, sent, to=both).startswith('552 5.2.2')
     assert any(line.startswith('LHLO') for line in hop.lines)
