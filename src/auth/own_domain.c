@@ -60,7 +60,9 @@ static bool are_aligned(const struct own_domain_input *input,
 
 /* What one mechanism says: temporary errors count only where a pass would. */
 struct evidence {
-	bool pass, may_pass, everybody;
+	bool pass, may_pass;
+	bool everybody; /* SPF passes, as it does for everybody */
+	bool unusable;	/* a domain that cannot be authenticated */
 };
 
 static void weigh_spf(const struct own_domain_input *input, struct slice domain,
@@ -88,8 +90,33 @@ static void weigh_dkim(const struct own_domain_input *input,
 	}
 }
 
+static struct evidence weigh(const struct own_domain_input *input,
+    enum own_domain_identity identity, struct slice domain)
+{
+	struct evidence evidence = {
+	    .unusable = identity == OWN_DOMAIN_MAIL_FROM &&
+			input->mail_from_unusable,
+	};
+
+	if (evidence.unusable)
+		return evidence;
+	weigh_spf(input, domain, &evidence);
+	weigh_dkim(input, domain, &evidence);
+	return evidence;
+}
+
+/* What else a reader of a failure should know. */
+static const char *remark(const struct evidence *evidence)
+{
+	if (evidence->unusable)
+		return " (it is no valid domain name)";
+	if (evidence->everybody)
+		return " (its SPF record lets everybody pass)";
+	return "";
+}
+
 static struct slice reason_of(struct arena *arena,
-    const struct own_domain_outcome *outcome, bool everybody)
+    const struct own_domain_outcome *outcome, const struct evidence *evidence)
 {
 	static const char *const endings[] = {
 	    [OWN_DOMAIN_NONE] = "is used",
@@ -104,9 +131,7 @@ static struct slice reason_of(struct arena *arena,
 	    SLICE_ARGS(outcome->domain),
 	    outcome->identity == OWN_DOMAIN_MAIL_FROM ? "MAIL FROM" : "From:",
 	    endings[outcome->result],
-	    everybody && outcome->result == OWN_DOMAIN_FAIL
-		? " (its SPF record lets everybody pass)"
-		: "");
+	    outcome->result == OWN_DOMAIN_FAIL ? remark(evidence) : "");
 }
 
 static void check_identity(struct arena *arena,
@@ -118,12 +143,11 @@ static void check_identity(struct arena *arena,
 	    .domain = domain,
 	    .accepted = own_domain_match(input, domain),
 	};
-	struct evidence evidence = {0};
+	struct evidence evidence;
 
 	if (outcome.accepted.len == 0)
 		return;
-	weigh_spf(input, domain, &evidence);
-	weigh_dkim(input, domain, &evidence);
+	evidence = weigh(input, identity, domain);
 	if (evidence.pass)
 		outcome.result = OWN_DOMAIN_PASS;
 	else if (is_exempt(input, domain))
@@ -134,7 +158,7 @@ static void check_identity(struct arena *arena,
 		outcome.result = OWN_DOMAIN_FAIL;
 	if (outcome.result <= worst->result)
 		return;
-	outcome.reason = reason_of(arena, &outcome, evidence.everybody);
+	outcome.reason = reason_of(arena, &outcome, &evidence);
 	*worst = outcome;
 }
 

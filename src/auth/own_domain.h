@@ -42,12 +42,16 @@ const char *own_domain_identity_name(enum own_domain_identity identity);
 /* A pass of SPF that everybody has (spf_outcome.everybody) does not count:
  * whoever could use it did not show to be us.
  *
- * All domains normalized; spf and dkim may be absent (NULL, 0). */
+ * All domains normalized, but for a mail_from that cannot be: that is printable
+ * US-ASCII in lower case, its last labels as a name has them.  spf and dkim may
+ * be absent (NULL, 0). */
 struct own_domain_input {
 	size_t accepted_count;
 	const struct slice *accepted;
-	bool subdomains;	/* names below an accepted domain are ours */
-	struct slice mail_from; /* domain; empty: null sender */
+	bool subdomains;	 /* names below an accepted domain are ours */
+	struct slice mail_from;	 /* domain; empty: null sender */
+	bool mail_from_unusable; /* it is no name that DNS could have: nothing
+				  * authenticates it, but it may be ours */
 	size_t from_count;
 	const struct slice *from;      /* domains of From: */
 	const struct spf_outcome *spf; /* of MAIL FROM */

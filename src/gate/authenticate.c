@@ -7,11 +7,14 @@
  */
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "dns/name.h"
 #include "gate/gate_private.h"
 #include "message/address.h"
+
+enum { LABELS_MAX = 127 }; /* of a name: RFC 1035 section 2.3.4 */
 
 static struct spf_request spf_request(const struct gate_message *message)
 {
@@ -108,26 +111,62 @@ static void evaluate_dmarc(struct gate_message *message)
 	}
 }
 
-/* The MAIL FROM domain as domains are compared; empty for the null sender and
- * for what is no domain. */
-static struct slice mail_from_domain(struct gate_message *message)
+/* The labels that end text and are a name: all of them, or as many as there
+ * are behind the last one that no name has. */
+static struct slice longest_name(struct arena *arena, struct slice *text)
 {
-	struct slice domain = {NULL, 0};
+	size_t labels = name_label_count(*text);
+	struct slice label, name;
 
-	name_normalize(message->arena,
-	    address_domain(message->envelope->mail_from), &domain, NULL);
-	return domain;
+	for (; labels; labels--) {
+		/* More cannot be a name, and trying each would take long. */
+		if (labels <= LABELS_MAX &&
+		    name_normalize(arena, *text, &name, NULL))
+			return name;
+		slice_split(*text, '.', &label, text);
+	}
+	return SLICE("");
+}
+
+static struct slice printable_lower(struct arena *arena, struct slice text)
+{
+	char *copy = arena_text(arena, text);
+
+	for (size_t i = 0; i < text.len; i++)
+		copy[i] = ascii_is_visible(copy[i]) ? ascii_lower(copy[i])
+						    : '?';
+	return slice_of(copy, text.len);
+}
+
+/* The MAIL FROM domain as domains are compared; empty for the null sender.
+ * What is no name keeps its end, for it may be below a domain of ours. */
+static struct slice mail_from_domain(
+    struct gate_message *message, bool *ret_unusable)
+{
+	struct slice text = address_domain(message->envelope->mail_from);
+	struct slice end = text;
+	struct slice name = longest_name(message->arena, &end);
+
+	*ret_unusable = end.len < text.len;
+	if (!*ret_unusable)
+		return name;
+	text.len -= end.len;
+	return ARENA_JOIN(
+	    message->arena, printable_lower(message->arena, text), name);
 }
 
 struct own_domain_outcome authenticate_own_domain(struct gate_message *message)
 {
 	const struct config *config = message->context->config;
 	const struct conf_connector *connector = message->connector;
+	bool unusable;
+	struct slice mail_from = mail_from_domain(message, &unusable);
 	struct own_domain_input input = {
 	    .accepted_count = config->accepted_domains.count,
 	    .accepted = config->accepted_domains.items,
 	    .subdomains = config->accepted_subdomains,
-	    .mail_from = mail_from_domain(message),
+	    .mail_from = mail_from,
+	    .mail_from_unusable = unusable,
 	    .from_count = message->from.domain_count,
 	    .from = message->from.domains,
 	    .spf = message->spf_done ? &message->spf : NULL,
