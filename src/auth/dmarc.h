@@ -60,7 +60,9 @@ struct dmarc_outcome {
 	enum dmarc_result result;
 	struct slice from_domain;
 	struct dmarc_discovery discovery;
-	bool spf_aligned, dkim_aligned; /* passed and aligned */
+	bool spf_aligned, dkim_aligned; /* passed and aligned.  With TEMPERROR:
+					 * for exactly from_domain, which any
+					 * record would have let pass */
 	struct slice reason;		/* plain words */
 };
 

@@ -81,6 +81,7 @@ struct evaluation {
 	struct arena *arena;
 	struct dns_session *dns;
 	struct dmarc_outcome outcome;
+	bool exact;    /* only what is aligned under any record counts */
 	bool may_pass; /* once something temporary is over */
 	const char *may_pass_because;
 };
@@ -105,7 +106,7 @@ static bool is_aligned_pass(struct evaluation *evaluation, struct slice domain,
 		return false;
 	alignment = align(evaluation->arena, evaluation->dns,
 	    discovery->author_domain, discovery->organizational_domain,
-	    identifier, strict);
+	    identifier, strict || evaluation->exact);
 	if (alignment == NOT_ALIGNED)
 		return false;
 	if (!passed)
@@ -175,6 +176,35 @@ static void settle(struct evaluation *evaluation)
 	}
 }
 
+/* No record applies, or none could be asked for.  In the latter case the very
+ * domain of the author is still aligned, whatever the record would say. */
+static void settle_without_record(struct evaluation *evaluation)
+{
+	struct dmarc_outcome *outcome = &evaluation->outcome;
+	const struct dmarc_discovery *discovery = &outcome->discovery;
+
+	outcome->result = discovery->status;
+	outcome->reason = discovery->problem;
+	if (discovery->status == DMARC_NONE && !discovery->record.len)
+		outcome->reason = arena_format_slice(evaluation->arena,
+		    "no DMARC record applies to %.*s",
+		    SLICE_ARGS(discovery->author_domain));
+	else if (outcome->spf_aligned || outcome->dkim_aligned)
+		outcome->reason = arena_format_slice(evaluation->arena,
+		    "%.*s; %.*s, as any record would have it",
+		    SLICE_ARGS(discovery->problem),
+		    SLICE_ARGS(pass_reason(evaluation->arena, outcome)));
+}
+
+static void check_identifiers(struct evaluation *evaluation,
+    const struct spf_outcome *spf, size_t dkim_count,
+    const struct dkim_outcome *dkim)
+{
+	check_spf(evaluation, spf);
+	for (size_t i = 0; i < dkim_count; i++)
+		check_dkim(evaluation, &dkim[i]);
+}
+
 struct dmarc_outcome dmarc_evaluate(struct arena *arena,
     struct dns_session *dns, struct slice from_domain,
     const struct spf_outcome *spf, size_t dkim_count,
@@ -183,21 +213,17 @@ struct dmarc_outcome dmarc_evaluate(struct arena *arena,
 	struct evaluation evaluation = {.arena = arena, .dns = dns};
 	struct dmarc_outcome *outcome = &evaluation.outcome;
 	const struct dmarc_discovery *discovery = &outcome->discovery;
+	bool has_record;
 
 	outcome->discovery = dmarc_discover(arena, dns, from_domain);
 	outcome->from_domain = discovery->author_domain;
-	if (discovery->policy_domain.len == 0) {
-		outcome->result = discovery->status;
-		outcome->reason = discovery->problem;
-		if (discovery->status == DMARC_NONE && !discovery->record.len)
-			outcome->reason = arena_format_slice(arena,
-			    "no DMARC record applies to %.*s",
-			    SLICE_ARGS(discovery->author_domain));
-		return *outcome;
-	}
-	check_spf(&evaluation, spf);
-	for (size_t i = 0; i < dkim_count; i++)
-		check_dkim(&evaluation, &dkim[i]);
-	settle(&evaluation);
+	has_record = discovery->policy_domain.len > 0;
+	evaluation.exact = !has_record;
+	if (has_record || discovery->status == DMARC_TEMPERROR)
+		check_identifiers(&evaluation, spf, dkim_count, dkim);
+	if (has_record)
+		settle(&evaluation);
+	else
+		settle_without_record(&evaluation);
 	return *outcome;
 }

@@ -393,7 +393,11 @@ static const struct evaluation_case {
     {"strict.example", SPF_TEMPERROR, "a.strict.example", DKIM_NONE, "", DMARC_FAIL, false, false},
     {"example.com", SPF_NONE, "", DKIM_PASS, "sign.example.com", DMARC_TEMPERROR, false, false},
     {"example.com", SPF_PASS, "example.com", DKIM_PASS, "sign.example.com", DMARC_PASS, true, false},
-    {"x.servfail.example", SPF_PASS, "x.servfail.example", DKIM_NONE, "", DMARC_TEMPERROR, false, false},
+    /* no record could be asked for: whatever it says, the very domain is aligned */
+    {"x.servfail.example", SPF_PASS, "x.servfail.example", DKIM_NONE, "", DMARC_TEMPERROR, true, false},
+    {"x.servfail.example", SPF_NONE, "", DKIM_PASS, "X.servfail.example", DMARC_TEMPERROR, false, true},
+    {"x.servfail.example", SPF_PASS, "servfail.example", DKIM_PASS, "a.x.servfail.example", DMARC_TEMPERROR, false, false},
+    {"x.servfail.example", SPF_TEMPERROR, "x.servfail.example", DKIM_TEMPERROR, "x.servfail.example", DMARC_TEMPERROR, false, false},
     {"broken-up.broken", SPF_PASS, "broken-up.broken", DKIM_NONE, "", DMARC_PASS, true, false},
     {"broken-up.broken", SPF_PASS, "a.broken-up.broken", DKIM_NONE, "", DMARC_TEMPERROR, false, false},
     {"broken-up.broken", SPF_PASS, "a.example", DKIM_NONE, "", DMARC_FAIL, false, false},

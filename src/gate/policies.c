@@ -235,14 +235,19 @@ static struct wish dispose(
 }
 
 /* Does the decision need what could not be asked?  Not when the policy is
- * known, and asks for nothing. */
-static bool needs_answer(const struct dmarc_outcome *outcome)
+ * known, and asks for nothing; nor when any record would let the only author
+ * pass.  Of several, a policy of one refuses them all. */
+static bool needs_answer(
+    const struct gate_message *message, const struct dmarc_outcome *outcome)
 {
 	const struct dmarc_discovery *found = &outcome->discovery;
+	bool aligned = outcome->spf_aligned || outcome->dkim_aligned;
 
-	return outcome->result == DMARC_TEMPERROR &&
-	       (found->status == DMARC_TEMPERROR || !found->policy_domain.len ||
-		   found->applied_policy != DMARC_POLICY_NONE);
+	if (outcome->result != DMARC_TEMPERROR ||
+	    (aligned && message->dmarc_count == 1))
+		return false;
+	return found->status == DMARC_TEMPERROR || !found->policy_domain.len ||
+	       found->applied_policy != DMARC_POLICY_NONE;
 }
 
 /* Is there anything that an override could explain? */
@@ -251,7 +256,8 @@ static bool is_unsettled(const struct gate_message *message)
 	bool unsettled = strictest(message) != NULL;
 
 	for (size_t i = 0; i < message->dmarc_count; i++)
-		unsettled = unsettled || needs_answer(&message->dmarc[i]);
+		unsettled = unsettled ||
+			    needs_answer(message, &message->dmarc[i]);
 	return unsettled;
 }
 
@@ -299,7 +305,7 @@ static struct wish judge_dmarc(struct gate_message *message)
 	}
 	/* p=none of one author says nothing of the others. */
 	for (size_t i = 0; i < message->dmarc_count; i++)
-		if (needs_answer(&message->dmarc[i]))
+		if (needs_answer(message, &message->dmarc[i]))
 			return judge_unanswered(
 			    message, message->dmarc[i].from_domain);
 	return no_wish;
