@@ -72,7 +72,7 @@ static void give_up(struct session *session, const struct err *err)
 	transaction_drop(session);
 	session_reply(
 	    session, 421, "4.4.2", "content comes too slowly (%s)", setting);
-	session->reason = setting;
+	session_time_out(session, setting);
 }
 
 static struct incoming *new_incoming(struct session *session)
@@ -99,7 +99,7 @@ static bool is_endless(struct session *session)
 	session_reply(session, 552, "5.3.4",
 	    "message far too large (limits.message_size: %llu)",
 	    (unsigned long long)session->limits->message_size);
-	session_hang_up(session, "endless message");
+	session_dismiss(session, "endless message");
 	return true;
 }
 
@@ -265,7 +265,7 @@ void cmd_bdat(struct session *session, struct slice argument)
 		 * be told from a command. */
 		session_reply(
 		    session, 501, "5.5.4", "syntax: BDAT size [LAST]");
-		session_hang_up(session, "malformed BDAT");
+		session_dismiss(session, "malformed BDAT");
 		return;
 	}
 	incoming->left = incoming->chunk;
@@ -273,7 +273,7 @@ void cmd_bdat(struct session *session, struct slice argument)
 	if (is_too_large(session)) {
 		session_reply(session, 552, "5.3.4",
 		    "chunk too large (limits.message_size)");
-		session_hang_up(session, "endless chunk");
+		session_dismiss(session, "endless chunk");
 	} else if (incoming->refusal) {
 		session_enter(session, &unwanted_chunk, DEADLINE_NEVER);
 	} else {

@@ -81,6 +81,8 @@ struct deadline session_wakes_at(const struct session *session)
 {
 	if (session->sleeps_until.at_ms)
 		return session->sleeps_until;
+	if (session->rest_until.at_ms)
+		return session->rest_until;
 	if (session->output_until.at_ms)
 		return session->output_until;
 	return deadline_min(session->silent_until,
@@ -223,7 +225,7 @@ static void send_reply(
 		session_send(session, slice_of(line, (size_t)len));
 	} while (text.len);
 	if (code == 421)
-		session_hang_up(session, "421");
+		session_dismiss(session, "421");
 	else
 		hold_back(session, code);
 }
@@ -278,7 +280,7 @@ void session_refuse_smuggling(struct session *session, const char *what)
 	transaction_drop(session);
 	session_reply(session, 550, "5.5.2",
 	    "%s: lines end with CR LF only (SMTP smuggling)", what);
-	session_hang_up(session, "smuggling");
+	session_dismiss(session, "smuggling");
 }
 
 void session_forget_client(struct session *session)
@@ -364,7 +366,7 @@ static bool skip_line(struct session *session)
 	session->bytes += have.len;
 	if (session->skipping && session->bytes > SKIP_MAX &&
 	    !session->messages)
-		session_hang_up(session, "endless line");
+		session_dismiss(session, "endless line");
 	return !session->skipping;
 }
 
@@ -437,7 +439,8 @@ static void give_up(struct session *session, const struct err *err)
 	session_reply(session, 421, "4.4.2", "%.*s timed out (%s)",
 	    SLICE_ARGS(session->config->hostname),
 	    whole ? "limits.session_timeout" : "limits.command_timeout");
-	session->reason = whole ? "session timeout" : "command timeout";
+	session_time_out(
+	    session, whole ? "session timeout" : "command timeout");
 }
 
 static const struct session_phase commands = {
@@ -445,7 +448,8 @@ static const struct session_phase commands = {
 
 bool session_may_end(const struct session *session)
 {
-	return awaits_command(session) && !session->output_until.at_ms;
+	return session->rest_until.at_ms ||
+	       (awaits_command(session) && !session->output_until.at_ms);
 }
 
 /* Running. */
@@ -521,7 +525,11 @@ static bool go_on(struct session *session)
 static enum session_next end(struct session *session)
 {
 	transaction_drop(session);
-	return flush(session) || session->lost ? SESSION_OVER : SESSION_WAITS;
+	if (!flush(session) && !session->lost)
+		return SESSION_WAITS;
+	if (session_may_close(session))
+		return SESSION_OVER;
+	return session->sleeps_until.at_ms ? SESSION_SLEEPS : SESSION_WAITS;
 }
 
 /* Its client has done its part: how long it waits for a thread is not up to

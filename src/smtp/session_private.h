@@ -68,6 +68,7 @@ struct session {
 	const struct session_phase *phase; /* NULL: it has not begun */
 	struct incoming *incoming;	   /* made with the first content */
 	bool counted, greeted, over;
+	bool dismissed;		 /* over, and may still be sending */
 	bool lost;		 /* nothing can be sent any more */
 	bool got_on;		 /* something was done since it waited last */
 	bool glancing;		 /* on a thread that must not wait */
@@ -84,6 +85,8 @@ struct session {
 	/* Each at_ms 0: no. */
 	struct deadline output_until; /* the client is to take our replies */
 	struct deadline sleeps_until; /* a refusal is held back */
+	struct deadline rest_until;   /* what still comes is dropped */
+	uint64_t rest_left;	      /* so much of it */
 	int64_t started_ms;
 	unsigned int commands, bad_commands, transactions, messages;
 	unsigned int failed_logins, bad_recipients;
@@ -117,8 +120,18 @@ void session_count_idle(struct session *session);
 /* Bare CR or LF: says so, counts, ends the session. */
 void session_refuse_smuggling(struct session *session, const char *what);
 
-/* Ends it without a word. */
+/* Ends it at once, when what was said is sent. */
 void session_hang_up(struct session *session, const char *reason);
+
+/* session_end.c.  The same for a client that was told why, and may still be
+ * sending: what comes is dropped until it closes, within bounds. */
+void session_dismiss(struct session *session, const char *reason);
+
+/* The last words were that its time is over: it has no more. */
+void session_time_out(struct session *session, const char *reason);
+
+/* After the last words were sent.  False: later. */
+bool session_may_close(struct session *session);
 
 /* Forgets what the client said so far: after STARTTLS and XCLIENT. */
 void session_forget_client(struct session *session);

@@ -15,8 +15,10 @@
 #include "base/io.h"
 #include "base/memory.h"
 
-/* Larger pieces are sent at once. */
-enum { OUTPUT_SIZE = 16384 };
+enum {
+	OUTPUT_SIZE = 16384, /* larger pieces are sent at once */
+	DROP_SIZE = 16384,
+};
 
 struct stream {
 	int fd;
@@ -25,6 +27,7 @@ struct stream {
 	char *in;
 	unsigned int in_start, in_end, in_size;
 	bool was_filled; /* by the last read, all its room */
+	bool ended;
 	struct buf out;
 };
 
@@ -402,11 +405,34 @@ bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
 
 void stream_say_goodbye(struct stream *stream)
 {
-	if (stream->ssl && SSL_is_init_finished(stream->ssl)) {
+	if (stream->ssl && !stream->ended &&
+	    SSL_is_init_finished(stream->ssl)) {
 		ERR_clear_error();
 		SSL_shutdown(stream->ssl);
 		ERR_clear_error();
 	}
+}
+
+void stream_end(struct stream *stream)
+{
+	stream_say_goodbye(stream);
+	shutdown(stream->fd, SHUT_WR);
+	stream->ended = true;
+}
+
+bool stream_drop_input(
+    struct stream *stream, uint64_t *ret_count, struct err *err)
+{
+	static const struct deadline at_once = {0};
+	char piece[DROP_SIZE];
+	size_t count = 0;
+	bool ok;
+
+	stream->in_start = stream->in_end = 0;
+	ok = read_plain(stream, piece, sizeof(piece), at_once, &count, err);
+	if (ok)
+		*ret_count = count;
+	return ok;
 }
 
 void stream_shrink(struct stream *stream)

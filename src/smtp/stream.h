@@ -109,6 +109,16 @@ bool stream_start_tls(struct stream *stream, struct ssl_st *ssl,
 /* Tells a TLS peer that no more follows, if that needs no waiting. */
 void stream_say_goodbye(struct stream *stream);
 
+/* The peer sees the end behind what was sent; after that, nothing is written or
+ * read any more, but stream_drop_input takes what comes. */
+void stream_end(struct stream *stream);
+
+/* Throws away what is buffered, and some of what has come, as it comes: with
+ * TLS it stays encrypted.  Waits for nothing and keeps no memory.
+ * False: E_TIMEOUT (nothing has come), E_CLOSED, E_IO. */
+bool stream_drop_input(
+    struct stream *stream, uint64_t *ret_count, struct err *err);
+
 /* Gives memory back: empty buffers, and what is more than the input needs. */
 void stream_shrink(struct stream *stream);
 

@@ -277,6 +277,148 @@ static void test_unread_timeout(void **state)
 	tear_down(&fixture);
 }
 
+/* Last words. */
+
+enum { REST = 4 << 20 }; /* more than the kernels keep */
+
+/* What a client is amid; the words it must hear though it reads only when it
+ * has sent everything. */
+static const struct {
+	const char *sent;
+	const char *words;
+	uint64_t message_size; /* 0: half of the rest */
+} last_words[] = {
+    {"DATA\r\nSubject: x\n", "550 5.5.2 bare LF in the message"},
+    {"DATA\r\n", "552 5.3.4 message far too large", REST / 4 + 65536},
+    {"BDAT 2 LAST\r\nx\r", "550 5.5.2 bare CR in the message"},
+    {"BDAT 9000000\r\n", "552 5.3.4 chunk too large"},
+    {"BDAT x\r\n", "501 5.5.4 syntax: BDAT size"},
+    {"RSET\r\nXCLIENT X=Y\r\n", "501 5.5.4 wrong attribute"},
+    {"NOOP\n", "550 5.5.2 bare LF in a command"},
+    {"PROXY TCP4\r\n", "550 5.7.1 the PROXY protocol"},
+    {"RCPT TO:<unknown@agency.example>\r\n", "421 4.7.0 too many refused"},
+};
+
+static void await_last_words(struct stream *stream, const char *words)
+{
+	struct slice line;
+	struct err err = {0};
+
+	do {
+		if (!stream_read_line(
+			stream, 2000, deadline_in(5000), &line, &err))
+			fail_msg("waiting for \"%s\": %s", words, err.text);
+	} while (!slice_starts(line, slice_from(words)));
+}
+
+static void send_rest(struct stream *stream, size_t size)
+{
+	static const char piece[65536];
+	struct err err = {0};
+
+	for (size_t i = 0; i < size; i += sizeof(piece))
+		if (!stream_write(stream, slice_of(piece, sizeof(piece)),
+			deadline_in(5000), &err))
+			fail_msg("%s", err.text);
+	if (!stream_flush(stream, deadline_in(5000), &err))
+		fail_msg("%s", err.text);
+}
+
+static void play_last_words(size_t i, bool tls)
+{
+	struct fixture fixture = {0};
+	struct ip_network loopback;
+	struct stream *stream;
+
+	print_message("%s\n", last_words[i].words);
+	set_up_tls(&fixture);
+	assert_true(ip_network_parse(SLICE("127.0.0.0/8"), &loopback, NULL));
+	fixture.listener.xclient = (struct conf_network_list){1, &loopback};
+	fixture.listener.implicit_tls = tls;
+	fixture.config->limits.message_size = last_words[i].message_size
+						  ? last_words[i].message_size
+						  : REST / 2 + 65536;
+	fixture.config->limits.refused_recipients = 1;
+	fixture.config->limits.threads = 1;
+	start(&fixture);
+	stream = dial(&fixture);
+	if (tls)
+		secure(&fixture, stream, false);
+	hear(stream, "220 ");
+	say(stream, "EHLO x\r\nMAIL FROM:<>\r\n"
+		    "RCPT TO:<c@agency.example>\r\n");
+	say(stream, last_words[i].sent);
+	send_rest(stream, REST);
+	await_last_words(stream, last_words[i].words);
+	hear_end(stream);
+	tear_down(&fixture);
+	remove_pem(&fixture);
+}
+
+/* A connection that is closed with unread input is reset, and the client's
+ * system throws away what it has not read yet. */
+static void test_last_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(last_words) / sizeof(*last_words); i++)
+		play_last_words(i, i % 2);
+}
+
+static struct stream *smuggle(struct fixture *fixture)
+{
+	struct stream *stream;
+
+	set_up(fixture);
+	fixture->config->limits.threads = 1;
+	fixture->config->limits.message_size = 1000;
+	start(fixture);
+	stream = dial(fixture);
+	hear(stream, "220 ");
+	say(stream, "HELO x\nNOOP\r\n");
+	hear(stream, "550 5.5.2");
+	await_parked(fixture, 1);
+	return stream;
+}
+
+static void await_none(const struct fixture *fixture, int64_t ms)
+{
+	struct deadline until = deadline_in(ms);
+
+	while (smtp_server_statistics(fixture->server).connections) {
+		assert_false(deadline_passed(until));
+		usleep(5000);
+	}
+}
+
+/* Who never stops sending is cut off. */
+static void test_endless_rest(void **state)
+{
+	static const char piece[65536];
+	struct fixture fixture = {0};
+	struct stream *stream = smuggle(&fixture);
+
+	(void)state;
+	while (stream_write(
+	    stream, slice_of(piece, sizeof(piece)), deadline_in(5000), NULL))
+		;
+	await_none(&fixture, 1000);
+	stream_free(stream);
+	tear_down(&fixture);
+}
+
+/* A drain does not wait for those that were told. */
+static void test_drain_of_rest(void **state)
+{
+	struct fixture fixture = {0};
+	struct stream *stream = smuggle(&fixture);
+
+	(void)state;
+	smtp_server_drain(fixture.server);
+	await_none(&fixture, 1000);
+	hear_end(stream);
+	tear_down(&fixture);
+}
+
 /* However many cannot come to their end, the accepting thread stays alive while
  * the server drains, and cuts them off in time. */
 static void test_drain_of_many(void **state)
@@ -337,6 +479,9 @@ int main(void)
 	    cmocka_unit_test(test_handshake_without_thread),
 	    cmocka_unit_test(test_unread_replies),
 	    cmocka_unit_test(test_unread_timeout),
+	    cmocka_unit_test(test_last_words),
+	    cmocka_unit_test(test_endless_rest),
+	    cmocka_unit_test(test_drain_of_rest),
 	    cmocka_unit_test(test_drain_of_many),
 	};
 

@@ -142,6 +142,38 @@ static void test_late(void **state)
 	}
 }
 
+/* What a client sends behind our last words is dropped, but not for ever. */
+static void test_rest(void **state)
+{
+	enum { REST_MS = 10 * 1000 };
+	static const struct {
+		int64_t ms;
+		enum session_next next;
+	} cases[] = {
+	    {REST_MS - 500, SESSION_WAITS},
+	    {REST_MS, SESSION_OVER},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world world;
+
+		set_up(&world);
+		world.fixture.config->limits.tarpit_delay = 2000;
+		open_session(&world);
+		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		say(&world, "NOOP\n");
+		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		assert_in_range(session_wakes_at(world.session).at_ms,
+		    clock_monotonic_ms() + REST_MS - 1000,
+		    clock_monotonic_ms() + REST_MS);
+		world.session->rest_until.at_ms -= cases[i].ms;
+		say(&world, "NOOP\n");
+		assert_int_equal(session_glance(world.session), cases[i].next);
+		tear_down(&world);
+	}
+}
+
 static size_t memory_in_use(void)
 {
 	struct mallinfo2 info = mallinfo2();
@@ -234,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_end),
 	    cmocka_unit_test(test_late),
+	    cmocka_unit_test(test_rest),
 	    cmocka_unit_test(test_memory),
 	    cmocka_unit_test(test_announced),
 	};

@@ -65,7 +65,7 @@ static void cmd_proxy(struct session *session, struct slice argument)
 	(void)argument;
 	session_reply(session, 550, "5.7.1",
 	    "the PROXY protocol is not accepted from here");
-	session_hang_up(session, "PROXY header from a stranger");
+	session_dismiss(session, "PROXY header from a stranger");
 }
 
 enum {

@@ -123,7 +123,7 @@ void cmd_xclient(struct session *session, struct slice argument)
 		if (word.len && !take_attribute(session, word)) {
 			session_reply(session, 501, "5.5.4",
 			    "wrong attribute: %.*s", SLICE_ARGS(word));
-			session_hang_up(session, "wrong XCLIENT");
+			session_dismiss(session, "wrong XCLIENT");
 			return;
 		}
 	}
