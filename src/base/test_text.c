@@ -68,6 +68,31 @@ static void test_utf8(void **state)
 }
 
 /* Every code point, and nothing between. */
+static void test_cut(void **state)
+{
+	static const struct {
+		struct slice text;
+		size_t max;
+		struct slice cut;
+	} rows[] = {
+	    {S("abc"), 3, S("abc")},
+	    {S("abc"), 4, S("abc")},
+	    {S("abc"), 2, S("ab")},
+	    {S("abc"), 0, S("")},
+	    {S("a\xc3\xa4"), 3, S("a\xc3\xa4")},
+	    {S("a\xc3\xa4"), 2, S("a")},
+	    {S("a\xc3\xa4z"), 3, S("a\xc3\xa4")},
+	    {S("\xf0\x9f\x98\x80"), 3, S("")},
+	    {S("x\xf0\x9f\x98\x80"), 4, S("x")},
+	    {S("\x80\x80\x80\x80\x80\x80"), 5, S("\x80\x80\x80\x80\x80")},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (!slice_eq(text_cut(rows[i].text, rows[i].max), rows[i].cut))
+			fail_msg("row %zu", i);
+}
+
 static void test_utf8_lengths(void **state)
 {
 	size_t counts[5] = {0};
@@ -255,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_utf8),
+	    cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_utf8_lengths),
 	    cmocka_unit_test(test_base64),
 	    cmocka_unit_test(test_hex),

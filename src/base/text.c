@@ -104,6 +104,16 @@ struct slice text_clean_utf8(struct arena *arena, struct slice text)
 	return slice_of(copy, used);
 }
 
+struct slice text_cut(struct slice text, size_t max)
+{
+	if (text.len <= max)
+		return text;
+	for (size_t back = 0; back <= 3 && back <= max; back++)
+		if ((text.ptr[max - back] & 0xc0) != 0x80)
+			return slice_sub(text, 0, max - back);
+	return slice_sub(text, 0, max); /* it is no UTF-8 */
+}
+
 static bool add_json_byte(struct buf *buf, char c)
 {
 	static const char named[] = "\"\\\b\f\n\r\t";

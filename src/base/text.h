@@ -17,6 +17,10 @@ size_t text_utf8_length(struct slice text);
  * and NUL is U+FFFD.  For records and JSON. */
 struct slice text_clean_utf8(struct arena *arena, struct slice text);
 
+/* The first max octets; up to three less where they would end within a
+ * character. */
+struct slice text_cut(struct slice text, size_t max);
+
 /* text as a JSON string with its quotes; bad UTF-8 becomes U+FFFD. */
 bool text_add_json_string(struct buf *buf, struct slice text);
 

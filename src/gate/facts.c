@@ -1,26 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that is known about a message, as JSON: `check --json`, and the
  * facts that a trace keeps for `explain`. */
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/json_write.h"
+#include "base/text.h"
 #include "gate/gate_private.h"
 #include "message/address.h"
 #include "mime/words.h"
 
-/* Far above what limits let into a message's facts. */
+/* Refused mail leaves its facts in the store: no sender may decide how much.
+ * Octets of one text, and how many of a list; what conforms to the RFCs fits
+ * (but for fields that are removed, which are there to be recognized). */
+enum {
+	NAME_CAP = 320,		   /* address: RFC 5321, 64 + 1 + 255 */
+	TEXT_CAP = STORE_TEXT_MAX, /* Subject, Message-ID, records, reasons */
+	RESULTS_CAP = 8000,	   /* Authentication-Results of all */
+	REMOVED_FIELD_CAP = 200,
+	REMOVED_COUNT_CAP = 50,
+	QUERY_COUNT_CAP = 100,
+};
+
+/* Far above what is left: many recipients, many parts (check). */
 enum { FACTS_MAX = 64 << 20, USUAL_SIZE = 4096 };
+
+static void write_cut(
+    struct json_write *json, const char *key, struct slice text, size_t cap)
+{
+	static const struct slice more = SLICE_INIT("\xe2\x80\xa6");
+	struct slice cut = text_cut(text, cap);
+	char marked[RESULTS_CAP + 4];
+
+	if (cut.len < text.len) {
+		memcpy(marked, cut.ptr, cut.len);
+		memcpy(marked + cut.len, more.ptr, more.len);
+		cut = slice_of(marked, cut.len + more.len);
+	}
+	json_write_text(json, key, cut);
+}
+
+static void write_text(
+    struct json_write *json, const char *key, struct slice text)
+{
+	write_cut(json, key, text, TEXT_CAP);
+}
+
+static void write_name(
+    struct json_write *json, const char *key, struct slice name)
+{
+	write_cut(json, key, name, NAME_CAP);
+}
 
 static void write_spf(
     struct json_write *json, const char *key, const struct spf_outcome *spf)
 {
 	json_write_begin(json, key, '{');
 	json_write_word(json, "result", spf_result_name(spf->result));
-	json_write_text(json, "domain", spf->domain);
+	write_name(json, "domain", spf->domain);
 	json_write_word(json, "identity",
 	    spf->identity == SPF_IDENTITY_HELO ? "helo" : "mailfrom");
-	json_write_text(json, "explanation", spf->explanation);
-	json_write_text(json, "problem", spf->problem);
-	json_write_text(json, "mechanism", spf->mechanism);
+	write_text(json, "explanation", spf->explanation);
+	write_text(json, "problem", spf->problem);
+	write_text(json, "mechanism", spf->mechanism);
 	json_write_number(json, "dns_lookups", spf->dns_lookups);
 	json_write_end(json, '}');
 }
@@ -30,11 +72,11 @@ static void write_signature(
 {
 	json_write_begin(json, NULL, '{');
 	json_write_word(json, "result", dkim_result_name(dkim->result));
-	json_write_text(json, "domain", dkim->domain);
-	json_write_text(json, "selector", dkim->selector);
-	json_write_text(json, "algorithm", dkim->algorithm);
-	json_write_text(json, "identity", dkim->identity);
-	json_write_text(json, "reason", dkim->reason);
+	write_name(json, "domain", dkim->domain);
+	write_name(json, "selector", dkim->selector);
+	write_name(json, "algorithm", dkim->algorithm);
+	write_name(json, "identity", dkim->identity);
+	write_text(json, "reason", dkim->reason);
 	json_write_number(json, "key_bits", dkim->key_bits);
 	json_write_flag(json, "testing", dkim->testing);
 	json_write_flag(json, "body_length_limited", dkim->body_length_limited);
@@ -56,8 +98,8 @@ static void write_arc(struct json_write *json, const struct arc_outcome *arc)
 	json_write_word(json, "result", arc_result_name(arc->result));
 	json_write_number(json, "sets", arc->sets);
 	json_write_number(json, "oldest_pass", arc->oldest_pass);
-	json_write_text(json, "sealer", arc->sealer);
-	json_write_text(json, "reason", arc->reason);
+	write_name(json, "sealer", arc->sealer);
+	write_text(json, "reason", arc->reason);
 	json_write_end(json, '}');
 }
 
@@ -68,21 +110,20 @@ static void write_author(struct json_write *json, const char *key,
 
 	json_write_begin(json, key, '{');
 	json_write_word(json, "result", dmarc_result_name(dmarc->result));
-	json_write_text(json, "from_domain", dmarc->from_domain);
+	write_name(json, "from_domain", dmarc->from_domain);
 	json_write_word(json, "policy", dmarc_policy_name(found->policy));
 	json_write_word(
 	    json, "applied_policy", dmarc_policy_name(found->applied_policy));
-	json_write_text(json, "policy_domain", found->policy_domain);
-	json_write_text(
-	    json, "organizational_domain", found->organizational_domain);
+	write_name(json, "policy_domain", found->policy_domain);
+	write_name(json, "organizational_domain", found->organizational_domain);
 	json_write_flag(json, "spf_aligned", dmarc->spf_aligned);
 	json_write_flag(json, "dkim_aligned", dmarc->dkim_aligned);
 	json_write_flag(json, "testing", found->testing);
-	json_write_text(json, "record", found->record);
-	json_write_text(json, "problem", found->problem);
-	json_write_text(json, "reason", dmarc->reason);
+	write_text(json, "record", found->record);
+	write_text(json, "problem", found->problem);
+	write_text(json, "reason", dmarc->reason);
 	if (message->override.applies)
-		json_write_text(json, "override", message->override.reason);
+		write_text(json, "override", message->override.reason);
 	else
 		json_write_null(json, "override");
 	json_write_end(json, '}');
@@ -109,8 +150,8 @@ static void write_own_domain(
 {
 	json_write_begin(json, "own_domain", '{');
 	json_write_word(json, "result", own_domain_result_name(own->result));
-	json_write_text(json, "domain", own->domain);
-	json_write_text(json, "reason", own->reason);
+	write_name(json, "domain", own->domain);
+	write_text(json, "reason", own->reason);
 	json_write_end(json, '}');
 }
 
@@ -129,7 +170,7 @@ static void write_from(
 {
 	json_write_begin(json, "from", '[');
 	for (size_t i = 0; i < message->from.address_count; i++)
-		json_write_text(json, NULL, message->from.addresses[i]);
+		write_name(json, NULL, message->from.addresses[i]);
 	json_write_end(json, ']');
 }
 
@@ -141,9 +182,9 @@ static void write_parts(
 		const struct content_part *part = &message->parts[i];
 
 		json_write_begin(json, NULL, '{');
-		json_write_text(json, "path", part->path);
-		json_write_text(json, "type", part->type);
-		json_write_text(json, "name", part->name);
+		write_text(json, "path", part->path);
+		write_text(json, "type", part->type);
+		write_text(json, "name", part->name);
 		json_write_number(json, "size", part->size);
 		json_write_number(json, "text_words", part->text_words);
 		json_write_end(json, '}');
@@ -161,7 +202,7 @@ static void write_field(struct json_write *json, const char *key,
 	if (field)
 		text = mime_decode_words(message->arena,
 		    headers_unfold(message->arena, field->value));
-	json_write_text(json, key, text);
+	write_text(json, key, text);
 }
 
 static void write_message(struct json_write *json, struct gate_message *message)
@@ -187,7 +228,7 @@ static void write_steps(
 		const struct decision_step *step = &decision->steps[i];
 
 		json_write_begin(json, NULL, '{');
-		json_write_text(json, "policy", step->policy);
+		write_text(json, "policy", step->policy);
 		json_write_flag(json, "matched", step->matched);
 		if (step->matched) {
 			json_write_flag(json, "enforced", step->enforced);
@@ -195,7 +236,7 @@ static void write_steps(
 			    json, "verdict", verdict_name(step->verdict));
 		}
 		if (step->because.len)
-			json_write_text(json, "because", step->because);
+			write_text(json, "because", step->because);
 		json_write_end(json, '}');
 	}
 	json_write_end(json, ']');
@@ -214,8 +255,7 @@ static void write_recipients(
 					       : message->decision.verdict;
 
 		json_write_begin(json, NULL, '{');
-		json_write_text(
-		    json, "address", envelope->recipients[i].address);
+		write_text(json, "address", envelope->recipients[i].address);
 		json_write_word(json, "verdict", verdict_name(verdict));
 		json_write_end(json, '}');
 	}
@@ -226,17 +266,24 @@ static void write_header(
     struct json_write *json, const struct gate_message *message)
 {
 	const struct header_edits *edits = &message->decision.edits;
+	size_t shown = edits->removed_count < REMOVED_COUNT_CAP
+			   ? edits->removed_count
+			   : REMOVED_COUNT_CAP;
 
 	json_write_begin(json, "headers", '{');
 	json_write_begin(json, "added", '[');
 	for (size_t i = edits->added_count; i-- > 0;)
-		json_write_text(json, NULL, slice_trim(edits->added[i]));
+		write_cut(json, NULL, slice_trim(edits->added[i]), RESULTS_CAP);
 	json_write_end(json, ']');
 	json_write_begin(json, "removed", '[');
-	for (size_t i = 0; i < edits->removed_count; i++)
-		json_write_text(json, NULL,
-		    slice_trim(message->headers.fields[edits->removed[i]].raw));
+	for (size_t i = 0; i < shown; i++)
+		write_cut(json, NULL,
+		    slice_trim(message->headers.fields[edits->removed[i]].raw),
+		    REMOVED_FIELD_CAP);
 	json_write_end(json, ']');
+	if (edits->removed_count > shown)
+		json_write_number(
+		    json, "removed_more", edits->removed_count - shown);
 	json_write_end(json, '}');
 }
 
@@ -251,12 +298,12 @@ static void write_changes(
 		json_write_begin(json, "recipient_changes", '{');
 		json_write_begin(json, "added", '[');
 		for (size_t i = 0; i < edits->added_count; i++)
-			json_write_text(json, NULL, edits->added[i].address);
+			write_text(json, NULL, edits->added[i].address);
 		json_write_end(json, ']');
 		json_write_begin(json, "removed", '[');
 		for (size_t i = 0; i < message->envelope->recipient_count; i++)
 			if (recipient_edit_removes(edits, i))
-				json_write_text(json, NULL,
+				write_text(json, NULL,
 				    message->envelope->recipients[i].address);
 		json_write_end(json, ']');
 		json_write_end(json, '}');
@@ -274,13 +321,14 @@ static void write_queries(
 {
 	const struct dns_query_record *records;
 	size_t count = dns_session_queries(message->dns, &records);
+	size_t shown = count < QUERY_COUNT_CAP ? count : QUERY_COUNT_CAP;
 
 	json_write_begin(json, "dns_queries", '[');
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < shown; i++) {
 		const struct dns_answer *answer = records[i].answer;
 
 		json_write_begin(json, NULL, '{');
-		json_write_text(json, "name", records[i].name);
+		write_text(json, "name", records[i].name);
 		json_write_word(json, "type", dns_type_name(records[i].type));
 		json_write_word(
 		    json, "rcode", answer ? answer->rcode : "UNUSED");
@@ -289,6 +337,8 @@ static void write_queries(
 		json_write_end(json, '}');
 	}
 	json_write_end(json, ']');
+	if (count > shown)
+		json_write_number(json, "dns_queries_more", count - shown);
 }
 
 static void write_client(
@@ -299,15 +349,14 @@ static void write_client(
 
 	json_write_begin(json, "client", '{');
 	json_write_word(json, "ip", ip_format(&client->ip, ip));
-	json_write_text(json, "name", client->name);
-	json_write_text(json, "helo", client->helo);
-	json_write_text(json, "listener", client->listener);
-	json_write_text(
-	    json, "tls", client->tls ? client->tls_version : SLICE(""));
-	json_write_text(json, "authenticated_as", client->authenticated_as);
-	json_write_text(json, "connector",
+	write_text(json, "name", client->name);
+	write_text(json, "helo", client->helo);
+	write_text(json, "listener", client->listener);
+	write_text(json, "tls", client->tls ? client->tls_version : SLICE(""));
+	write_text(json, "authenticated_as", client->authenticated_as);
+	write_text(json, "connector",
 	    message->connector ? message->connector->name : SLICE(""));
-	json_write_text(json, "expired_connector",
+	write_text(json, "expired_connector",
 	    message->expired ? message->expired->name : SLICE(""));
 	json_write_flag(json, "in_organization", message->internal);
 	json_write_end(json, '}');
@@ -320,11 +369,11 @@ static void write_verdict(
 	bool replies = decision->reply.code != 0;
 
 	json_write_word(json, "verdict", verdict_name(decision->verdict));
-	json_write_text(json, "smtp_reply",
+	write_text(json, "smtp_reply",
 	    replies ? decision_reply_line(message->arena, &decision->reply)
 		    : SLICE("250 2.0.0 accepted"));
-	json_write_text(json, "policy", decision->policy);
-	json_write_text(json, "reason", decision->reason);
+	write_text(json, "policy", decision->policy);
+	write_text(json, "reason", decision->reason);
 }
 
 static void write_content(struct json_write *json)
@@ -354,18 +403,19 @@ static struct slice one_line(struct arena *arena, struct slice value)
 static void write_facts(struct json_write *json, struct gate_message *message)
 {
 	json_write_begin(json, NULL, '{');
-	json_write_text(json, "id", message->envelope->id);
+	write_text(json, "id", message->envelope->id);
 	write_verdict(json, message);
 	write_client(json, message);
-	json_write_text(json, "mail_from", message->envelope->mail_from);
+	write_text(json, "mail_from", message->envelope->mail_from);
 	write_spf(json, "spf", &message->spf);
 	write_spf(json, "spf_helo", &message->spf_helo);
 	write_dkim(json, message);
 	write_arc(json, &message->arc);
 	write_dmarc(json, message);
 	write_own_domain(json, &message->own_domain);
-	json_write_text(json, "authentication_results",
-	    one_line(message->arena, message->authentication_results));
+	write_cut(json, "authentication_results",
+	    one_line(message->arena, message->authentication_results),
+	    RESULTS_CAP);
 	write_message(json, message);
 	write_content(json);
 	write_steps(json, &message->decision);

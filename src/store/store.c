@@ -214,17 +214,27 @@ static void give_reader(
 		store->backend->close(reader);
 }
 
+/* As long as what is stored: see store_row.c. */
+static struct store_query cut_query(const struct store_query *query)
+{
+	struct store_query cut = *query;
+
+	cut.message_id = text_cut(cut.message_id, STORE_TEXT_MAX);
+	return cut;
+}
+
 bool store_find_traces(struct store *store, struct arena *arena,
     const struct store_query *query, size_t *ret_count,
     struct store_trace **ret, struct err *err)
 {
+	struct store_query cut = cut_query(query);
 	struct store_connection *reader;
 	bool ok;
 
 	if (!take_reader(store, &reader, err))
 		return false;
 	ok = store->backend->find_traces(
-	    reader, arena, query, ret_count, ret, err);
+	    reader, arena, &cut, ret_count, ret, err);
 	give_reader(store, reader, ok);
 	return ok;
 }
@@ -233,13 +243,14 @@ bool store_list_quarantine(struct store *store, struct arena *arena,
     const struct store_query *query, bool released_too, size_t *ret_count,
     struct store_quarantined **ret, struct err *err)
 {
+	struct store_query cut = cut_query(query);
 	struct store_connection *reader;
 	bool ok;
 
 	if (!take_reader(store, &reader, err))
 		return false;
 	ok = store->backend->list_quarantine(
-	    reader, arena, query, released_too, ret_count, ret, err);
+	    reader, arena, &cut, released_too, ret_count, ret, err);
 	give_reader(store, reader, ok);
 	return ok;
 }

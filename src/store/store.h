@@ -29,6 +29,10 @@ bool store_open_existing(struct slice url, struct store **ret, struct err *err);
 /* Waits for what was posted (10 seconds at most if the store is locked). */
 void store_close(struct store *store);
 
+/* Octets of a Message-ID, a Subject, an author or a reply that are kept; a
+ * search for a longer one finds what was cut. */
+enum { STORE_TEXT_MAX = 1000 };
+
 /* One message, one row. */
 struct store_trace {
 	struct slice id;	 /* transaction id */

@@ -6,28 +6,33 @@
 #include "base/text.h"
 #include "store/store_private.h"
 
-/* The texts of a trace; the identifiers are ours, but cleaned all the same. */
-static const size_t texts[] = {
-    offsetof(struct store_trace, id),
-    offsetof(struct store_trace, message_id),
-    offsetof(struct store_trace, listener),
-    offsetof(struct store_trace, client_ip),
-    offsetof(struct store_trace, client_name),
-    offsetof(struct store_trace, helo),
-    offsetof(struct store_trace, sender),
-    offsetof(struct store_trace, header_from),
-    offsetof(struct store_trace, subject),
-    offsetof(struct store_trace, verdict),
-    offsetof(struct store_trace, policy),
-    offsetof(struct store_trace, reply),
-    offsetof(struct store_trace, delivery),
-    offsetof(struct store_trace, own_domain_result),
-    offsetof(struct store_trace, own_domain),
-    offsetof(struct store_trace, spf_result),
-    offsetof(struct store_trace, dkim_result),
-    offsetof(struct store_trace, dmarc_result),
-    offsetof(struct store_trace, connector),
-    offsetof(struct store_trace, facts),
+/* The texts of a trace; the identifiers are ours, but cleaned all the same.
+ * What comes from a message's header has no limit but the header's: one of
+ * half a megabyte would be in the table, and in an index, too. */
+static const struct {
+	size_t offset;
+	size_t cap; /* octets; 0: the protocol, or who made it, sees to it */
+} texts[] = {
+    {offsetof(struct store_trace, id), 0},
+    {offsetof(struct store_trace, message_id), STORE_TEXT_MAX},
+    {offsetof(struct store_trace, listener), 0},
+    {offsetof(struct store_trace, client_ip), 0},
+    {offsetof(struct store_trace, client_name), 0},
+    {offsetof(struct store_trace, helo), 0},
+    {offsetof(struct store_trace, sender), 0},
+    {offsetof(struct store_trace, header_from), STORE_TEXT_MAX},
+    {offsetof(struct store_trace, subject), STORE_TEXT_MAX},
+    {offsetof(struct store_trace, verdict), 0},
+    {offsetof(struct store_trace, policy), 0},
+    {offsetof(struct store_trace, reply), STORE_TEXT_MAX},
+    {offsetof(struct store_trace, delivery), 0},
+    {offsetof(struct store_trace, own_domain_result), 0},
+    {offsetof(struct store_trace, own_domain), 0},
+    {offsetof(struct store_trace, spf_result), 0},
+    {offsetof(struct store_trace, dkim_result), 0},
+    {offsetof(struct store_trace, dmarc_result), 0},
+    {offsetof(struct store_trace, connector), 0},
+    {offsetof(struct store_trace, facts), 0},
 };
 
 struct slice store_row_domain(struct arena *arena, struct slice address)
@@ -64,10 +69,12 @@ struct store_row *store_row_new(struct arena *arena,
 
 	row->trace = *trace;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		void *at = (char *)&row->trace + texts[i];
+		void *at = (char *)&row->trace + texts[i].offset;
 		struct slice *text = at;
 
 		*text = text_clean_utf8(arena, *text);
+		if (texts[i].cap)
+			*text = text_cut(*text, texts[i].cap);
 	}
 	row->sender_key = arena_lower(arena, row->trace.sender);
 	row->sender_domain = store_row_domain(arena, row->trace.sender);

@@ -27,7 +27,7 @@
 
 enum {
 	GROUP_MAX = 256,	    /* members of one commit */
-	GROUP_BYTES_MAX = 16 << 20, /* of messages; then a group is full */
+	GROUP_BYTES_MAX = 16 << 20, /* messages and facts; then it is full */
 	QUEUE_MAX = 8192,
 	COMPANY_US = 1000, /* as a session waits for others */
 	COMPANY_ROWS = 16,
@@ -240,7 +240,7 @@ static void fail_queued(struct store_writer *writer, struct queue *finished,
 
 static size_t message_size(const struct store_work *work)
 {
-	size_t size = 0;
+	size_t size = work->row ? work->row->trace.facts.len : 0;
 
 	if (work->quarantine)
 		for (size_t i = 0; i < work->quarantine->piece_count; i++)

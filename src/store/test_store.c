@@ -199,6 +199,27 @@ static void test_clean_text(void **state)
 	assert_text(found->recipients[0], "\xef\xbf\xbd@agency.example");
 }
 
+/* A sender's fields may have half a megabyte. */
+static void test_long_text(void **state)
+{
+	enum { LENGTH = 100000 };
+	struct fixture *fixture = *state;
+	struct slice id = arena_format_slice(
+	    fixture->arena, "<%0*d@sender.example>", LENGTH, 1);
+	struct store_trace trace = trace_new("L", 1000), *found;
+	struct store_query query = {.message_id = id};
+
+	trace.message_id = trace.subject = trace.header_from = id;
+	put(fixture->store, &trace, NULL);
+	/* By what was sent, and by what is told. */
+	assert_int_equal(find(fixture, &query, &found), 1);
+	query.message_id = found->message_id;
+	assert_int_equal(find(fixture, &query, &found), 1);
+	assert_int_equal(found->message_id.len, STORE_TEXT_MAX);
+	assert_int_equal(found->subject.len, STORE_TEXT_MAX);
+	assert_int_equal(found->header_from.len, STORE_TEXT_MAX);
+}
+
 static void test_same_id(void **state)
 {
 	struct fixture *fixture = *state;
@@ -653,6 +674,7 @@ int main(void)
 	    UNIT(test_queries),
 	    UNIT(test_many_rows),
 	    UNIT(test_clean_text),
+	    UNIT(test_long_text),
 	    UNIT(test_same_id),
 	    UNIT(test_note_delivery),
 	    UNIT(test_notes_share_commits),

@@ -238,6 +238,36 @@ static void test_group(void **state)
 	fixture->connection.holds = false;
 }
 
+/* Facts are most of a refused message's row: they fill a group, too. */
+static void test_group_of_facts(void **state)
+{
+	enum { TRACES = 41, FACTS = 1 << 20, GROUPS = 4 };
+	static struct change changes[TRACES];
+	const struct store_row row = {
+	    .trace.facts = slice_of("", FACTS)}; /* nobody reads them */
+	struct fixture *fixture = *state;
+	size_t before = groups_of(fixture);
+
+	fixture->connection.holds = true;
+	for (size_t i = 0; i < TRACES; i++) {
+		prepare(&changes[i], WAIT_MS);
+		changes[i].work.row = &row;
+		assert_true(
+		    store_writer_begin(fixture->writer, &changes[i].job, NULL));
+		if (i == 0)
+			assert_true(handover_wait(&fixture->connection.commits,
+			    deadline_in(WAIT_MS)));
+	}
+	for (size_t i = 0; i < GROUPS; i++)
+		sem_post(&fixture->connection.goes_on);
+	for (size_t i = 0; i < TRACES; i++)
+		assert_true(is_told(&changes[i]));
+	assert_int_equal(groups_of(fixture) - before, GROUPS);
+	for (size_t i = 1; i < GROUPS; i++)
+		handover_wait(&fixture->connection.commits, DEADLINE_NEVER);
+	fixture->connection.holds = false;
+}
+
 static void put_together(struct fixture *fixture, size_t count)
 {
 	struct change changes[COMPANY];
@@ -368,6 +398,7 @@ int main(void)
 	    UNIT(test_given_up),
 	    UNIT(test_under_way),
 	    UNIT(test_group),
+	    UNIT(test_group_of_facts),
 	    UNIT(test_company),
 	    UNIT(test_cheap_commits),
 	    UNIT(test_company_given_up),

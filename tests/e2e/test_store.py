@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -40,6 +41,23 @@ def test_locked_database_defers(make_gate, make_hop):
     assert len(hop.messages) == 1
     assert sum(count for name, count in gate.metrics().items() if
                name.startswith('gatehouse_store_failures_total')) >= 1
+
+
+def test_refused_mail_leaves_little(make_gate):
+    """Whoever is refused does not decide how much is kept of it."""
+    gate = make_gate(zone=ZONE)
+    big = b'Subject: ' + b's' * 16000 + b'\r\n'
+    big += b'X-Gatehouse-Mine: \x01\x02\x03\xff\r\n' * 1500
+    big += (b'X-Gatehouse-Long: ' + b'\x01' * 16000 + b'\r\n') * 25
+    for number in range(10):
+        reply = gate.mail(big + message('x@bank.example'), ip=STRANGER)
+        assert reply.startswith('550 5.7.1'), reply
+    with contextlib.closing(sqlite3.connect(database(gate))) as base:
+        facts = base.execute('SELECT sum(length(CAST(facts AS BLOB)))'
+                             ' FROM trace_facts').fetchone()[0]
+    assert facts < 10 * 20000, facts
+    assert sum(path.stat().st_size for path in
+               (gate.folder / 'state').glob('gatehouse.db*')) < 2 << 20
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason='mounting takes root')
