@@ -8,7 +8,8 @@
 /* RFC 5321 section 4.5.3.1.3: a path has 256 octets with its brackets. */
 enum { PATH_MAX_OCTETS = 254, COMMENT_DEPTH_MAX = 32 };
 
-/* What is left of the text, and where results go. */
+/* What is left of the text.  In the arena stand the pieces of one element of a
+ * list, or of one path. */
 struct scanner {
 	struct slice rest;
 	struct arena *arena;
@@ -232,11 +233,12 @@ static bool take_literal(struct scanner *scanner, struct slice *ret)
 	return true;
 }
 
-/* domain of RFC 5322 section 3.4.1, obsolete white space included. */
-static bool take_domain(struct scanner *scanner, struct slice *ret)
+/* domain of RFC 5322 section 3.4.1, obsolete white space included.  It borrows
+ * the buffer. */
+static bool take_domain(
+    struct scanner *scanner, struct buf *domain, struct slice *ret)
 {
-	struct buf *domain = buf_in_arena(scanner->arena, scanner->rest.len);
-
+	buf_clear(domain);
 	if (!skip_cfws(scanner))
 		return false;
 	if (at_byte(scanner, '['))
@@ -262,14 +264,16 @@ static bool take_domain(struct scanner *scanner, struct slice *ret)
 /* "@a,@b:" before an addr-spec in angle brackets (RFC 5322 section 4.4). */
 static bool skip_route(struct scanner *scanner, bool *ret_any)
 {
+	struct buf *domain;
 	struct slice ignored;
 
 	if (!skip_cfws(scanner) || !at_byte(scanner, '@'))
 		return true;
 	*ret_any = true;
+	domain = buf_in_arena(scanner->arena, scanner->rest.len);
 	while (take_byte(scanner, '@') || take_byte(scanner, ',')) {
 		take_byte(scanner, '@');
-		if (!take_domain(scanner, &ignored))
+		if (!take_domain(scanner, domain, &ignored))
 			return false;
 	}
 	return take_byte(scanner, ':') ||
@@ -284,7 +288,8 @@ static bool take_addr_spec(
 	if (!take_byte(scanner, '@'))
 		return fail(scanner, "an address has no domain");
 	ret->local_part = buf_slice(local->local);
-	return take_domain(scanner, &ret->domain);
+	return take_domain(scanner,
+	    buf_in_arena(scanner->arena, scanner->rest.len), &ret->domain);
 }
 
 static bool take_angle_address(
@@ -302,15 +307,19 @@ static bool take_angle_address(
 	       fail(scanner, "an address has no closing bracket");
 }
 
-static bool add_mailbox(struct scanner *scanner, struct mailbox_list *list,
-    size_t max, size_t *room, const struct mailbox *mailbox)
+static bool add_mailbox(struct arena *arena, struct mailbox_list *list,
+    size_t max, size_t *room, const struct mailbox *mailbox, struct err *err)
 {
 	if (list->count == max)
-		return err_set(
-		    scanner->err, E_LIMIT, "more than %zu addresses", max);
-	list->mailboxes = arena_grow(scanner->arena, list->mailboxes,
-	    list->count, room, sizeof(*list->mailboxes));
-	list->mailboxes[list->count++] = *mailbox;
+		return err_set(err, E_LIMIT, "more than %zu addresses", max);
+	list->mailboxes = arena_grow(arena, list->mailboxes, list->count, room,
+	    sizeof(*list->mailboxes));
+	list->mailboxes[list->count++] = (struct mailbox){
+	    .display_name = arena_slice(arena, mailbox->display_name),
+	    .local_part = arena_slice(arena, mailbox->local_part),
+	    .domain = arena_slice(arena, mailbox->domain),
+	    .source_route = mailbox->source_route,
+	};
 	return true;
 }
 
@@ -349,10 +358,9 @@ static enum element take_element(
 	return ok && skip_cfws(scanner) ? ELEMENT_MAILBOX : ELEMENT_ERROR;
 }
 
-bool address_parse_list(struct arena *arena, struct slice value, size_t max,
-    struct mailbox_list *ret, struct err *err)
+static bool take_list(struct scanner *scanner, struct arena *arena, size_t max,
+    struct mailbox_list *ret)
 {
-	struct scanner scanner = {value, arena, err};
 	struct mailbox_list list = {0};
 	size_t room = 0;
 	bool in_group = false;
@@ -360,31 +368,45 @@ bool address_parse_list(struct arena *arena, struct slice value, size_t max,
 	for (;;) {
 		struct mailbox mailbox;
 		enum element element = take_element(
-		    &scanner, in_group, &mailbox);
+		    scanner, in_group, &mailbox);
 
 		if (element == ELEMENT_ERROR)
 			return false;
 		if (element == ELEMENT_MAILBOX &&
-		    !add_mailbox(&scanner, &list, max, &room, &mailbox))
+		    !add_mailbox(
+			arena, &list, max, &room, &mailbox, scanner->err))
 			return false;
+		arena_reset(scanner->arena);
 		if (element == ELEMENT_GROUP_START) {
 			in_group = true;
 			continue;
 		}
-		if (in_group && take_byte(&scanner, ';')) {
+		if (in_group && take_byte(scanner, ';')) {
 			in_group = false;
-			if (!skip_cfws(&scanner))
+			if (!skip_cfws(scanner))
 				return false;
 		}
-		if (scanner.rest.len == 0)
+		if (scanner->rest.len == 0)
 			break;
-		if (!take_byte(&scanner, ','))
-			return fail(&scanner, "addresses are not separated");
+		if (!take_byte(scanner, ','))
+			return fail(scanner, "addresses are not separated");
 	}
 	if (in_group)
-		return fail(&scanner, "a group is not closed");
+		return fail(scanner, "a group is not closed");
 	*ret = list;
 	return true;
+}
+
+/* Elements that name nobody are not counted, so they must not take memory that
+ * stays: a header of half a megabyte has as many. */
+bool address_parse_list(struct arena *arena, struct slice value, size_t max,
+    struct mailbox_list *ret, struct err *err)
+{
+	struct scanner scanner = {value, arena_new(0), err};
+	bool fine = take_list(&scanner, arena, max, ret);
+
+	arena_free(scanner.arena);
+	return fine;
 }
 
 /* Let-dig, hyphen; underscores are seen in the field; UTF-8 by RFC 6531. */

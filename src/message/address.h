@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* message/address.h - mailboxes of RFC 5322 (3.4) and paths of RFC 5321.
  *
- * Iterative and bounded.  Parsed parts borrow the input where they can;
- * quoted strings and comments are resolved into the arena.
+ * Iterative and bounded.  The parts of a path borrow the input where they can;
+ * those of a list are copies in the arena, and nothing else takes memory there:
+ * elements that name nobody cost none.
  */
 #ifndef MESSAGE_ADDRESS_H
 #define MESSAGE_ADDRESS_H

@@ -123,6 +123,50 @@ static void test_nesting(void **state)
 	arena_free(arena);
 }
 
+/* What names nobody takes no memory that stays: there may be any number. */
+static void test_empty_elements(void **state)
+{
+	static const char *const pieces[] = {",", "g:;,", "()", "g:,;,"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct buf text;
+		struct mailbox_list list;
+
+		buf_init(&text, 100 * 1024);
+		while (buf_add_text(&text, pieces[i]))
+			;
+		assert_true(address_parse_list(
+		    arena, buf_slice(&text), 10, &list, NULL));
+		assert_int_equal(list.count, 0);
+		assert_in_range(arena_size(arena), 0, 4096);
+		buf_release(&text);
+		arena_free(arena);
+	}
+}
+
+/* A long source route stands before one address. */
+static void test_long_route(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, 100 * 1024);
+	struct mailbox_list list;
+
+	(void)state;
+	buf_add_byte(text, '<');
+	while (text->len < 99 * 1024)
+		buf_add_text(text, "@a.example,");
+	buf_add_text(text, "@b:joe@agency.example>");
+	assert_true(
+	    address_parse_list(arena, buf_slice(text), 10, &list, NULL));
+	assert_int_equal(list.count, 1);
+	assert_true(list.mailboxes[0].source_route);
+	assert_true(
+	    slice_eq(list.mailboxes[0].domain, SLICE("agency.example")));
+	arena_free(arena);
+}
+
 static const struct {
 	struct slice text;
 	bool smtputf8;
@@ -193,6 +237,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lists),
 	    cmocka_unit_test(test_nesting),
+	    cmocka_unit_test(test_empty_elements),
+	    cmocka_unit_test(test_long_route),
 	    cmocka_unit_test(test_paths),
 	    cmocka_unit_test(test_format),
 	};
