@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/buf.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 /* Labels that mean more than they say: a sender that writes the left one uses
@@ -35,6 +36,50 @@ static const struct {
 };
 
 static const char *const by_looking = "";
+static const char *const by_guess = "WINDOWS-1252";
+
+struct mime_converters {
+	size_t count;
+	struct {
+		char *name;
+		iconv_t converter;
+	} open[MIME_CONVERTERS_MAX + 1]; /* one more: by_guess */
+};
+
+struct mime_converters *mime_converters_new(void)
+{
+	return MEMORY_NEW(struct mime_converters);
+}
+
+void mime_converters_free(struct mime_converters *converters)
+{
+	for (size_t i = 0; i < converters->count; i++) {
+		memory_free(converters->open[i].name);
+		iconv_close(converters->open[i].converter);
+	}
+	memory_free(converters);
+}
+
+/* (iconv_t)-1: there is none, or there are too many. */
+static iconv_t converter_of(
+    struct mime_converters *converters, struct slice name)
+{
+	size_t i;
+	iconv_t converter;
+
+	for (i = 0; i < converters->count; i++)
+		if (slice_eq_nocase(name, slice_from(converters->open[i].name)))
+			return converters->open[i].converter;
+	if (i >= MIME_CONVERTERS_MAX && !slice_eq(name, slice_from(by_guess)))
+		return (iconv_t)-1;
+	converter = iconv_open("UTF-8", name.ptr);
+	if (converter != (iconv_t)-1) {
+		converters->open[i].name = memory_copy_text(name.ptr, name.len);
+		converters->open[i].converter = converter;
+		converters->count++;
+	}
+	return converter;
+}
 
 static bool is_charset_byte(char c)
 {
@@ -55,8 +100,9 @@ static const char *name_of(struct arena *arena, struct slice charset)
 	return arena_text(arena, charset);
 }
 
-/* Input that cannot be converted is replaced octet by octet. */
-static void convert(iconv_t converter, struct slice bytes, struct buf *out)
+/* Input that cannot be converted is replaced octet by octet.  False: it does
+ * not fit. */
+static bool convert(iconv_t converter, struct slice bytes, struct buf *out)
 {
 	enum { STEP = 4096 };
 	/* iconv(3) does not write there, its type says so only in C++. */
@@ -64,6 +110,8 @@ static void convert(iconv_t converter, struct slice bytes, struct buf *out)
 	size_t left = bytes.len;
 	bool flushed = false;
 
+	/* As if it were new: the last text may have ended anywhere. */
+	iconv(converter, NULL, NULL, NULL, NULL);
 	while (!flushed) {
 		char *room = buf_reserve(out, STEP);
 		char *to = room;
@@ -71,7 +119,7 @@ static void convert(iconv_t converter, struct slice bytes, struct buf *out)
 		size_t result;
 
 		if (!room)
-			return;
+			return false;
 		/* At the end some charsets still hold a character back. */
 		flushed = left == 0;
 		result = iconv(
@@ -83,29 +131,39 @@ static void convert(iconv_t converter, struct slice bytes, struct buf *out)
 		in++;
 		left--;
 	}
+	return out->len <= bytes.len * MIME_EXPANSION_MAX;
+}
+
+struct slice mime_convert(struct mime_converters *converters,
+    struct arena *arena, struct slice charset, struct slice bytes)
+{
+	struct slice name = slice_from(name_of(arena, charset));
+	iconv_t converter = (iconv_t)-1;
+	struct buf *out;
+
+	if (name.len)
+		converter = converter_of(converters, name);
+	if (converter == (iconv_t)-1) {
+		if (text_is_utf8(bytes))
+			return text_clean_utf8(arena, bytes);
+		converter = converter_of(converters, slice_from(by_guess));
+	}
+	if (converter == (iconv_t)-1)
+		return text_clean_utf8(arena, bytes);
+	out = buf_in_arena(arena, bytes.len * MIME_EXPANSION_MAX + 8192);
+	if (!convert(converter, bytes, out))
+		return text_clean_utf8(arena, bytes);
+	return text_clean_utf8(arena, buf_slice(out));
 }
 
 struct slice mime_to_utf8(
     struct arena *arena, struct slice charset, struct slice bytes)
 {
-	const char *name = name_of(arena, charset);
-	iconv_t converter = (iconv_t)-1;
-	struct buf *out;
+	struct mime_converters *converters = mime_converters_new();
+	struct slice text = mime_convert(converters, arena, charset, bytes);
 
-	if (name[0])
-		converter = iconv_open("UTF-8", name);
-	if (converter == (iconv_t)-1) {
-		if (text_is_utf8(bytes))
-			return text_clean_utf8(arena, bytes);
-		converter = iconv_open("UTF-8", "WINDOWS-1252");
-	}
-	if (converter == (iconv_t)-1)
-		return text_clean_utf8(arena, bytes);
-	/* An octet becomes four at most: a replacement is three. */
-	out = buf_in_arena(arena, bytes.len * 4 + 8192);
-	convert(converter, bytes, out);
-	iconv_close(converter);
-	return text_clean_utf8(arena, buf_slice(out));
+	mime_converters_free(converters);
+	return text;
 }
 
 size_t mime_count_words(struct slice text)

@@ -65,6 +65,45 @@ static void test_long(void **state)
 	arena_free(arena);
 }
 
+/* The charset whose octets become most: 0x82 is a syllable of Tamil. */
+static void test_expansion(void **state)
+{
+	struct arena *arena = arena_new(0);
+	char *bytes = arena_alloc(arena, 100000);
+	struct slice text;
+
+	(void)state;
+	memset(bytes, 0x82, 99999);
+	bytes[99999] = '.';
+	text = mime_to_utf8(arena, SLICE("tscii"), slice_of(bytes, 100000));
+	assert_int_equal(text.len, 12 * 99999 + 1);
+	arena_free(arena);
+}
+
+/* After many charsets others are read as unknown ones are. */
+static void test_converters_are_bounded(void **state)
+{
+	struct mime_converters *converters = mime_converters_new();
+	struct arena *arena = arena_new(0);
+	const struct slice octets = SLICE("\xf0\xd2");
+
+	(void)state;
+	assert_true(
+	    slice_eq(mime_convert(converters, arena, SLICE("koi8-r"), octets),
+		SLICE("\xd0\x9f\xd1\x80")));
+	for (unsigned int i = 1; i < 1200; i++)
+		mime_convert(converters, arena,
+		    arena_format_slice(arena, "cp%03u", i), octets);
+	assert_true(
+	    slice_eq(mime_convert(converters, arena, SLICE("KOI8-R"), octets),
+		SLICE("\xd0\x9f\xd1\x80")));
+	assert_true(
+	    slice_eq(mime_convert(converters, arena, SLICE("koi8-u"), octets),
+		SLICE("\xc3\xb0\xc3\x92")));
+	mime_converters_free(converters);
+	arena_free(arena);
+}
+
 static void test_words(void **state)
 {
 	(void)state;
@@ -79,6 +118,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_expansion),
+	    cmocka_unit_test(test_converters_are_bounded),
 	    cmocka_unit_test(test_words),
 	};
 

@@ -67,7 +67,11 @@ static void test_cases(void **state)
 static void test_many(void **state)
 {
 	static const char *const pieces[] = {"=?iso-8859-6?q?=E5?= ",
-	    "=?koi8-r?b?8A==?= =?utf-8?q?a?=", "=?a?q?", "=?", "=? "};
+	    "=?koi8-r?b?8A==?= =?utf-8?q?a?=", "=?a?q?", "=?", "=? ",
+	    "=?big5?q?a?==?cp949?q?a?==?sjis?q?a?==?euc-tw?q?a?==?gbk?q?a?="
+	    "=?johab?q?a?==?cp932?q?a?==?koi8-u?q?a?==?cp874?q?a?=="
+	    "?cp437?q?a?==?cp850?q?a?==?utf-7?q?a?==?hz?q?a?==?ibm037?q?a?="
+	    "=?tscii?q?a?==?iso-8859-6?q?a?==?iso-8859-7?q?a?="};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
@@ -80,11 +84,47 @@ static void test_many(void **state)
 		before = clock_monotonic_ms();
 		mime_decode_words(arena, buf_slice(text));
 		before = clock_monotonic_ms() - before;
-		print_message(
-		    "\"%s\": %lld ms\n", pieces[i], (long long)before);
+		print_message("\"%s\": %lld ms, %zu octets\n", pieces[i],
+		    (long long)before, arena_size(arena));
 		assert_true(before < 1000);
+		assert_in_range(arena_size(arena), 0, 3 * 100 * 1024);
 		arena_free(arena);
 	}
+}
+
+/* A field in more charsets than anybody uses. */
+static void test_many_charsets(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, 100 * 1024);
+	struct slice decoded;
+
+	(void)state;
+	for (unsigned int i = 0; i < 60; i++)
+		buf_add_format(text, "=?iso-8859-%u?q?=%02X?= ", i % 10 + 1,
+		    0x41 + i / 10);
+	buf_add_text(text, "=?koi8-r?q?=F0?= =?x-unknown?q?=E9?=");
+	decoded = mime_decode_words(arena, buf_slice(text));
+	assert_int_equal(decoded.len, 64);
+	assert_true(slice_ends_nocase(decoded, SLICE("FF\xd0\x9f\xc3\xa9")));
+	arena_free(arena);
+}
+
+/* The most that one octet may become. */
+static void test_expansion(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, 100 * 1024);
+	struct slice decoded;
+
+	(void)state;
+	while (buf_add_text(text, "=?tscii?b?goKCgoKC?= "))
+		;
+	buf_add_text(text, "end");
+	decoded = mime_decode_words(arena, buf_slice(text));
+	assert_true(decoded.len > 300 * 1024);
+	assert_true(slice_ends_nocase(decoded, SLICE("end")));
+	arena_free(arena);
 }
 
 int main(void)
@@ -92,6 +132,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_many_charsets),
+	    cmocka_unit_test(test_expansion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "base/ascii.h"
 #include "base/buf.h"
+#include "base/require.h"
 #include "base/text.h"
 #include "mime/charset.h"
 #include "mime/decode.h"
@@ -59,33 +60,43 @@ static struct slice word_octets(
 	    arena, ENCODING_BASE64, word->text, word->text.len, NULL);
 }
 
-/* Octets of neighbours of one charset, not yet converted. */
-struct pending {
+/* A field of 100 KB has thousands of words: what is needed for one of them does
+ * not stay in the arena of the result. */
+struct decoder {
+	struct arena *scratch; /* emptied after each word */
+	struct mime_converters *converters;
+	/* Octets of neighbours of one charset, not yet converted. */
 	struct slice charset;
-	struct buf *octets;
+	struct buf pending;
+	struct buf *out;
 };
 
-static void flush(struct arena *arena, struct pending *pending, struct buf *out)
+static void flush(struct decoder *decoder)
 {
-	if (pending->octets->len == 0)
+	if (decoder->pending.len == 0)
 		return;
-	buf_add(out,
-	    mime_to_utf8(arena, pending->charset, buf_slice(pending->octets)));
-	buf_clear(pending->octets);
+	require(buf_add(
+	    decoder->out, mime_convert(decoder->converters, decoder->scratch,
+			      decoder->charset, buf_slice(&decoder->pending))));
+	buf_clear(&decoder->pending);
+	arena_reset(decoder->scratch);
 }
 
-struct slice mime_decode_words(struct arena *arena, struct slice text)
+static void add_word(struct decoder *decoder, const struct encoded_word *word)
 {
-	struct pending pending = {0};
+	if (!slice_eq_nocase(word->charset, decoder->charset))
+		flush(decoder);
+	decoder->charset = word->charset;
+	require(
+	    buf_add(&decoder->pending, word_octets(decoder->scratch, word)));
+	arena_reset(decoder->scratch);
+}
+
+static void decode(struct decoder *decoder, struct slice text)
+{
 	struct encoded_word word;
-	struct buf *out;
 	bool after_word = false;
 
-	text = mime_to_utf8(arena, (struct slice){NULL, 0}, text);
-	if (slice_find_slice(text, SLICE("=?")) == text.len)
-		return text;
-	out = buf_in_arena(arena, text.len * 4 + 16);
-	pending.octets = buf_in_arena(arena, text.len);
 	while (text.len) {
 		size_t gap = 0;
 
@@ -93,23 +104,36 @@ struct slice mime_decode_words(struct arena *arena, struct slice text)
 		while (
 		    after_word && gap < text.len && ascii_is_fws(text.ptr[gap]))
 			gap++;
-		if (read_word(slice_from_pos(text, gap), &word)) {
-			if (!slice_eq_nocase(word.charset, pending.charset))
-				flush(arena, &pending, out);
-			pending.charset = word.charset;
-			buf_add(pending.octets, word_octets(arena, &word));
+		after_word = read_word(slice_from_pos(text, gap), &word);
+		if (after_word) {
+			add_word(decoder, &word);
 			text = slice_from_pos(text, gap + word.len);
-			after_word = true;
 			continue;
 		}
-		flush(arena, &pending, out);
+		flush(decoder);
 		/* The octet after the gap begins no word: never look again. */
 		gap += gap < text.len;
 		gap += slice_find(slice_from_pos(text, gap), '=');
-		buf_add(out, slice_sub(text, 0, gap));
+		require(buf_add(decoder->out, slice_sub(text, 0, gap)));
 		text = slice_from_pos(text, gap);
-		after_word = false;
 	}
-	flush(arena, &pending, out);
-	return text_clean_utf8(arena, buf_slice(out));
+	flush(decoder);
+}
+
+struct slice mime_decode_words(struct arena *arena, struct slice text)
+{
+	struct decoder decoder = {.scratch = NULL};
+
+	text = mime_to_utf8(arena, (struct slice){NULL, 0}, text);
+	if (slice_find_slice(text, SLICE("=?")) == text.len)
+		return text;
+	decoder.scratch = arena_new(0);
+	decoder.converters = mime_converters_new();
+	decoder.out = buf_in_arena(arena, text.len * MIME_EXPANSION_MAX);
+	buf_init(&decoder.pending, text.len);
+	decode(&decoder, text);
+	buf_release(&decoder.pending);
+	mime_converters_free(decoder.converters);
+	arena_free(decoder.scratch);
+	return text_clean_utf8(arena, buf_slice(decoder.out));
 }
