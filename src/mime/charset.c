@@ -17,8 +17,8 @@ static const struct {
 	const char *charset;
 } labels[] = {
     {SLICE_INIT(""), ""},
-    {SLICE_INIT("utf-8"), ""},
-    {SLICE_INIT("utf8"), ""},
+    {SLICE_INIT("utf-8"), "UTF-8"},
+    {SLICE_INIT("utf8"), "UTF-8"},
     {SLICE_INIT("us-ascii"), ""},
     {SLICE_INIT("ascii"), ""},
     {SLICE_INIT("unknown-8bit"), ""},
@@ -141,6 +141,8 @@ struct slice mime_convert(struct mime_converters *converters,
 	iconv_t converter = (iconv_t)-1;
 	struct buf *out;
 
+	if (slice_eq(name, SLICE("UTF-8")))
+		return text_clean_utf8(arena, bytes);
 	if (name.len)
 		converter = converter_of(converters, name);
 	if (converter == (iconv_t)-1) {

@@ -18,6 +18,8 @@ static const struct {
     {S(""), S("caf\xe9"), S("caf\xc3\xa9")},		/* not UTF-8 */
     {S("us-ascii"), S("\x80"), S("\xe2\x82\xac")},	/* windows-1252 */
     {S("UTF-8"), S("a\0b"), S("a" REPLACED "b")},
+    {S("UTF-8"), S("caf\xc3\xa9 \xff"), S("caf\xc3\xa9 " REPLACED)},
+    {S("utf8"), S("\xe9\xc3\xa9"), S(REPLACED "\xc3\xa9")},
     {S("ISO-8859-1"), S("\x93\xe9\x94"), S("\xe2\x80\x9c\xc3\xa9\xe2\x80\x9d")},
     {S(" koi8-r "), S("\xf0\xd2"), S("\xd0\x9f\xd1\x80")},
     {S("iso-2022-jp"), S("\x1b$B$\"\x1b(B."), S("\xe3\x81\x82.")},
