@@ -20,7 +20,7 @@ struct spool {
 	uint64_t size_max, memory_max;
 	struct buf buf; /* everything, or what is not yet in the file */
 	uint64_t size;	/* of all */
-	bool failed;	/* a write did: the content has a hole */
+	bool failed;	/* a write did: the file ends anywhere */
 	bool forgets;	/* nothing is kept any more */
 	int fd;		/* -1: in memory */
 	void *map;	/* NULL: not mapped */
@@ -127,8 +127,10 @@ static bool flush(struct spool *spool, struct err *err)
 {
 	if (spool->fd < 0 && !open_file(spool, err))
 		return false;
-	if (!write_all(spool, buf_slice(&spool->buf), err))
+	if (!write_all(spool, buf_slice(&spool->buf), err)) {
+		spool->failed = true;
 		return false;
+	}
 	/* The memory of the first part is given back, not kept. */
 	if (spool->buf.size > WRITE_SIZE + 1)
 		buf_release(&spool->buf);

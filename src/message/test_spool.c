@@ -174,6 +174,33 @@ static void test_full(void **state)
 	arena_free(arena);
 }
 
+/* Half of what waited is in the file: to write it again would repeat that. */
+static void test_full_when_read(void **state)
+{
+	struct limits limits = limits_with(1000, 10 * 1000 * 1000);
+	struct arena *arena = arena_new(0);
+	struct spool *spool = spool_new(arena, directory(), &limits);
+	struct rlimit old, small;
+	struct slice content;
+	struct err err;
+	bool ok;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_true(fill(spool, 100000, 100, &err));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = 50 * 1000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ok = spool_content(spool, &content, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_false(ok);
+	assert_int_equal(err.kind, E_FULL);
+	assert_false(spool_content(spool, &content, &err));
+	assert_false(spool_add(spool, SLICE("x"), &err));
+	arena_free(arena);
+}
+
 static long anonymous_kilobytes(void)
 {
 	FILE *status = fopen("/proc/self/status", "r");
@@ -222,6 +249,7 @@ int main(void)
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_missing_directory),
 	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_full_when_read),
 	    cmocka_unit_test(test_150_megabytes),
 	};
 
