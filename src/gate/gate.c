@@ -163,6 +163,7 @@ const struct decision *gate_decide(
 	message->content = content;
 	if (!message->refused) {
 		require(message->has_header);
+		take_faults(message, faults_of_end(&message->scan));
 		if (!message->body_skipped)
 			authenticate_finish(message);
 		policies_apply(message);

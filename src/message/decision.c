@@ -50,7 +50,8 @@ static bool has_sound_lines(struct slice body)
 	struct fault_scan scan = {.in_body = true};
 	struct faults faults = faults_of_bytes(&scan, body);
 
-	return !scan.after_cr && !faults_has(faults, FAULT_BARE_LF) &&
+	faults.bits |= faults_of_end(&scan).bits;
+	return !faults_has(faults, FAULT_BARE_LF) &&
 	       !faults_has(faults, FAULT_BARE_CR) &&
 	       (!body.len || slice_ends_nocase(body, SLICE("\r\n")));
 }

@@ -264,3 +264,14 @@ struct faults faults_of_bytes(struct fault_scan *state, struct slice bytes)
 	}
 	return faults;
 }
+
+struct faults faults_of_end(const struct fault_scan *state)
+{
+	struct faults faults = {0};
+
+	if (state->after_cr)
+		faults_add(&faults, FAULT_BARE_CR);
+	if (state->line_length + state->after_cr > LINES_SHORT)
+		faults_add(&faults, FAULT_LINE_TOO_LONG);
+	return faults;
+}

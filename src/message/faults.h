@@ -87,4 +87,7 @@ struct fault_scan {
 };
 struct faults faults_of_bytes(struct fault_scan *state, struct slice bytes);
 
+/* What only the end of the message shows: of a last line without an end. */
+struct faults faults_of_end(const struct fault_scan *state);
+
 #endif

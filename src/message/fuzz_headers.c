@@ -19,6 +19,7 @@ static void check_faults(struct slice bytes)
 		bytes = slice_from_pos(bytes, step);
 	}
 	require(all.bits == parts.bits);
+	require(faults_of_end(&whole).bits == faults_of_end(&cut).bits);
 	for (int i = 0; i < FAULT_COUNT; i++)
 		require(
 		    !faults_has(all, (enum fault)i) ||

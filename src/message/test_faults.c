@@ -28,6 +28,10 @@ static const struct {
     {S(GOOD "\r\nbo\rdy\r\n"), "bare-cr"},
     {S(GOOD "\r\nbo\r\r\ndy\r\n"), "bare-cr"},
     {S(GOOD "\r\nbo\n\r\ndy\r\n"), "bare-lf"},
+    {S(GOOD "\r\nbody"), ""},
+    {S(GOOD "\r\nbody\r"), "bare-cr"},
+    {S(GOOD "\r\n\r"), "bare-cr"},
+    {S(GOOD "X: y\r"), "bare-cr no-header-end"},
     {S(GOOD "\r\n\0\r\n"), "nul-in-body"},
     {S(GOOD "X: \0\r\n\r\n"), "nul-in-header"},
     {S(GOOD "X: \x01\r\n\r\n"), "header-control-bytes"},
@@ -90,6 +94,7 @@ static void test_cases(void **state)
 			all.bits |= faults_of_bytes(
 			    &scan, slice_from_pos(message, at))
 					.bits;
+			all.bits |= faults_of_end(&scan).bits;
 			assert_string_equal(
 			    names_of(arena, all), cases[i].want);
 		}
@@ -114,6 +119,9 @@ static void test_long_line(void **state)
 	faults_of_bytes(&scan, buf_slice(text));
 	assert_true(faults_has(
 	    faults_of_bytes(&scan, SLICE("\r\n")), FAULT_LINE_TOO_LONG));
+	assert_int_equal(faults_of_end(&scan).bits, 0);
+	faults_of_bytes(&scan, buf_slice(text));
+	assert_true(faults_has(faults_of_end(&scan), FAULT_LINE_TOO_LONG));
 	arena_free(arena);
 }
 

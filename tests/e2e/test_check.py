@@ -115,6 +115,9 @@ def test_malformed_messages_are_described(gate):
     assert facts['verdict'] == 'reject'
     bare = check(gate, message().replace(b'Hello.\r\n', b'Hello.\n'))
     assert bare['smtp_reply'].startswith('550 5.5.2')
+    end = check(gate, message() + b'no line end\r')
+    assert end['message']['malformed'] == ['bare-cr']
+    assert end['smtp_reply'].startswith('550 5.5.2')
 
 
 def test_dns_options(gate):
