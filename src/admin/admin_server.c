@@ -104,9 +104,12 @@ static enum MHD_Result handle(void *object, struct MHD_Connection *connection,
 	if (!route)
 		return reply(connection, MHD_HTTP_NOT_FOUND, text,
 		    SLICE("not found\n"), NULL);
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+	/* RFC 9110 section 9.1: both, or neither.  The library leaves out the
+	 * body. */
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
+	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return reply(connection, MHD_HTTP_METHOD_NOT_ALLOWED, text,
-		    SLICE("only GET\n"), "GET");
+		    SLICE("only GET and HEAD\n"), "GET, HEAD");
 	return answer(object, connection, route);
 }
 
@@ -148,24 +151,39 @@ static int listen_at(struct slice address, struct err *err)
 	return -1;
 }
 
-static unsigned int port_of(int fd)
+static void note_address(struct admin_server *server, int fd)
 {
 	struct sockaddr_storage where;
 	socklen_t len = sizeof(where);
 	uint16_t port = 0;
-	struct ip ip;
+	struct ip ip = {0};
 
 	if (getsockname(fd, (struct sockaddr *)&where, &len) == 0)
 		ip_from_sockaddr((struct sockaddr *)&where, &ip, &port);
-	return port;
+	server->port = port;
+	server->state.is_private = ip_is_loopback(&ip);
 }
 
 static void free_server(struct admin_server *server)
 {
+	readiness_stop(&server->state);
 	store_close(server->state.store);
 	pthread_mutex_destroy(&server->state.lock);
 	memory_free(server->state.store_url);
 	memory_free(server);
+}
+
+/* It owns the socket from then on. */
+static struct MHD_Daemon *start_daemon(struct admin_server *server, int fd)
+{
+	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL,
+	    handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_THREAD_POOL_SIZE, (unsigned int)THREADS,
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	    (unsigned int)CONNECTIONS_PER_IP_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned int)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)REQUEST_MEMORY, MHD_OPTION_END);
 }
 
 bool admin_start(const struct admin_settings *settings,
@@ -177,20 +195,13 @@ bool admin_start(const struct admin_settings *settings,
 	if (fd < 0)
 		return false;
 	server = MEMORY_NEW(struct admin_server);
-	server->port = port_of(fd);
+	note_address(server, fd);
 	server->state.metrics = settings->metrics;
 	server->state.store_url = memory_copy_text(
 	    settings->store_url.ptr, settings->store_url.len);
 	pthread_mutex_init(&server->state.lock, NULL);
-	/* The daemon owns the socket from here on. */
-	server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0,
-	    NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
-	    MHD_OPTION_THREAD_POOL_SIZE, (unsigned int)THREADS,
-	    MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-	    (unsigned int)CONNECTIONS_PER_IP_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-	    (unsigned int)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)REQUEST_MEMORY, MHD_OPTION_END);
+	if (readiness_start(&server->state))
+		server->daemon = start_daemon(server, fd);
 	if (!server->daemon) {
 		close(fd);
 		free_server(server);

@@ -3,8 +3,11 @@
  *
  *	GET /metrics	Prometheus text format 0.0.4
  *	GET /healthz	200: this process answers
- *	GET /readyz	200: the SMTP process lives and the store takes writes;
- *			503 with what is missing
+ *	GET /readyz	200: the SMTP process (and the milter's, if one is
+ *wanted) lives and the store takes writes; 503 with what is missing, on a
+ *loopback address in full
+ *
+ * HEAD is answered as GET is, without the body (RFC 9110 section 9.3.2).
  *
  * Nothing is changed through it and nobody logs in, so it belongs on loopback
  * or a management network; another address is logged as a warning.  Routes

@@ -1,16 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The routes, one row each.  All are GET without parameters. */
+/* The routes, one row each.  All are GET (or HEAD) without parameters. */
 #include "admin/admin_private.h"
 
-/* The SMTP process beats every few seconds; longer than this is a hang. */
+/* A process beats every few seconds; longer than this is a hang. */
 enum { HEARTBEAT_MAX_MS = 30000 };
+
+/* smtp always runs, milter only where a listener needs it. */
+static const struct {
+	enum metrics_process process;
+	const char *name;
+	bool is_always_expected;
+} wanted[] = {
+    {PROCESS_SMTP, "smtp", true},
+    {PROCESS_MILTER, "milter", false},
+};
+
+enum { WANTED = sizeof(wanted) / sizeof(wanted[0]) };
+
+static bool lives(size_t i)
+{
+	int64_t age = metrics_heartbeat_age_ms(wanted[i].process);
+
+	if (age < 0)
+		return !wanted[i].is_always_expected &&
+		       !metrics_is_expected(wanted[i].process);
+	return age <= HEARTBEAT_MAX_MS;
+}
+
+static bool all_live(void)
+{
+	for (size_t i = 0; i < WANTED; i++)
+		if (!lives(i))
+			return false;
+	return true;
+}
+
+static void tell_dead(struct buf *body)
+{
+	for (size_t i = 0; i < WANTED; i++) {
+		int64_t age = metrics_heartbeat_age_ms(wanted[i].process);
+
+		if (lives(i))
+			continue;
+		if (age < 0)
+			buf_add_format(
+			    body, "%s: not started\n", wanted[i].name);
+		else
+			buf_add_format(body, "%s: no sign of life for %lld s\n",
+			    wanted[i].name, (long long)age / 1000);
+	}
+}
+
+/* The text has paths and the words of the system: for this host alone. */
+static void tell_store(
+    const struct admin_state *state, const struct err *err, struct buf *body)
+{
+	buf_add_format(body, "store: %s", err_kind_name(err->kind));
+	if (state->is_private)
+		buf_add_format(body, ": %s", err->text);
+	buf_add_byte(body, '\n');
+}
 
 static unsigned int answer_metrics(struct admin_state *state, struct buf *body)
 {
+	struct exposition_extra extra = {0};
 	uint64_t size = 0;
-	bool has_size = readiness_store_size(state, &size);
+	bool is_ready;
 
-	exposition_render(state->metrics, has_size ? &size : NULL, body);
+	if (readiness_store_size(state, &size))
+		extra.store_size = &size;
+	if (readiness_store_known(state, &is_ready)) {
+		is_ready = is_ready && all_live();
+		extra.is_ready = &is_ready;
+	}
+	exposition_render(state->metrics, &extra, body);
 	return 200;
 }
 
@@ -21,41 +84,14 @@ static unsigned int answer_health(struct admin_state *state, struct buf *body)
 	return 200;
 }
 
-static bool smtp_lives(struct buf *body)
-{
-	int64_t age = metrics_heartbeat_age_ms(PROCESS_SMTP);
-
-	if (age >= 0 && age <= HEARTBEAT_MAX_MS)
-		return true;
-	if (age < 0)
-		buf_add_text(body, "smtp: not started\n");
-	else
-		buf_add_format(body, "smtp: no sign of life for %lld s\n",
-		    (long long)age / 1000);
-	return false;
-}
-
-/* It runs only where a listener needs it. */
-static bool milter_lives(struct buf *body)
-{
-	int64_t age = metrics_heartbeat_age_ms(PROCESS_MILTER);
-
-	if (age <= HEARTBEAT_MAX_MS)
-		return true;
-	buf_add_format(body, "milter: no sign of life for %lld s\n",
-	    (long long)age / 1000);
-	return false;
-}
-
 static unsigned int answer_ready(struct admin_state *state, struct buf *body)
 {
 	struct err err = {.kind = E_NONE};
-	bool smtp = smtp_lives(body), milter = milter_lives(body);
-	bool stores = readiness_store(state, &err);
 
-	if (!stores)
-		buf_add_format(body, "store: %s\n", err_kind_name(err.kind));
-	if (!smtp || !milter || !stores)
+	tell_dead(body);
+	if (!readiness_store(state, &err))
+		tell_store(state, &err, body);
+	if (buf_slice(body).len)
 		return 503;
 	buf_add_text(body, "ready\n");
 	return 200;

@@ -88,11 +88,27 @@ static void add_start(const struct metrics *metrics, struct buf *out)
 	    out, "%s %lld\n", name, (long long)metrics_created_at(metrics));
 }
 
-void exposition_render(
-    const struct metrics *metrics, const uint64_t *store_size, struct buf *out)
+static void add_ready(bool is_ready, struct buf *out)
 {
-	static const char size_name[] = "gatehouse_store_size_bytes";
+	static const char name[] = "gatehouse_ready";
 
+	add_head(out, name, "1 if mail can be taken: what /readyz says.",
+	    METRIC_GAUGE);
+	buf_add_format(out, "%s %d\n", name, is_ready);
+}
+
+static void add_store_size(uint64_t size, struct buf *out)
+{
+	static const char name[] = "gatehouse_store_size_bytes";
+
+	add_head(out, name, "Of the database and its log, on the disk.",
+	    METRIC_GAUGE);
+	buf_add_format(out, "%s %llu\n", name, (unsigned long long)size);
+}
+
+void exposition_render(const struct metrics *metrics,
+    const struct exposition_extra *extra, struct buf *out)
+{
 	for (size_t i = 0; i < METRIC_COUNT; i++) {
 		const struct metric_spec *spec = &metric_specs[i];
 
@@ -104,10 +120,8 @@ void exposition_render(
 	}
 	add_start(metrics, out);
 	add_heartbeats(out);
-	if (!store_size)
-		return;
-	add_head(out, size_name, "Of the database and its log, on the disk.",
-	    METRIC_GAUGE);
-	buf_add_format(
-	    out, "%s %llu\n", size_name, (unsigned long long)*store_size);
+	if (extra->is_ready)
+		add_ready(*extra->is_ready, out);
+	if (extra->store_size)
+		add_store_size(*extra->store_size, out);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is the store there?  A probe is a commit, so it is not repeated for each
- * request; the process may be started before the database is made. */
+ * request; the process may be started before the database is made.  One of a
+ * locked store, or of a disk that hangs, takes long: a scrape does not wait for
+ * it, since all metrics would be missing then. */
 #include "admin/admin_private.h"
 #include "base/clock.h"
 
-enum { PROBE_INTERVAL_MS = 2000 };
+enum { PROBE_INTERVAL_MS = 2000, PROBE_MAX_MS = 10 * 1000 };
 
 static bool open_store(struct admin_state *state, struct err *err)
 {
@@ -38,6 +40,75 @@ bool readiness_store(struct admin_state *state, struct err *err)
 		*err = state->probe;
 	pthread_mutex_unlock(&state->lock);
 	return ok;
+}
+
+static void *probe_for_scrapes(void *object)
+{
+	struct admin_state *state = object;
+	struct prober *prober = &state->prober;
+
+	pthread_mutex_lock(&prober->lock);
+	while (!prober->is_ending) {
+		struct err err;
+		bool ok;
+
+		if (!prober->is_asked) {
+			pthread_cond_wait(&prober->asked, &prober->lock);
+			continue;
+		}
+		prober->is_asked = false;
+		prober->since_ms = clock_monotonic_ms();
+		pthread_mutex_unlock(&prober->lock);
+		ok = readiness_store(state, &err);
+		pthread_mutex_lock(&prober->lock);
+		prober->since_ms = 0;
+		prober->is_known = true;
+		prober->is_ok = ok;
+	}
+	pthread_mutex_unlock(&prober->lock);
+	return NULL;
+}
+
+bool readiness_store_known(struct admin_state *state, bool *ret_ok)
+{
+	struct prober *prober = &state->prober;
+	bool is_known, hangs;
+
+	pthread_mutex_lock(&prober->lock);
+	hangs = prober->since_ms &&
+		clock_monotonic_ms() - prober->since_ms > PROBE_MAX_MS;
+	is_known = prober->is_known || hangs;
+	if (is_known)
+		*ret_ok = prober->is_ok && !hangs;
+	prober->is_asked = true;
+	pthread_cond_signal(&prober->asked);
+	pthread_mutex_unlock(&prober->lock);
+	return is_known;
+}
+
+bool readiness_start(struct admin_state *state)
+{
+	struct prober *prober = &state->prober;
+
+	pthread_mutex_init(&prober->lock, NULL);
+	pthread_cond_init(&prober->asked, NULL);
+	prober->runs = pthread_create(&prober->thread, NULL, probe_for_scrapes,
+			   state) == 0;
+	return prober->runs;
+}
+
+void readiness_stop(struct admin_state *state)
+{
+	struct prober *prober = &state->prober;
+
+	pthread_mutex_lock(&prober->lock);
+	prober->is_ending = true;
+	pthread_cond_signal(&prober->asked);
+	pthread_mutex_unlock(&prober->lock);
+	if (prober->runs)
+		pthread_join(prober->thread, NULL);
+	pthread_cond_destroy(&prober->asked);
+	pthread_mutex_destroy(&prober->lock);
 }
 
 bool readiness_store_size(struct admin_state *state, uint64_t *ret)

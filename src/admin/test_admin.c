@@ -126,7 +126,10 @@ static void test_answers(void **state)
 	    {"POST /metrics HTTP/1.1\r\nContent-Length: 99999999\r\n",
 		"HTTP/1.1 405 "},
 	    {"DELETE /readyz HTTP/1.1\r\n", "HTTP/1.1 405 "},
-	    {"HEAD /readyz HTTP/1.1\r\n", "HTTP/1.1 405 "},
+	    {"HEAD /healthz HTTP/1.1\r\n", "HTTP/1.1 200 "},
+	    {"HEAD /readyz HTTP/1.1\r\n", "HTTP/1.1 503 "},
+	    {"HEAD /metrics HTTP/1.1\r\n", "HTTP/1.1 200 "},
+	    {"HEAD /nothing HTTP/1.1\r\n", "HTTP/1.1 404 "},
 	    {"PUT /x HTTP/1.1\r\nContent-Length: 0\r\n", "HTTP/1.1 404 "},
 	};
 	struct fixture *fixture = *state;
@@ -147,7 +150,16 @@ static void test_answers(void **state)
 	assert_true(
 	    has(ask(fixture, "POST /metrics HTTP/1.1\r\nHost: x\r\n"
 			     "Connection: close\r\nContent-Length: 0\r\n\r\n"),
-		"Allow: GET"));
+		"Allow: GET, HEAD"));
+	/* As long as GET's, and not there. */
+	assert_true(has(ask(fixture, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n"
+				     "Connection: close\r\n\r\n"),
+	    "Content-Length: 3\r\n"));
+	assert_int_equal(
+	    body_of(ask(fixture, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n"
+				 "Connection: close\r\n\r\n"))
+		.len,
+	    0);
 }
 
 static void test_ready(void **state)
@@ -158,7 +170,9 @@ static void test_ready(void **state)
 
 	assert_true(slice_starts(answer, SLICE("HTTP/1.1 503 ")));
 	assert_true(has(answer, "smtp: not started"));
-	assert_true(has(answer, "store: not-found"));
+	/* Asked from this host: with the system's words. */
+	assert_true(has(answer, "store: not-found: "));
+	assert_true(has(answer, "/a.db"));
 	metrics_heartbeat(PROCESS_SMTP);
 	assert_true(store_open(
 	    arena_format_slice(fixture->arena, "sqlite:%s", fixture->path),
@@ -171,6 +185,50 @@ static void test_ready(void **state)
 	assert_true(
 	    has(get(fixture, "/metrics"), "\ngatehouse_store_size_bytes "));
 	store_close(store);
+	/* One that is wanted and never came. */
+	metrics_expect(PROCESS_MILTER);
+	answer = get(fixture, "/readyz");
+	assert_true(slice_starts(answer, SLICE("HTTP/1.1 503 ")));
+	assert_true(has(answer, "milter: not started\n"));
+	metrics_heartbeat(PROCESS_MILTER);
+	assert_true(
+	    slice_starts(get(fixture, "/readyz"), SLICE("HTTP/1.1 200 ")));
+}
+
+/* The gauge tells what the probe for the scrape before found. */
+static const char *ready_gauge(struct fixture *fixture)
+{
+	struct slice page = {NULL, 0};
+
+	for (int i = 0; i < 100; i++) {
+		page = get(fixture, "/metrics");
+		if (has(page, "\ngatehouse_ready 1\n"))
+			return "1";
+		if (has(page, "\ngatehouse_ready 0\n"))
+			return "0";
+		usleep(20 * 1000);
+	}
+	return "none";
+}
+
+static void test_ready_gauge(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store *store;
+
+	assert_false(has(get(fixture, "/metrics"), "gatehouse_ready"));
+	assert_string_equal(ready_gauge(fixture), "0");
+	assert_true(store_open(
+	    arena_format_slice(fixture->arena, "sqlite:%s", fixture->path),
+	    &store, NULL));
+	store_close(store);
+	usleep(2100 * 1000);
+	metrics_heartbeat(PROCESS_SMTP);
+	get(fixture, "/metrics");
+	usleep(500 * 1000);
+	assert_string_equal(ready_gauge(fixture), "1");
+	metrics_expect(PROCESS_MILTER);
+	assert_string_equal(ready_gauge(fixture), "0");
 }
 
 /* A small reader of the text format. */
@@ -325,7 +383,7 @@ static void test_page(void **state)
 	path = arena_format(fixture->arena, "%s/docs/METRICS.md", source);
 	buf_add_text(page,
 	    "# Metrics\n\n"
-	    "`GET /metrics` of the admin listener (`admin_address`), in the "
+	    "`GET /metrics` of the admin listener (`admin.address`), in the "
 	    "text format of\nPrometheus. Label values are fixed: nothing that "
 	    "a peer says becomes a label.\nThis page is checked against "
 	    "`src/base/metrics_rows.c` by `test_admin.c`;\nrun that test with "
@@ -338,13 +396,19 @@ static void test_page(void **state)
 	    "started, since 1970. |\n"
 	    "| `gatehouse_heartbeat_age_seconds` | gauge | process | Since a "
 	    "process last said that it is alive. |\n"
+	    "| `gatehouse_ready` | gauge |  | 1 if mail can be taken: what "
+	    "/readyz says. |\n"
 	    "| `gatehouse_store_size_bytes` | gauge |  | Of the database and "
 	    "its log, on the disk. |\n\n"
 	    "`GET /healthz` is 200 while the admin process answers. `GET "
-	    "/readyz` is 200 when\nthe SMTP process, and the milter's if one "
-	    "was started, has shown life within 30\nseconds and a write has "
-	    "reached the store's disk; otherwise it is 503, with a\nline for "
-	    "each thing that is missing.\n");
+	    "/readyz` is 200 when\nthe SMTP process, and the milter's if a "
+	    "listener wants one, has shown life within 30\nseconds and a "
+	    "write has reached the store's disk; otherwise it is 503, with "
+	    "a\nline for each thing that is missing (on a loopback address "
+	    "with the system's words).\n`gatehouse_ready` says the same as a "
+	    "metric. A scrape does not wait for a disk: what\nit tells of the "
+	    "store was found out at the scrape before, and at first nothing "
+	    "is.\n");
 	if (getenv("GATEHOUSE_WRITE_DOCS")) {
 		FILE *file = fopen(path, "w");
 
@@ -365,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    UNIT(test_answers),
 	    UNIT(test_ready),
+	    UNIT(test_ready_gauge),
 	    UNIT(test_metrics),
 	    UNIT(test_addresses),
 	    UNIT(test_page),

@@ -24,6 +24,7 @@ struct metrics {
 	uint32_t offset[METRIC_COUNT];
 	int64_t created_at;			  /* seconds since 1970 */
 	_Atomic int64_t heartbeat[PROCESS_COUNT]; /* monotonic ms */
+	atomic_bool expected[PROCESS_COUNT];
 	_Atomic int64_t slot[SLOTS_MAX];
 };
 
@@ -221,6 +222,19 @@ void metrics_heartbeat(enum metrics_process process)
 	if (in_use)
 		atomic_store_explicit(&in_use->heartbeat[process],
 		    clock_monotonic_ms(), memory_order_relaxed);
+}
+
+void metrics_expect(enum metrics_process process)
+{
+	if (in_use)
+		atomic_store_explicit(
+		    &in_use->expected[process], true, memory_order_relaxed);
+}
+
+bool metrics_is_expected(enum metrics_process process)
+{
+	return in_use && atomic_load_explicit(
+			     &in_use->expected[process], memory_order_relaxed);
 }
 
 int64_t metrics_heartbeat_age_ms(enum metrics_process process)

@@ -145,6 +145,10 @@ enum metrics_process {
 /* "I am alive": at least once every 5 seconds. */
 void metrics_heartbeat(enum metrics_process process);
 
+/* It is wanted: that it has never shown life is a fault too. */
+void metrics_expect(enum metrics_process process);
+bool metrics_is_expected(enum metrics_process process);
+
 /* Milliseconds since; -1: never, or no block in use. */
 int64_t metrics_heartbeat_age_ms(enum metrics_process process);
 

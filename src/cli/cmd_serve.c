@@ -109,10 +109,13 @@ static int run_supervisor(const char *path, struct config *config)
 	if (!metrics_create(&metrics, &settings.metrics_fd, &err))
 		return command_fail(&err);
 	metrics_use(metrics);
-	for (size_t i = 0; i < config->listener_count; i++)
+	for (size_t i = 0; i < config->listener_count; i++) {
 		log_notice("supervisor.listening",
 		    LOG_S("listener", config->listeners[i].name),
 		    LOG_S("address", config->listeners[i].address));
+		if (config->listeners[i].role == ROLE_MILTER)
+			metrics_expect(PROCESS_MILTER);
+	}
 	code = supervisor_run(&settings);
 	listeners_close(&listeners);
 	return code;

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """gatehouse status: healthy, unhealthy with its reason, not reachable."""
 import json
+import os
 import pathlib
+import re
+import signal
 import subprocess
 import threading
 import time
@@ -9,7 +12,7 @@ import time
 from certificates import Authority
 from gatehouse import listener
 from mail import message
-from net import free_port
+from net import free_port, wait_until
 from store_lock import lock
 from world import SHOP, STRANGER, ZONE
 
@@ -60,7 +63,9 @@ def test_unhealthy_says_why(make_gate, folder):
     with lock(gate.folder / 'state' / 'gatehouse.db'):
         told = status(gate, code=1)
     assert told['state'] == 'unhealthy'
-    assert any(line.startswith('store: ') for line in told['problems'])
+    # In the system's words, not only their kind.
+    assert any(re.match(r'store: [a-z-]+: .', line)
+               for line in told['problems']), told
     expired = folder / 'ca' / 'expired.pem'
     done = subprocess.run(
         ['openssl', 'x509', '-in', pair[0], '-signkey', pair[1], '-days',
@@ -74,6 +79,35 @@ def test_unhealthy_says_why(make_gate, folder):
     expired.write_text('no certificate\n')
     told = status(gate, code=1)
     assert any('no certificate' in line for line in told['problems'])
+
+
+def stopped_at_once(gate, name):
+    """Starts the gateway with a child that does not get anywhere."""
+    for _ in range(5):
+        gate.launch()
+        pid = wait_until(lambda: gate.children().get(name), 5, name)
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: 'admin.ready' in gate.log()[gate._seen:], 5)
+        if not any(name in key for key in gate.metrics() if 'beat' in key):
+            return pid
+        os.kill(pid, signal.SIGCONT)
+        gate.stop()
+    raise AssertionError(f'{name} is too fast')
+
+
+def test_child_that_never_came_up(make_gate):
+    gate = make_gate(start=False, zone=ZONE,
+                     listeners=[listener(), listener('mta', 'milter')])
+    pid = stopped_at_once(gate, 'milter')
+    try:
+        code, text = gate.http('/readyz')
+        assert code == 503 and 'milter: not started' in text
+        told = status(gate, code=1)
+        assert 'milter: not started' in told['problems']
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    gate.wait_for_log('supervisor.ready')
+    wait_until(lambda: gate.http('/readyz')[0] == 200, 10, 'the milter')
 
 
 def test_not_reachable(make_gate):
