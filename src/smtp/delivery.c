@@ -4,6 +4,7 @@
 #include "base/ascii.h"
 #include "base/require.h"
 #include "message/address.h"
+#include "smtp/capacity.h"
 #include "smtp/client.h"
 #include "smtp/client_mail.h"
 #include "smtp/maildir.h"
@@ -26,8 +27,11 @@ struct delivery {
 	bool lost;	/* the connection, with the transaction in it */
 	bool announced; /* DATA was said, and its reply is to come */
 	bool finished;
+	bool renewed; /* begun anew: once before the end of data, once after */
 	struct smtp_reply_text sender_refusal; /* code 0: none */
-	size_t count, folder_room;
+	size_t count, room;
+	struct envelope_recipient *accepted; /* count */
+	size_t folder_room;
 	struct maildir_recipient *folders; /* with a Maildir: count */
 };
 
@@ -48,6 +52,12 @@ static struct smtp_reply_text reply_login_lost(void)
 {
 	return reply(421, SLICE("4.4.2"),
 	    SLICE("the connection that you logged in to was lost"));
+}
+
+static struct smtp_reply_text reply_not_sayable(void)
+{
+	return reply(
+	    501, SLICE("5.1.3"), SLICE("an address that cannot be passed on"));
 }
 
 static bool is_ok(const struct smtp_reply_text *text)
@@ -195,29 +205,11 @@ static bool acquire(struct delivery *delivery,
 
 /* --- Recipients -------------------------------------------------------- */
 
-/* RFC 6531 section 3.5 and RFC 1870 section 6.1: what the peer cannot take is
- * refused here, before it is asked. */
 static bool exceeds(const struct delivery *delivery,
     const struct envelope_recipient *recipient, struct smtp_reply_text *ret)
 {
-	const struct smtp_capabilities *offered = smtp_client_capabilities(
-	    delivery->client);
-	const struct envelope *envelope = delivery->envelope;
-	bool ascii = slice_all(envelope->mail_from, is_ascii) &&
-		     slice_all(recipient->address, is_ascii);
-
-	if (!ascii && !capabilities_have(offered, CAP_SMTPUTF8)) {
-		*ret = reply(550, SLICE("5.6.7"),
-		    SLICE("the next hop takes no internationalized "
-			  "addresses (SMTPUTF8)"));
-		return true;
-	}
-	if (offered->size_max && envelope->declared_size > offered->size_max) {
-		*ret = reply(552, SLICE("5.3.4"),
-		    SLICE("the message is larger than the next hop takes"));
-		return true;
-	}
-	return false;
+	return capacity_exceeds(smtp_client_capabilities(delivery->client),
+	    delivery->envelope, recipient, ret);
 }
 
 enum attempt {
@@ -238,8 +230,7 @@ static enum attempt after_failure(
 		return ATTEMPT_DONE;
 	if (failed)
 		return ATTEMPT_AGAIN;
-	*ret = reply(
-	    501, SLICE("5.1.3"), SLICE("an address that cannot be passed on"));
+	*ret = reply_not_sayable();
 	return ATTEMPT_DONE;
 }
 
@@ -271,8 +262,6 @@ static enum attempt begin(struct delivery *delivery,
 		return ATTEMPT_DONE;
 	}
 	*ret = reply_pass_on(delivery->arena, &mail);
-	if (is_ok(ret))
-		*ret = reply_lost();
 	delivery->sender_refusal = *ret;
 	leave(delivery);
 	return ATTEMPT_DONE;
@@ -307,21 +296,60 @@ static struct smtp_reply_text first_recipient(
 	return request.avoid.len ? text : unreachable;
 }
 
+static bool renew(struct delivery *delivery);
+
 static struct smtp_reply_text next_recipient(
     struct delivery *delivery, const struct envelope_recipient *recipient)
 {
 	struct smtp_reply_text text;
 	struct smtp_reply answer;
+	bool said;
 
 	if (exceeds(delivery, recipient, &text))
 		return text;
-	if (client_mail_recipient(delivery->client, recipient, &answer, NULL) &&
-	    !smtp_client_is_broken(delivery->client))
-		return reply_pass_on(delivery->arena, &answer);
-	if (after_failure(delivery, &text) == ATTEMPT_AGAIN && !delivery->count)
+	said = client_mail_recipient(
+	    delivery->client, recipient, &answer, NULL);
+	if (!smtp_client_is_broken(delivery->client))
+		return said ? reply_pass_on(delivery->arena, &answer)
+			    : reply_not_sayable();
+	if (after_failure(delivery, &text) == ATTEMPT_DONE)
+		delivery->lost = delivery->count > 0;
+	else if (!delivery->count)
 		return first_recipient(delivery, recipient);
-	delivery->lost = true;
+	else if (renew(delivery))
+		return next_recipient(delivery, recipient);
 	return text;
+}
+
+static struct smtp_reply_text say_recipient(
+    struct delivery *delivery, const struct envelope_recipient *recipient)
+{
+	return delivery->client ? next_recipient(delivery, recipient)
+				: first_recipient(delivery, recipient);
+}
+
+/* The peer went away before it was sent any content, tired of a slow client:
+ * nobody has the message.  What it had taken is said again on another
+ * connection, and all of it has to be taken; else the transaction is lost. */
+static bool renew(struct delivery *delivery)
+{
+	size_t count = delivery->count;
+	bool whole = !delivery->renewed && !uses_login(delivery);
+
+	delivery->renewed = true;
+	delivery->announced = false;
+	for (delivery->count = 0; whole && delivery->count < count;) {
+		struct smtp_reply_text text = say_recipient(
+		    delivery, &delivery->accepted[delivery->count]);
+
+		whole = is_ok(&text);
+		delivery->count += whole;
+	}
+	delivery->count = count;
+	delivery->lost = !whole;
+	if (!whole)
+		leave(delivery);
+	return whole;
 }
 
 static struct smtp_reply_text add_folder(
@@ -333,16 +361,8 @@ static struct smtp_reply_text add_folder(
 	if (!maildir_folder(delivery->arena, delivery->route->maildir,
 		recipient->address, &one.folder, &refusal))
 		return refusal;
-	if (delivery->count == delivery->folder_room) {
-		size_t room = delivery->count ? delivery->count * 2 : 4;
-		struct maildir_recipient *folders = ARENA_ARRAY(
-		    delivery->arena, room, struct maildir_recipient);
-
-		for (size_t i = 0; i < delivery->count; i++)
-			folders[i] = delivery->folders[i];
-		delivery->folders = folders;
-		delivery->folder_room = room;
-	}
+	delivery->folders = arena_grow(delivery->arena, delivery->folders,
+	    delivery->count, &delivery->folder_room, sizeof(one));
 	one.address = arena_slice(delivery->arena, one.address);
 	delivery->folders[delivery->count] = one;
 	return reply(250, SLICE("2.1.5"), SLICE("ok"));
@@ -396,11 +416,14 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 		return delivery->sender_refusal;
 	if (route->kind == NEXT_HOP_MAILDIR)
 		text = add_folder(delivery, recipient);
-	else if (delivery->client)
-		text = next_recipient(delivery, recipient);
 	else
-		text = first_recipient(delivery, recipient);
-	delivery->count += is_ok(&text);
+		text = say_recipient(delivery, recipient);
+	if (is_ok(&text)) {
+		delivery->accepted = arena_grow(delivery->arena,
+		    delivery->accepted, delivery->count, &delivery->room,
+		    sizeof(*recipient));
+		delivery->accepted[delivery->count++] = *recipient;
+	}
 	return text;
 }
 
@@ -426,61 +449,12 @@ static struct delivery_result same_for_all(
 	};
 }
 
-static bool is_8bit(const struct message_pieces *pieces)
-{
-	for (size_t i = 0; i < pieces->count; i++)
-		if (!slice_all(pieces->pieces[i], is_ascii))
-			return true;
-	return false;
-}
-
-static bool header_is_8bit(const struct message_pieces *pieces)
-{
-	size_t line = 0; /* bytes in it, CR not counted */
-
-	for (size_t i = 0; i < pieces->count; i++) {
-		struct slice piece = pieces->pieces[i];
-
-		for (size_t j = 0; j < piece.len; j++) {
-			if (ascii_is_8bit(piece.ptr[j]))
-				return true;
-			if (piece.ptr[j] == '\n' && !line)
-				return false;
-			if (piece.ptr[j] == '\n')
-				line = 0;
-			else
-				line += piece.ptr[j] != '\r';
-		}
-	}
-	return false;
-}
-
-/* What the peer does not offer and the message needs.  An undeclared 8-bit
- * body goes out as it came. */
 static bool content_exceeds(const struct delivery *delivery,
     const struct message_pieces *pieces, struct smtp_reply_text *ret)
 {
-	const struct smtp_capabilities *offered = smtp_client_capabilities(
-	    delivery->client);
-	const struct envelope *envelope = delivery->envelope;
-
-	if (offered->size_max && pieces->size > offered->size_max)
-		*ret = reply(552, SLICE("5.3.4"),
-		    SLICE("the message is larger than the next hop takes"));
-	else if (envelope->body == BODY_BINARYMIME ||
-		 (envelope->body == BODY_8BITMIME &&
-		     !capabilities_have(offered, CAP_8BITMIME) &&
-		     is_8bit(pieces)))
-		*ret = reply(554, SLICE("5.6.3"),
-		    SLICE("the next hop takes no such data (8BITMIME)"));
-	else if (envelope->smtputf8 &&
-		 !capabilities_have(offered, CAP_SMTPUTF8) &&
-		 header_is_8bit(pieces))
-		*ret = reply(554, SLICE("5.6.9"),
-		    SLICE("the next hop takes no UTF-8 header (SMTPUTF8)"));
-	else
-		return false;
-	return true;
+	return capacity_content_exceeds(
+	    smtp_client_capabilities(delivery->client), delivery->envelope,
+	    pieces, true, ret);
 }
 
 static struct smtp_reply_text connection_failed(struct delivery *delivery)
@@ -524,26 +498,22 @@ static void read_outcomes(
 
 static struct delivery_result outcome(struct delivery *delivery)
 {
-	struct delivery_result result = same_for_all(delivery, reply_lost());
-	struct smtp_reply_text *replies;
 	bool lmtp = smtp_client_endpoint(delivery->client)->lmtp;
+	size_t count = lmtp ? delivery->count : 1;
+	struct smtp_reply_text *replies = ARENA_ARRAY(
+	    delivery->arena, count, struct smtp_reply_text);
 
-	if (!lmtp) {
-		struct smtp_reply_text one;
-
-		read_outcomes(delivery, 1, &one);
-		result = same_for_all(delivery, one);
-	} else {
-		replies = ARENA_ARRAY(
-		    delivery->arena, delivery->count, struct smtp_reply_text);
-		read_outcomes(delivery, delivery->count, replies);
-		result.reply = reply_strongest(replies, delivery->count);
-		result.recipient_replies = replies;
-		result.tells_apart = true;
-	}
+	read_outcomes(delivery, count, replies);
 	if (delivery->client)
 		smtp_client_state(delivery->client)->in_transaction = false;
-	return result;
+	if (!lmtp)
+		return same_for_all(delivery, replies[0]);
+	return (struct delivery_result){
+	    .reply = reply_strongest(replies, count),
+	    .count = count,
+	    .recipient_replies = replies,
+	    .tells_apart = true,
+	};
 }
 
 void delivery_announce(
@@ -560,24 +530,47 @@ void delivery_announce(
 	smtp_client_flush(delivery->client);
 }
 
+/* One try.  GO_OVER: the connection ended before any content was sent. */
+enum go { GO_ON, GO_NO, GO_OVER };
+
+static enum go ask_for_go_ahead(struct delivery *delivery,
+    const struct message_pieces *pieces, struct smtp_reply_text *ret)
+{
+	struct smtp_client *client = delivery->client;
+	struct smtp_reply answer;
+	bool said;
+
+	if (content_exceeds(delivery, pieces, ret))
+		return GO_NO;
+	said = (delivery->announced || client_mail_data(client, NULL)) &&
+	       client_mail_go_ahead(client, &answer, NULL);
+	delivery->announced &= !said;
+	if (said)
+		*ret = reply_pass_on(delivery->arena, &answer);
+	if (!said || reply_is_closing(&answer)) {
+		struct smtp_reply_text lost = connection_failed(delivery);
+
+		if (!said || lost.code == 421)
+			*ret = lost;
+		return GO_OVER;
+	}
+	if (is_ok(ret))
+		*ret = reply_lost();
+	return answer.code == 354 ? GO_ON : GO_NO;
+}
+
 static struct delivery_result send_data(
     struct delivery *delivery, const struct message_pieces *pieces)
 {
 	struct smtp_reply_text text;
-	struct smtp_reply answer;
+	enum go go;
 
-	if (content_exceeds(delivery, pieces, &text))
+	delivery->renewed = false;
+	do
+		go = ask_for_go_ahead(delivery, pieces, &text);
+	while (go == GO_OVER && renew(delivery));
+	if (go != GO_ON)
 		return same_for_all(delivery, text);
-	if ((!delivery->announced &&
-		!client_mail_data(delivery->client, NULL)) ||
-	    !client_mail_go_ahead(delivery->client, &answer, NULL))
-		return same_for_all(delivery, connection_failed(delivery));
-	delivery->announced = false;
-	if (answer.code != 354) {
-		text = reply_pass_on(delivery->arena, &answer);
-		return same_for_all(
-		    delivery, is_ok(&text) ? reply_lost() : text);
-	}
 	if (!client_mail_content(delivery->client, pieces, NULL))
 		return same_for_all(delivery, content_failed(delivery));
 	return outcome(delivery);
@@ -623,8 +616,8 @@ bool delivery_send_message(struct arena *arena, struct next_hop_pool *pool,
 	    .mail_from = sender,
 	    .smtputf8 = !slice_all(sender, is_ascii) ||
 			!slice_all(recipient, is_ascii) ||
-			header_is_8bit(&pieces),
-	    .body = is_8bit(&pieces) ? BODY_8BITMIME : BODY_7BIT,
+			capacity_is_8bit(&pieces),
+	    .body = capacity_is_8bit(&pieces) ? BODY_8BITMIME : BODY_7BIT,
 	    .declared_size = message.len,
 	};
 	struct delivery *delivery = delivery_new(arena, session, &envelope);

@@ -8,6 +8,13 @@
  * and its reply is 451: the sender tries again, and a duplicate is possible,
  * as RFC 5321 section 4.5.4.1 accepts.
  *
+ * A client that is slow with its content makes next hops tire of waiting
+ * (Postfix under stress after ten seconds).  One that goes away before it was
+ * sent any content is asked again on another connection, MAIL and all
+ * recipients that it had accepted, once before the end of data and once after;
+ * all of them have to be accepted again, else it is 451.  Not on a connection
+ * that a client logged in to.
+ *
  * Replies are one line, clean of control bytes, with an enhanced code always
  * (RFC 2034), so that decision_reply_line() prints them as they are.  421 is
  * returned in one case only: the authenticated connection of the session is

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "smtp/delivery.h"
+#include "smtp/test_delivery_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,126 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "smtp/test_fake_server.h"
-
-enum { HOP_MS = 400, SERVERS_MAX = 3 };
-
-#define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define GREETING "S:220 hop.example", "C:EHLO gate.example"
-#define HELLO GREETING, "S:250 hop.example"
-#define MAIL "C:MAIL FROM:<s@a.example>", "S:250 2.1.0 ok"
-#define RCPT "C:RCPT TO:<r@b.example>", "S:250 2.1.5 ok"
-#define DATA "C:DATA", "S:354 go", "D"
-
-struct world {
-	struct arena *arena;
-	struct config *config;
-	struct next_hop_pool *pool;
-	struct delivery_session *session;
-	struct envelope_client client;
-	struct envelope envelope;
-	struct conf_target targets[SERVERS_MAX];
-	struct conf_route route;
-	struct fake_server *servers[SERVERS_MAX];
-	struct delivery *delivery;
-};
-
-static void open_world(struct world *world)
-{
-	*world = (struct world){.arena = arena_new(0)};
-	world->config = config_default();
-	world->config->hostname = SLICE("gate.example");
-	world->config->limits.next_hop_timeout = HOP_MS;
-	world->config->limits.next_hop_data_timeout = HOP_MS;
-	world->pool = next_hop_pool_new(world->config, NULL);
-	world->session = delivery_session_new(
-	    world->arena, world->pool, &world->client);
-	world->client.helo = SLICE("client.example");
-	assert_true(ip_parse(SLICE("192.0.2.9"), &world->client.ip));
-	world->client.port = 999;
-	world->envelope = (struct envelope){
-	    .id = SLICE("ID1"),
-	    .client = &world->client,
-	    .mail_from = SLICE("s@a.example"),
-	};
-	world->route = (struct conf_route){
-	    .kind = NEXT_HOP_SMTP,
-	    .text = SLICE("smtp:test"),
-	    .targets = world->targets,
-	};
-}
-
-static void add_server(
-    struct world *world, const char *const *const *scripts, size_t count)
-{
-	size_t at = world->route.target_count++;
-
-	world->servers[at] = fake_server_start(scripts, count, false);
-	world->targets[at] = (struct conf_target){
-	    .host = SLICE("127.0.0.1"),
-	    .port = fake_server_port(world->servers[at]),
-	};
-}
-
-static void close_world(struct world *world)
-{
-	if (world->delivery)
-		delivery_abort(world->delivery);
-	arena_free(world->arena);
-	next_hop_pool_release(world->pool);
-	config_release(world->config);
-	for (size_t i = 0; i < world->route.target_count; i++) {
-		const char *problem = fake_server_stop(world->servers[i]);
-
-		if (problem)
-			fail_msg("server %zu %s", i, problem);
-	}
-}
-
-static void expect_reply(
-    struct world *world, struct smtp_reply_text text, const char *wanted)
-{
-	const char *line = arena_format(world->arena, "%d %.*s %.*s", text.code,
-	    SLICE_ARGS(text.enhanced), SLICE_ARGS(text.text));
-
-	if (strncmp(line, wanted, strlen(wanted)))
-		fail_msg("\"%s\" instead of \"%s\"", line, wanted);
-}
-
-static struct smtp_reply_text ask(struct world *world, const char *address)
-{
-	struct envelope_recipient recipient = {
-	    .address = slice_from(address),
-	    .dsn_notify = SLICE("NEVER"),
-	};
-
-	if (!world->delivery)
-		world->delivery = delivery_new(
-		    world->arena, world->session, &world->envelope);
-	return delivery_recipient(world->delivery, &world->route, &recipient);
-}
-
-static struct delivery_result send_text(
-    struct world *world, const char *message)
-{
-	struct slice piece = slice_from(message);
-	struct message_pieces pieces = {1, &piece, piece.len};
-	struct delivery_result result = delivery_data(world->delivery, &pieces);
-
-	world->delivery = NULL;
-	return result;
-}
-
-static const char message[] = "Subject: x\r\n\r\n.dot\r\n";
-
-static void announce(struct world *world)
-{
-	struct slice piece = slice_from(message);
-
-	delivery_announce(
-	    world->delivery, &(struct message_pieces){1, &piece, piece.len});
-}
 
 /* One connection, one recipient: what the client is told at RCPT and at the
  * end of data (NULL: does not come to that). */
@@ -264,8 +144,8 @@ static void test_announced_in_vain(void **state)
 	next_hop_pool_release(world.pool);
 	world.pool = next_hop_pool_new(world.config, NULL);
 	fake_server_wait(world.servers[0]);
-	assert_true(slice_eq(fake_server_data(world.servers[0]),
-	    SLICE("Subject: x\r\n\r\n..dot\r\n.\r\n")));
+	assert_true(slice_eq(
+	    fake_server_data(world.servers[0]), slice_from(message_sent)));
 	close_world(&world);
 }
 
@@ -322,8 +202,8 @@ static void test_several_recipients(void **state)
 	assert_int_equal(result.count, 2);
 	expect_reply(&world, result.recipient_replies[1], "250 2.0.0 kept");
 	fake_server_wait(world.servers[0]);
-	assert_true(slice_eq(fake_server_data(world.servers[0]),
-	    SLICE("Subject: x\r\n\r\n..dot\r\n.\r\n")));
+	assert_true(slice_eq(
+	    fake_server_data(world.servers[0]), slice_from(message_sent)));
 	close_world(&world);
 }
 

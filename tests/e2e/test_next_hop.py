@@ -183,6 +183,35 @@ def test_idle_connection_that_the_next_hop_closed(make_gate, make_hop):
     assert len(hop.messages) == 3
 
 
+def test_next_hop_that_tires_of_a_slow_client(make_gate, make_hop):
+    """It has no content yet: it is asked again, for everybody."""
+    both = ('user@agency.example', 'other@agency.example')
+    hop = make_hop()
+    gate = make_gate(zone=ZONE, route=hop.route)
+    sent = message()
+    with gate.client(SHOP) as client:
+        client.command('MAIL FROM:<news@shop.example>')
+        for to in both:
+            assert client.command(f'RCPT TO:<{to}>')[:3] == '250'
+        assert client.command('DATA')[:3] == '354'
+        client.send(sent[:20])
+        hop.play({})
+        client.send(sent[20:] + b'.\r\n')
+        assert client.reply().startswith('250 2.0.0')
+    taken, = hop.messages
+    assert taken.recipients == both
+    assert taken.octets.endswith(sent)
+    assert hop.connections == 2
+    # It takes one of them no more: nobody gets it.
+    with gate.client(SHOP) as client:
+        client.command('MAIL FROM:<news@shop.example>')
+        for to in both:
+            assert client.command(f'RCPT TO:<{to}>')[:3] == '250'
+        hop.play({'RCPT': ['250 2.1.5 ok', '550 5.1.1 not any more']})
+        assert client.data(sent).startswith('451 4.4.2')
+    assert len(hop.messages) == 1
+
+
 def test_lmtp_over_a_unix_socket(make_gate, make_hop, folder):
     """Each recipient has a reply of its own; with PRDR the client too."""
     hop = make_hop({'.': lambda to: '250 2.1.5 ok' if to.startswith('user')

@@ -7,7 +7,7 @@ import pytest
 from mail import field, fields, message, message_id
 from net import Smtp, free_port, wait_until
 from postfix import Postfix
-from world import PARTNER, ZONE
+from world import PARTNER, SHOP, ZONE
 
 
 def wait_for(postfix, text):
@@ -111,3 +111,27 @@ def test_unknown_recipient_is_the_next_hops_answer(between):
         sent = message()
         assert smtp.data(sent).startswith('250')
     assert len(hop.messages('user')) == 1
+
+
+def test_slow_upload_outlasts_the_patience_of_postfix(make_gate, folder):
+    """smtpd_timeout, as under stress: it closes while content comes in."""
+    hop = Postfix.next_hop(folder / 'hop', free_port(), 'agency.example',
+                           ['user'])
+    settings = hop.config / 'main.cf'
+    settings.write_text(settings.read_text() + '\nsmtpd_timeout = 1s\n')
+    hop.start()
+    try:
+        gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{hop.port}')
+        sent = message()
+        with gate.client(SHOP) as client:
+            client.command('MAIL FROM:<news@shop.example>')
+            client.command('RCPT TO:<user@agency.example>')
+            assert client.command('DATA')[:3] == '354'
+            client.send(sent[:20])
+            wait_for(hop, 'timeout after RCPT')
+            client.send(sent[20:] + b'.\r\n')
+            assert client.reply().startswith('250')
+        arrived, = hop.messages('user')
+        assert arrived.replace(b'\n', b'\r\n').endswith(sent)
+    finally:
+        hop.stop()

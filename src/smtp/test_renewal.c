@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A next hop that goes away before it was sent any content: the transaction is
+ * begun again on another connection, all of it or nothing. */
+#include "smtp/test_delivery_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define TWO MAIL, RCPT, "C:RCPT TO:<c@b.example>", "S:250 2.1.5 ok"
+#define KEPT DATA, "S:250 2.0.0 kept", "H"
+#define TIRED "S:421 4.4.2 timeout", "X"
+
+/* Two recipients (the second one's reply: second), then the end of data. */
+static const struct {
+	const char *name;
+	const char *const *scripts[3];
+	const char *second, *data;
+} cases[] = {
+    {"tires of a slow client",
+	{SCRIPT(HELLO, TWO, TIRED), SCRIPT(HELLO, TWO, KEPT)}, "250",
+	"250 2.0.0 kept"},
+    {"closes without a word",
+	{SCRIPT(HELLO, TWO, "X"), SCRIPT(HELLO, TWO, KEPT)}, "250",
+	"250 2.0.0 kept"},
+    {"closes at DATA",
+	{SCRIPT(HELLO, TWO, "C:DATA", "X"), SCRIPT(HELLO, TWO, KEPT)}, "250",
+	"250 2.0.0 kept"},
+    {"421 to DATA",
+	{SCRIPT(HELLO, TWO, "C:DATA", TIRED), SCRIPT(HELLO, TWO, KEPT)}, "250",
+	"250 2.0.0 kept"},
+    {"hangs at DATA",
+	{SCRIPT(HELLO, TWO, "C:DATA", "H"), SCRIPT(HELLO, TWO, KEPT)}, "250",
+	"250 2.0.0 kept"},
+    {"421 to DATA, and nothing else is there",
+	{SCRIPT(HELLO, TWO, "C:DATA", TIRED)}, "250", "451 4.4.2 timeout"},
+    {"closes at DATA, again",
+	{SCRIPT(HELLO, TWO, "C:DATA", "X"), SCRIPT(HELLO, TWO, "C:DATA", "X"),
+	    SCRIPT(HELLO, "H")},
+	"250", "451 4.4.2"},
+    {"closes at the second recipient",
+	{SCRIPT(HELLO, MAIL, RCPT, "C:RCPT", "X"), SCRIPT(HELLO, TWO, KEPT)},
+	"250", "250 2.0.0 kept"},
+    {"421 to the second recipient, and at DATA",
+	{SCRIPT(HELLO, MAIL, RCPT, "C:RCPT", TIRED),
+	    SCRIPT(HELLO, TWO, "C:DATA", TIRED), SCRIPT(HELLO, TWO, KEPT)},
+	"250", "250 2.0.0 kept"},
+    {"the first one is refused now",
+	{SCRIPT(HELLO, MAIL, RCPT, "C:RCPT", "X"),
+	    SCRIPT(
+		HELLO, MAIL, "C:RCPT", "S:550 5.1.1 no", "C:RSET", "S:250 ok")},
+	"451 4.4.2", "451 4.4.2"},
+    {"the second one is refused now",
+	{SCRIPT(HELLO, TWO, "X"),
+	    SCRIPT(HELLO, MAIL, RCPT, "C:RCPT", "S:450 4.2.1 later", "C:RSET",
+		"S:250 ok")},
+	"250", "451 4.4.2"},
+    {"the sender is refused now",
+	{SCRIPT(HELLO, TWO, "X"), SCRIPT(HELLO, "C:MAIL", "S:550 5.7.1 no")},
+	"250", "451 4.4.2"},
+    {"closes again at the second one",
+	{SCRIPT(HELLO, TWO, "X"), SCRIPT(HELLO, MAIL, RCPT, "C:RCPT", "X"),
+	    SCRIPT(HELLO, "H")},
+	"250", "451 4.4.2"},
+    {"the other one takes less",
+	{SCRIPT(HELLO, TWO, "X"), SCRIPT(GREETING, "S:250-hop\r\n250 SIZE 5",
+				      TWO, "C:RSET", "S:250 ok")},
+	"250", "552 5.3.4"},
+    {"closes amid the content",
+	{SCRIPT(HELLO, TWO, "C:DATA", "S:354 go", "X"), SCRIPT("H")}, "250",
+	"451 4.4.2"},
+    {"closes after the final dot", {SCRIPT(HELLO, TWO, DATA, "X"), SCRIPT("H")},
+	"250", "451 4.4.2"},
+};
+
+static size_t count_scripts(size_t i)
+{
+	size_t count = 0;
+
+	while (count < 3 && cases[i].scripts[count])
+		count++;
+	return count;
+}
+
+static void play_case(size_t i, bool announces)
+{
+	struct world world;
+
+	if (getenv("VERBOSE"))
+		print_message("%s\n", cases[i].name);
+	open_world(&world);
+	add_server(&world, cases[i].scripts, count_scripts(i));
+	expect_reply(&world, ask(&world, "r@b.example"), "250 2.1.5");
+	expect_reply(&world, ask(&world, "c@b.example"), cases[i].second);
+	if (announces)
+		announce(&world);
+	expect_reply(&world, send_text(&world, message).reply, cases[i].data);
+	if (cases[i].data[0] == '2')
+		assert_true(slice_eq(fake_server_data(world.servers[0]),
+		    slice_from(message_sent)));
+	close_world(&world);
+}
+
+static void test_renewal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		play_case(i, false);
+		play_case(i, true);
+	}
+}
+
+/* Another target will do, and takes over what one that hangs had begun. */
+static void test_another_target(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(
+	    &world, SCRIPTS(SCRIPT(HELLO, TWO, "C:DATA", "H"), SCRIPT("H")), 2);
+	add_server(&world, SCRIPTS(SCRIPT(HELLO, TWO, KEPT)), 1);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, ask(&world, "c@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
+	close_world(&world);
+}
+
+/* With LMTP all of them are asked as well. */
+static void test_lmtp(void **state)
+{
+	struct delivery_result result;
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.route.kind = NEXT_HOP_LMTP;
+	add_server(&world,
+	    SCRIPTS(SCRIPT("S:220 hop", "C:LHLO", "S:250 hop", TWO, TIRED),
+		SCRIPT("S:220 hop", "C:LHLO", "S:250 hop", TWO, DATA,
+		    "S:250 2.0.0 one\r\n452 4.2.2 full", "H")),
+	    2);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, ask(&world, "c@b.example"), "250");
+	result = send_text(&world, message);
+	assert_int_equal(result.count, 2);
+	expect_reply(&world, result.recipient_replies[0], "250 2.0.0 one");
+	expect_reply(&world, result.recipient_replies[1], "452 4.2.2 full");
+	close_world(&world);
+}
+
+/* Only the client can log in again. */
+static void test_login(void **state)
+{
+	const struct delivery_credentials right = {
+	    .user = SLICE("u"), .password = SLICE("p")};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    SCRIPTS(SCRIPT(GREETING, "S:250-hop\r\n250 AUTH PLAIN",
+			"C:AUTH PLAIN", "S:235 2.7.0 ok", TWO, TIRED),
+		SCRIPT("H")),
+	    2);
+	expect_reply(&world,
+	    delivery_session_authenticate(
+		world.session, world.arena, &world.route, &right),
+	    "235 2.7.0");
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, ask(&world, "c@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "421 4.4.2");
+	close_world(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_renewal),
+	    cmocka_unit_test(test_another_target),
+	    cmocka_unit_test(test_lmtp),
+	    cmocka_unit_test(test_login),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
