@@ -90,15 +90,23 @@ static void count_bytes(struct session *session, size_t count)
 	metrics_add(METRIC_RECEIVED_BYTES, (int64_t)count);
 }
 
+static void refuse_size(struct session *session, const char *what)
+{
+	const struct smtp_reply_text reply = {552, SLICE("5.3.4"),
+	    arena_format_slice(session->transaction->arena,
+		"%s (limits.message_size: %llu)", what,
+		(unsigned long long)session->limits->message_size)};
+
+	transaction_refuse(session, &reply);
+}
+
 /* Content over its limit is read and dropped, so that the client hears why;
  * but not for ever. */
 static bool is_endless(struct session *session)
 {
 	if (session->transaction->received / 2 <= session->limits->message_size)
 		return false;
-	session_reply(session, 552, "5.3.4",
-	    "message far too large (limits.message_size: %llu)",
-	    (unsigned long long)session->limits->message_size);
+	refuse_size(session, "message far too large");
 	session_dismiss(session, "endless message");
 	return true;
 }
@@ -190,9 +198,8 @@ static void end_chunk(struct session *session)
 			transaction_finish(session);
 	} else if (transaction->failure.code) {
 		/* Told at once, so that no more is sent. */
-		session_reply_text(session, &transaction->failure);
 		session->bdat_failed = true;
-		transaction_drop(session);
+		transaction_refuse(session, &transaction->failure);
 	} else {
 		session_reply(session, 250, "2.0.0", "%llu octets",
 		    (unsigned long long)size);
@@ -246,6 +253,18 @@ static bool is_too_large(const struct session *session)
 	       session->transaction->received + incoming->chunk > most;
 }
 
+/* Its octets follow all the same: there is no going on. */
+static void refuse_chunk(struct session *session)
+{
+	if (session->incoming->refusal)
+		session_reply(session, 552, "5.3.4",
+		    "chunk too large (limits.message_size: %llu)",
+		    (unsigned long long)session->limits->message_size);
+	else
+		refuse_size(session, "chunk too large");
+	session_dismiss(session, "endless chunk");
+}
+
 static void open_chunks(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
@@ -271,9 +290,7 @@ void cmd_bdat(struct session *session, struct slice argument)
 	incoming->left = incoming->chunk;
 	incoming->refusal = refusal(session);
 	if (is_too_large(session)) {
-		session_reply(session, 552, "5.3.4",
-		    "chunk too large (limits.message_size)");
-		session_dismiss(session, "endless chunk");
+		refuse_chunk(session);
 	} else if (incoming->refusal) {
 		session_enter(session, &unwanted_chunk, DEADLINE_NEVER);
 	} else {

@@ -390,6 +390,24 @@ static void note_refused(const struct session *session)
 	    LOG_S("reply", transaction->failure.text));
 }
 
+static void observe_duration(const struct transaction *transaction)
+{
+	metrics_observe(METRIC_MESSAGE_DURATION,
+	    (uint64_t)(now_us() - transaction->started_us));
+}
+
+void transaction_refuse(
+    struct session *session, const struct smtp_reply_text *reply)
+{
+	struct transaction *transaction = session->transaction;
+
+	fail(transaction, reply->code, reply->enhanced, reply->text);
+	note_refused(session);
+	observe_duration(transaction);
+	session_reply_text(session, &transaction->failure);
+	transaction_drop(session);
+}
+
 void transaction_finish(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
@@ -408,8 +426,7 @@ void transaction_finish(struct session *session)
 		result = without_delivery(transaction, transaction->failure);
 		note_refused(session);
 	}
-	metrics_observe(METRIC_MESSAGE_DURATION,
-	    (uint64_t)(now_us() - transaction->started_us));
+	observe_duration(transaction);
 	if (transaction->envelope.prdr &&
 	    transaction->envelope.recipient_count > 1)
 		reply_to_each(session, &result);

@@ -50,6 +50,11 @@ void transaction_add(struct session *session, struct slice piece);
 /* The content is complete: verdict, delivery, reply.  Ends the transaction. */
 void transaction_finish(struct session *session);
 
+/* The content is not complete, and refused all the same: trace, reply.  Ends
+ * the transaction. */
+void transaction_refuse(
+    struct session *session, const struct smtp_reply_text *reply);
+
 /* Ends it without a word; harmless without one. */
 void transaction_drop(struct session *session);
 void transaction_free(struct transaction *transaction);

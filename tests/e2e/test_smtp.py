@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SMTP that clients speak: extensions, limits, TLS, proxies."""
+import re
 import socket
 import ssl
 import struct
@@ -155,6 +156,38 @@ def test_size(gate):
         # The session goes on.
         assert client.mail(SENDER, USER, message())[:3] == '250'
     assert len(gate.delivered()) == 1
+
+
+REFUSED = {
+    'to the final dot': b'DATA\r\n' + b'y\r\n' * 50000 + b'.\r\n',
+    'to the end': b'BDAT 150000 LAST\r\n' + b'y\r\n' * 50000,
+    'amid chunks': b'BDAT 150000\r\n' + b'y\r\n' * 50000,
+    'without an end': b'DATA\r\n' + b'y\r\n' * 100000,
+    'too large a chunk': b'BDAT 300000 LAST\r\ny\r\n',
+}
+
+
+@pytest.mark.parametrize('way', REFUSED)
+def test_refused_content_is_on_record(gate, way):
+    """Wherever it was refused: a line, a trace, a count."""
+    counter = 'gatehouse_messages_total{verdict="reject"}'
+    before = gate.metrics().get(counter, 0)
+    logged = len(gate.log())
+    with gate.client() as client:
+        client.command(f'MAIL FROM:<{SENDER}>')
+        client.command(f'RCPT TO:<{USER}>')
+        client.send(REFUSED[way])
+        reply = client.reply()
+        if reply[:3] == '354':
+            reply = client.reply()
+        assert reply.startswith('552 5.3.4'), reply
+    line = gate.wait_for_log('smtp.refused', after=logged)
+    assert 'code=552' in line and 'limits.message_size' in line, line
+    trace = gate.explain(re.search(r' id=(\S+)', line)[1])
+    assert trace['verdict'] == 'reject' and trace['policy'] == 'limits', trace
+    assert reply.split(' ', 2)[2] in trace['reply'], trace
+    gate.metric(counter, before + 1)
+    assert gate.log()[logged:].count('smtp.refused') == 1
 
 
 def test_too_long_lines(gate):
