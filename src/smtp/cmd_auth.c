@@ -72,6 +72,7 @@ static void log_in(struct session *session, struct arena *arena,
 	}
 	if (!route) {
 		session_reply(session, 454, "4.7.0", "nobody to ask");
+		session_count_bad(session);
 		return;
 	}
 	reply = delivery_session_authenticate(
@@ -81,8 +82,11 @@ static void log_in(struct session *session, struct arena *arena,
 		session->client.authenticated_as = arena_slice(
 		    session->arena, credentials->user);
 		session->client.auth_mechanism = slice_from(mechanism);
-	} else {
+	} else if (reply.code >= 500) {
 		count_failure(session);
+	} else {
+		/* Nobody was guessing, but asking again costs a connection. */
+		session_count_bad(session);
 	}
 }
 

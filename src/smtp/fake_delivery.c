@@ -71,6 +71,9 @@ struct smtp_reply_text delivery_session_authenticate(
 	    slice_eq(credentials->password, SLICE("secret")))
 		return (struct smtp_reply_text){
 		    235, SLICE("2.7.0"), SLICE("welcome")};
+	if (slice_eq(credentials->user, SLICE("nobody")))
+		return (struct smtp_reply_text){
+		    454, SLICE("4.7.0"), SLICE("cannot be checked")};
 	return (struct smtp_reply_text){
 	    535, SLICE("5.7.8"), SLICE("wrong name or password")};
 }

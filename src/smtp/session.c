@@ -333,6 +333,7 @@ static void handle_line(struct session *session, struct slice raw)
 		session_refuse_smuggling(session, "bare CR in a command");
 		return;
 	case LINE_NUL:
+		session->continuation = NULL;
 		session_reply(session, 501, "5.5.2", "NUL in a command");
 		session_count_bad(session);
 		return;

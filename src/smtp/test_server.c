@@ -473,6 +473,71 @@ static void test_starttls(void **state)
 	arena_free(arena);
 }
 
+/* Logins that were not checked are not failed ones, but end, too. */
+static void test_unchecked_logins(void **state)
+{
+	static const struct {
+		const char *login, *reply, *end;
+		int count;
+	} cases[] = {
+	    {"AUTH PLAIN AGFubgB3cm9uZw==\r\n", "535 5.7.8",
+		"421 4.7.0 too many failed logins", 3},
+	    {"AUTH PLAIN AG5vYm9keQB3cm9uZw==\r\n", "454 4.7.0",
+		"421 4.7.0 too many refused commands", 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fixture fixture = {0};
+		struct stream *stream;
+
+		set_up_tls(&fixture);
+		fixture.listener.role = ROLE_SUBMISSION;
+		fixture.listener.implicit_tls = true;
+		fixture.config->limits.bad_commands = 5;
+		start(&fixture);
+		stream = dial(&fixture);
+		secure(&fixture, stream, false);
+		hear(stream, "220 ");
+		say(stream, "EHLO client.example\r\n");
+		hear(stream, "250 ");
+		for (int j = 0; j < cases[i].count; j++) {
+			say(stream, cases[i].login);
+			hear(stream, cases[i].reply);
+		}
+		hear(stream, cases[i].end);
+		hear_end(stream);
+		tear_down(&fixture);
+		remove_pem(&fixture);
+	}
+}
+
+/* What is no line does not go on with a login: what follows is a command. */
+static void test_login_cut_off(void **state)
+{
+	struct fixture fixture = {0};
+	struct stream *stream;
+
+	(void)state;
+	set_up_tls(&fixture);
+	fixture.listener.role = ROLE_SUBMISSION;
+	fixture.listener.implicit_tls = true;
+	start(&fixture);
+	stream = dial(&fixture);
+	secure(&fixture, stream, false);
+	hear(stream, "220 ");
+	say(stream, "EHLO client.example\r\nAUTH LOGIN\r\n");
+	hear(stream, "250 ");
+	hear(stream, "334 ");
+	stream_write(stream, slice_of("a\0b\r\n", 5), deadline_in(5000), NULL);
+	say(stream, "NOOP\r\n");
+	hear(stream, "501 5.5.2 NUL");
+	hear(stream, "250 2.0.0 ok");
+	stream_free(stream);
+	tear_down(&fixture);
+	remove_pem(&fixture);
+}
+
 static void test_login(void **state)
 {
 	struct fixture fixture = {0};
@@ -525,6 +590,8 @@ int main(void)
 	    cmocka_unit_test(test_end_of_snapshot),
 	    cmocka_unit_test(test_proxy_before_tls),
 	    cmocka_unit_test(test_starttls),
+	    cmocka_unit_test(test_unchecked_logins),
+	    cmocka_unit_test(test_login_cut_off),
 	    cmocka_unit_test(test_login),
 	};
 
