@@ -10,7 +10,8 @@ const struct option_spec options_store[] = {
     {"config", 'c', OPTION_TEXT, "FILE",
 	"configuration (default /etc/gatehouse/gatehouse.yaml)"},
     {"store", 0, OPTION_TEXT, "URL",
-	"this store, as sqlite:/path/gatehouse.db, not the configuration's"},
+	"this store, as sqlite:/path/gatehouse.db[?max_size=20G], not the "
+	"configuration's"},
     {0},
 };
 

@@ -246,8 +246,10 @@ static const struct field config_fields[] = {
 	.type = TYPE_STORE,
 	.offset = offsetof(struct config, store),
 	.fallback = "sqlite:" FIELD_STATE_DIRECTORY "/gatehouse.db",
-	.help = "Where traces and quarantined messages are kept.",
-	.example = "sqlite:/var/lib/gatehouse/gatehouse.db"},
+	.help = "Where traces and quarantined messages are kept; with "
+		"?max_size=20G (K, M, G, T) after the path, in a database of "
+		"no more than that: mail is deferred when it is full.",
+	.example = "sqlite:/var/lib/gatehouse/gatehouse.db?max_size=20G"},
     {.name = "keep",
 	.type = TYPE_TABLE,
 	.table = &keep,

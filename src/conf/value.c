@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/require.h"
+#include "base/store_place.h"
 #include "base/text.h"
 #include "conf/next_hop.h"
 #include "conf/number.h"
@@ -214,6 +215,7 @@ static bool parse_store(
 {
 	static const struct slice sqlite = SLICE_INIT("sqlite:");
 	struct slice path = slice_from_pos(text, sqlite.len);
+	struct store_place place;
 
 	if (slice_starts(text, SLICE("postgresql:")))
 		return err_set(err, E_SYNTAX,
@@ -223,7 +225,8 @@ static bool parse_store(
 		return err_set(err, E_SYNTAX,
 		    "%s is not a store; write sqlite:/path/to/file",
 		    quote(in, text));
-	if (!parse_path(in, path, &path, err))
+	if (!store_place_parse(path, &place, err) ||
+	    !parse_path(in, path, &path, err))
 		return false;
 	path = arena_format_slice(in->arena, "sqlite:%.*s", SLICE_ARGS(path));
 	set_slice(in, path, ret);
@@ -428,7 +431,8 @@ static const struct value_type types[TYPE_COUNT] = {
 	.parse = parse_address},
     [TYPE_DNS_SERVER] = {"DNS server", "IP or IP@PORT", TEXTUAL,
 	.parse = parse_dns_server},
-    [TYPE_STORE] = {"store", "sqlite:/path/to/file", TEXTUAL,
+    [TYPE_STORE] = {"store",
+	"sqlite:/path/to/file, or sqlite:/path/to/file?max_size=20G", TEXTUAL,
 	.parse = parse_store},
     [TYPE_NEXT_HOP] = {"next hop", "see the help", TEXTUAL,
 	.parse = parse_next_hop},

@@ -12,63 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/ascii.h"
 #include "base/memory.h"
+#include "base/store_place.h"
 #include "store/sqlite_private.h"
 
 enum {
 	OPEN_WAIT_MS = 5000, /* for locks while opening, and of readers */
 	PAGE_SIZE = 4096,
-	PATH_LENGTH_MAX = 4000,
 };
-
-/* "/path?max_size=10G": what the URL says. */
-struct place {
-	struct slice path;
-	uint64_t max_pages; /* 0: as large as the disk */
-};
-
-static bool parse_size(struct slice text, uint64_t *ret)
-{
-	static const char units[] = "KMGT";
-	unsigned int shift = 0;
-	uint64_t number;
-
-	if (text.len > 1 && !ascii_is_digit(text.ptr[text.len - 1])) {
-		const char *unit = strchr(units, text.ptr[text.len - 1]);
-
-		if (!unit || !*unit)
-			return false;
-		shift = (unsigned int)(unit - units + 1) * 10;
-		text.len--;
-	}
-	if (!slice_to_u64(text, UINT64_MAX >> 41, &number))
-		return false;
-	*ret = number << shift;
-	return true;
-}
-
-static bool parse_place(struct slice text, struct place *ret, struct err *err)
-{
-	static const struct slice option = SLICE_INIT("max_size=");
-	struct slice path, options;
-	uint64_t size = 0;
-
-	slice_split(text, '?', &path, &options);
-	/* ":memory:" would be another database for each connection. */
-	if (path.len == 0 || path.ptr[0] == ':' || path.len > PATH_LENGTH_MAX ||
-	    slice_find(path, '\0') < path.len)
-		return err_set(err, E_CONFIG,
-		    "store: sqlite: needs a path: sqlite:/path/gatehouse.db");
-	if (options.len &&
-	    (!slice_starts(options, option) ||
-		!parse_size(slice_from_pos(options, option.len), &size)))
-		return err_set(err, E_CONFIG,
-		    "store: \"?%.*s\" is not known; there is ?max_size=20G",
-		    SLICE_ARGS(slice_sub(options, 0, 80)));
-	*ret = (struct place){path, (size + PAGE_SIZE - 1) / PAGE_SIZE};
-	return true;
-}
 
 static enum err_kind kind_of(int code, int system_errno)
 {
@@ -322,7 +273,7 @@ static uint64_t inode_of(const char *path)
 /* "-wal" behind the path; the buffer has room. */
 static char *log_path(const char *path)
 {
-	char text[PATH_LENGTH_MAX + 8];
+	char text[STORE_PATH_MAX + 8];
 	int len = snprintf(text, sizeof(text), "%s-wal", path);
 
 	return memory_copy_text(text, (size_t)len);
@@ -340,11 +291,12 @@ static bool open_connection(struct slice text, enum store_access mode,
     struct store_connection **ret, struct err *err)
 {
 	struct store_connection *connection;
-	struct place place = {0};
+	struct store_place place = {.max_size = 0};
+	struct err problem;
 	int code;
 
-	if (!parse_place(text, &place, err))
-		return false;
+	if (!store_place_parse(text, &place, &problem))
+		return err_set(err, problem.kind, "store: %s", problem.text);
 	pthread_once(&configure_once, configure_library);
 	connection = MEMORY_NEW(struct store_connection);
 	connection->path = memory_copy_text(place.path.ptr, place.path.len);
@@ -359,7 +311,8 @@ static bool open_connection(struct slice text, enum store_access mode,
 		sqlite_fail(connection, err);
 		goto out;
 	}
-	if (!set_up(connection, mode, place.max_pages, err))
+	if (!set_up(connection, mode,
+		(place.max_size + PAGE_SIZE - 1) / PAGE_SIZE, err))
 		goto out;
 	if (mode != STORE_READ)
 		connection->checkpointer = sqlite_checkpointer_new(
