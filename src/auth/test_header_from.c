@@ -33,9 +33,15 @@ static const struct from_case {
     {"From: a@b.example\r\nFrom\r\n : a@c.example\r\n", "b.example,c.example", true, BIT(FAULT_FROM_REPEATED)},
     {"From: a@b\xc3\xbc" "cher.example\r\n", "xn--bcher-kva.example", true, 0},
     {"From: friends:a@b.example;\r\n", "b.example", true, 0},
+    {"From:\tA\r\n\t<a@b.example>\r\n", "b.example", true, 0},
+    {"From: a=?=b@b.example\r\n", "b.example", true, 0},
+    {"From: a=?" "?=b@b.example\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
+    {"From\x01: a@c.example\r\nFrom: a@b.example\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
     /* none, several fields, several addresses */
     {"To: a@b.example\r\n", "", false, BIT(FAULT_FROM_MISSING)},
     {"From: a@b.example\r\nfrom: a@c.example\r\n", "b.example,c.example", true, BIT(FAULT_FROM_REPEATED)},
+    {"From: a@b.example\r\nFrom: a@c.example\r\nFrom: a@d.example\r\n", "b.example,c.example,d.example", true, BIT(FAULT_FROM_REPEATED)},
+    {"From: a@b.example\r\nFrom: a@b.example\r\nFrom: a@b.example\r\nFrom: a@e.example\r\n", "b.example", false, BIT(FAULT_FROM_REPEATED)},
     {"From: a@b.example, c@D.example\r\n", "b.example,d.example", true, BIT(FAULT_FROM_SEVERAL_ADDRESSES)},
     {"From: a@b.example, c@b.example\r\n", "b.example", true, BIT(FAULT_FROM_SEVERAL_ADDRESSES)},
     {"From: a@1.example,a@2.example,a@3.example,a@4.example\r\n", "1.example,2.example,3.example", false,
@@ -58,6 +64,7 @@ static const struct from_case {
     {"From: a@=?utf-8?q?b.example?=\r\n", "", false, BIT(FAULT_FROM_UNPARSEABLE)},
     {"From: =?utf-8?q?a=40c.example?=@b.example\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
     /* octets */
+    {"From: \x01" "a@b.example\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
     {"From: a@b.example\x01\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
     {"From: a\x7f@b.example\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
     {"From: x\ry <a@b.example>\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
@@ -123,6 +130,33 @@ static void test_nul(void **state)
 	arena_free(arena);
 }
 
+/* In words, each fault once. */
+static void test_problems(void **state)
+{
+	static const struct {
+		const char *header, *problem;
+	} problems[] = {
+	    {"From: a@b.example\r\n", ""},
+	    {"From: somebody\r\nFrom: a@b.example\r\n",
+		"there is more than one From:; "
+		"From: an address has no domain"},
+	    {"From: a@1.example,a@2.example,a@3.example,a@4.example,"
+	     "a@5.example\r\n",
+		"From: has too many addresses (limits.from_addresses); "
+		"From: has more than one address"},
+	};
+	struct arena *arena = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++)
+		assert_string_equal(
+		    arena_text(
+			arena, read_from(arena, slice_from(problems[i].header))
+				   .problem),
+		    problems[i].problem);
+	arena_free(arena);
+}
+
 static void test_addresses(void **state)
 {
 	struct arena *arena = arena_new(0);
@@ -141,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_nul),
+	    cmocka_unit_test(test_problems),
 	    cmocka_unit_test(test_addresses),
 	};
 

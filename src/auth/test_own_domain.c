@@ -146,6 +146,70 @@ static void test_without_subdomains(void **state)
 	}
 }
 
+/* In words; a record that lets everybody pass proves nothing. */
+static void test_reasons(void **state)
+{
+	static const struct {
+		const char *mail_from, *from;
+		enum spf_result spf;
+		bool everybody;
+		enum own_domain_result result;
+		const char *reason;
+	} reasons[] = {
+	    {"agency.example", "", SPF_PASS, false, OWN_DOMAIN_PASS,
+		"agency.example in MAIL FROM is authenticated"},
+	    {"", "agency.example", SPF_FAIL, false, OWN_DOMAIN_FAIL,
+		"agency.example in From: is ours, but neither SPF nor DKIM "
+		"passes"},
+	    {"agency.example", "", SPF_PASS, true, OWN_DOMAIN_FAIL,
+		"agency.example in MAIL FROM is ours, but neither SPF nor "
+		"DKIM passes (its SPF record lets everybody pass)"},
+	    {"hr.agency.example", "", SPF_PASS, true, OWN_DOMAIN_EXEMPT,
+		"hr.agency.example in MAIL FROM may be used by this "
+		"connector"},
+	    {"agency.example", "", SPF_TEMPERROR, false, OWN_DOMAIN_TEMPERROR,
+		"agency.example in MAIL FROM could not be authenticated for a "
+		"temporary reason"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+		struct arena *arena = arena_new(0);
+		struct own_case test = {.mail_from = reasons[i].mail_from,
+		    .from = reasons[i].from,
+		    .spf = reasons[i].spf,
+		    .spf_domain = "agency.example"};
+		struct spf_outcome spf = {.everybody = reasons[i].everybody};
+		struct dkim_outcome dkim = {0};
+		struct own_domain_outcome outcome = check(
+		    arena, &test, &spf, &dkim, true);
+
+		assert_int_equal(outcome.result, reasons[i].result);
+		assert_string_equal(
+		    arena_text(arena, outcome.reason), reasons[i].reason);
+		arena_free(arena);
+	}
+}
+
+/* The longest counts, wherever it stands in the list. */
+static void test_longest(void **state)
+{
+	static const struct slice backwards[] = {
+	    SLICE_INIT("x.agency.example"),
+	    SLICE_INIT("hr.agency.example"),
+	    SLICE_INIT("agency.example"),
+	};
+	struct own_domain_input input = {
+	    .accepted_count = 3, .accepted = backwards, .subdomains = true};
+
+	(void)state;
+	assert_true(
+	    slice_eq(own_domain_match(&input, SLICE("a.hr.agency.example")),
+		SLICE("hr.agency.example")));
+	assert_true(slice_eq(own_domain_match(&input, SLICE("agency.example")),
+	    SLICE("agency.example")));
+}
+
 static void test_names(void **state)
 {
 	struct own_domain_input input = {
@@ -198,6 +262,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_without_subdomains),
+	    cmocka_unit_test(test_reasons),
+	    cmocka_unit_test(test_longest),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_suffix_list),
 	};

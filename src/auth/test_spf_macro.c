@@ -85,6 +85,9 @@ static const struct row text_rows[] = {
 	    "strong-bad%40email.example.com&i=192.0.2.3"},
 	{"192.0.2.3", "", ""},
 	{"192.0.2.3", "%{x}", NULL},
+	{"192.0.2.3", "%{d0}", NULL},
+	{"192.0.2.3", "%{d2", NULL},
+	{"192.0.2.3", "%{}", NULL},
 	{"192.0.2.3", "100%", NULL},
 	{"192.0.2.3", "two\r\nlines", NULL},
 	{"192.0.2.3", "caf\xc3\xa9", NULL},
@@ -185,6 +188,33 @@ static void test_check_string(void **state)
 	assert_false(spf_macro_check_domain(SLICE("a b.example"), NULL));
 }
 
+/* domain-end of section 7.1: a macro, or a name that ends like one. */
+static void test_domain_ends(void **state)
+{
+	static const struct {
+		const char *spec;
+		bool good;
+	} cases[] = {
+	    {"x.a1", true},
+	    {"x.1a", true},
+	    {"x.a-b", true},
+	    {"x.a.", true},
+	    {"x.%{d}", true},
+	    {"x.12", false},
+	    {"x._a", false},
+	    {"x.-a", false},
+	    {"x.a-", false},
+	    {"x..", false},
+	    {"x%{c}", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (spf_macro_check_domain(slice_from(cases[i].spec), NULL) !=
+		    cases[i].good)
+			fail_msg("%s", cases[i].spec);
+}
+
 /* RFC 8616 section 4, and what no DNS query can hold. */
 static void test_unusable(void **state)
 {
@@ -201,6 +231,10 @@ static void test_unusable(void **state)
 	    arena, SLICE("%{S}.example.com"), &values, &name));
 	assert_true(spf_macro_expand_domain(
 	    arena, SLICE("%{o}.example.com"), &values, &name));
+	values.local_part = SLICE("\xe9"
+				  "a");
+	assert_false(spf_macro_expand_domain(
+	    arena, SLICE("%{l}.example.com"), &values, &name));
 	values.helo = SLICE("a\nb");
 	assert_false(
 	    spf_macro_expand_domain(arena, SLICE("%{h}"), &values, &name));
@@ -242,6 +276,7 @@ int main(void)
 	    cmocka_unit_test(test_truncation),
 	    cmocka_unit_test(test_escaping),
 	    cmocka_unit_test(test_check_string),
+	    cmocka_unit_test(test_domain_ends),
 	    cmocka_unit_test(test_unusable),
 	    cmocka_unit_test(test_long_text),
 	};

@@ -84,6 +84,12 @@ static const struct row rows[] = {
 	{"v=spf1 ip6:2001:db8::1/129", -1},
 	{"v=spf1 ip6:2001:db8::1::2", -1},
 	{"v=spf1 ip6:[2001:db8::1]", -1},
+	{"v=spf1 ip6:", -1},
+	{"v=spf1 ip6:/64", -1},
+	/* longer than any address is: 45 octets, 46 and more */
+	{"v=spf1 ip6:0000:0000:0000:0000:0000:0000:255.255.255.255", 1},
+	{"v=spf1 ip6:0000:0000:0000:0000:0000:0000:0255.255.255.255", -1},
+	{"v=spf1 ip6:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000", -1},
 	/* 6 */
 	{"v=spf1 redirect=example.com", 0},
 	{"v=spf1 REDIRECT=example.com Exp=example.net", 0},
@@ -175,17 +181,50 @@ static void test_is_spf(void **state)
 	assert_false(spf_record_is_spf(SLICE("")));
 }
 
+/* The term, cut and printable, and what is wrong with it. */
+static void test_problems(void **state)
+{
+	static const struct {
+		const char *text, *problem;
+	} problems[] = {
+	    {"v=spf1 -moo", "\"-moo\": unknown mechanism"},
+	    {"v=spf1 ip4:x", "\"ip4:x\": not an IPv4 address"},
+	    {"v=spf1 ip6:x", "\"ip6:x\": not an IPv6 address"},
+	    {"v=spf1 ip4:", "\"ip4:\": not an IP address"},
+	    {"v=spf1 a/33",
+		"\"a/33\": the prefix length is not a number from 0 to 32"},
+	    {"v=spf1 \xff\t", "\"?"
+			      "?\": has bytes that are not visible US-ASCII"},
+	    {"v=spf1 0123456789abcdef0123456789abcdef0123456789abcdef"
+	     "0123456789abcdef0",
+		"\"0123456789abcdef0123456789abcdef0123456789abcdef"
+		"0123456789abcdef\": unknown mechanism"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
+		struct arena *arena = arena_new(0);
+		struct spf_record record;
+		struct err err;
+
+		assert_false(spf_record_parse(
+		    arena, slice_from(problems[i].text), &record, &err));
+		assert_string_equal(err.text, problems[i].problem);
+		arena_free(arena);
+	}
+}
+
 static void test_terms(void **state)
 {
 	static const struct slice text = SLICE_INIT(
-	    "v=spf1 a:x.example/24//64 ~ip4:192.0.2.0/25 ?mx "
+	    "v=spf1 a:x.example/24//64 ~ip4:192.0.2.0/25 ?mx exists:y.example "
 	    "redirect=%{d}.r.example exp=e.example");
 	struct arena *arena = arena_new(0);
 	struct spf_record record;
 
 	(void)state;
 	assert_true(spf_record_parse(arena, text, &record, NULL));
-	assert_int_equal(record.count, 3);
+	assert_int_equal(record.count, 4);
 	assert_int_equal(record.terms[0].mechanism, SPF_A);
 	assert_int_equal(record.terms[0].qualifier, SPF_PASS);
 	assert_true(slice_eq(record.terms[0].domain, SLICE("x.example")));
@@ -198,6 +237,7 @@ static void test_terms(void **state)
 	assert_true(slice_empty(record.terms[2].domain));
 	assert_int_equal(record.terms[2].prefix4, 32);
 	assert_int_equal(record.terms[2].prefix6, 128);
+	assert_int_equal(record.terms[3].mechanism, SPF_EXISTS);
 	assert_true(slice_eq(record.redirect, SLICE("%{d}.r.example")));
 	assert_true(slice_eq(record.explanation, SLICE("e.example")));
 	arena_free(arena);
@@ -257,6 +297,7 @@ int main(void)
 	    cmocka_unit_test(test_rows),
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_is_spf),
+	    cmocka_unit_test(test_problems),
 	    cmocka_unit_test(test_terms),
 	};
 
