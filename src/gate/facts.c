@@ -242,6 +242,19 @@ static void write_steps(
 	json_write_end(json, ']');
 }
 
+/* What its client was told at RCPT, else what becomes of the message. */
+static enum verdict recipient_verdict(
+    const struct gate_message *message, size_t number)
+{
+	int code = message->recipient_refusals
+		       ? message->recipient_refusals[number].code
+		       : 0;
+
+	if (code == 0)
+		return message->decision.verdict;
+	return code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
+}
+
 static void write_recipients(
     struct json_write *json, const struct gate_message *message)
 {
@@ -249,14 +262,10 @@ static void write_recipients(
 
 	json_write_begin(json, "recipients", '[');
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
-		bool refused = message->recipient_refusals &&
-			       message->recipient_refusals[i].code;
-		enum verdict verdict = refused ? VERDICT_REJECT
-					       : message->decision.verdict;
-
 		json_write_begin(json, NULL, '{');
 		write_text(json, "address", envelope->recipients[i].address);
-		json_write_word(json, "verdict", verdict_name(verdict));
+		json_write_word(json, "verdict",
+		    verdict_name(recipient_verdict(message, i)));
 		json_write_end(json, '}');
 	}
 	json_write_end(json, ']');
