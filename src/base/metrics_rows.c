@@ -38,7 +38,7 @@ static const char *const arc_results[] = {
     "none", "pass", "fail", "temperror", "other", NULL};
 
 static const char *const own_domain_results[] = {
-    "none", "pass", "fail", "exempt", "other", NULL};
+    "none", "pass", "exempt", "temperror", "fail", "other", NULL};
 
 static const char *const next_hop_failures[] = {
     "dns", "refused", "timeout", "closed", "tls", "protocol", "other", NULL};

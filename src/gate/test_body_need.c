@@ -102,8 +102,12 @@ static void test_body_need(void **state)
 		if (!keeps && !bodies[i].mta_holds)
 			assert_int_not_equal(
 			    decision->verdict, VERDICT_QUARANTINE);
-		if (!needs)
+		if (!needs) {
 			assert_int_equal(decision->verdict, VERDICT_REJECT);
+			/* Signatures were not looked at: not even "none". */
+			assert_false(has(gate_json(message), "dkim=none"));
+			assert_false(has(gate_json(message), "arc=none"));
+		}
 		assert_true(has(gate_json(message),
 		    arena_format(stage.arena, "\"size\":%zu",
 			needs ? whole.len : header.len)));

@@ -227,6 +227,76 @@ static void test_poor(void **state)
 	stage_clear(&stage);
 }
 
+/* Who reads it instead, and what. */
+static void test_changes(void **state)
+{
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+	const struct envelope_recipient more = {
+	    .address = SLICE("other@agency.example")};
+	const struct envelope_recipient added = {
+	    .address = SLICE("audit@agency.example")};
+	struct gate_message *message;
+	struct stage stage;
+	struct slice facts;
+
+	(void)state;
+	stage_set(&stage, &input);
+	stage.client.tls_version = SLICE("of no use without TLS");
+	envelope_add_recipient(stage.arena, &stage.envelope, &more);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	assert_true(gate_header(message, slice_from(rich), NULL));
+	gate_body(message, slice_from(rich + gate_body_offset(message)));
+	message->content = slice_from(rich);
+	recipient_edit_remove(
+	    stage.arena, &message->decision.recipients, &stage.envelope, 1);
+	assert_true(recipient_edit_add(stage.arena,
+	    &message->decision.recipients, &stage.envelope, &added, NULL));
+	assert_true(body_replace(message, SLICE("new\r\n"), NULL));
+	gate_decide(message, slice_from(rich));
+	facts = gate_json(message);
+	assert_true(
+	    slice_find_slice(facts,
+		SLICE("\"recipient_changes\":{\"added\":["
+		      "\"audit@agency.example\"],\"removed\":["
+		      "\"other@agency.example\"]},\"body\":{"
+		      "\"replaced\":true,\"size\":5},\"dns_queries\":")) <
+	    facts.len);
+	assert_true(slice_find_slice(facts, SLICE("\"tls\":\"\"")) < facts.len);
+	/* Not asked for: nothing is looked into. */
+	assert_true(slice_find_slice(facts, SLICE("\"parts\":[]")) < facts.len);
+	stage_clear(&stage);
+}
+
+/* Faults that show only inside are those of the message too. */
+static void test_inspected_faults(void **state)
+{
+	static const char text[] =
+	    "From: a@plain.example\r\nTo: user@agency.example\r\n"
+	    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed\r\n\r\n"
+	    "--b\r\n";
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+	struct gate_message *message;
+	struct stage stage;
+	size_t parts;
+
+	(void)state;
+	stage_set(&stage, &input);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	content_inspect(message); /* no header yet: nothing */
+	assert_false(message->content_inspected);
+	assert_true(gate_header(message, slice_from(text), NULL));
+	gate_decide(message, slice_from(text));
+	assert_false(faults_has(message->faults, FAULT_MIME_BOUNDARY_MISSING));
+	content_inspect(message);
+	assert_true(faults_has(message->faults, FAULT_MIME_BOUNDARY_MISSING));
+	parts = message->part_count;
+	message->part_count = 99;
+	content_inspect(message); /* once */
+	assert_int_equal(message->part_count, 99);
+	assert_int_equal(parts, 1);
+	stage_clear(&stage);
+}
+
 /* The row of the store: one word for all signatures, the first author's. */
 static void test_trace(void **state)
 {
@@ -335,6 +405,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rich),
 	    cmocka_unit_test(test_poor),
+	    cmocka_unit_test(test_changes),
+	    cmocka_unit_test(test_inspected_faults),
 	    cmocka_unit_test(test_trace),
 	    cmocka_unit_test(test_refused_recipients),
 	};
