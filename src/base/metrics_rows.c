@@ -142,7 +142,7 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
     [METRIC_DKIM_RESULTS] = LABELLED("dkim_results", "result", dkim_results,
 	"DKIM results, one a signature; none: a message without."),
     [METRIC_DMARC_RESULTS] = LABELLED("dmarc_results", "result", dmarc_results,
-	"DMARC results, one a message."),
+	"DMARC results, one for each domain of From:."),
     [METRIC_ARC_RESULTS] = LABELLED("arc_results", "result", arc_results,
 	"ARC chain results, one a message."),
     [METRIC_OWN_DOMAIN_RESULTS] = LABELLED("own_domain_results", "result",

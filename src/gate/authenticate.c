@@ -212,6 +212,9 @@ static void evaluate(struct gate_message *message)
 	for (size_t i = 0; i < message->dkim_count; i++)
 		metrics_count(METRIC_DKIM_RESULTS,
 		    slice_from(dkim_result_name(message->dkim[i].result)));
+	if (message->dkim_count == 0)
+		metrics_count(METRIC_DKIM_RESULTS,
+		    slice_from(dkim_result_name(DKIM_NONE)));
 	message->arc = arc_verifier_finish(message->arc_verifier);
 	metrics_count(METRIC_ARC_RESULTS,
 	    slice_from(arc_result_name(message->arc.result)));
