@@ -97,6 +97,8 @@ const struct test_text test_texts[] = {
     {H "dns: []\n", 1, "dns: is a list; it must be a mapping"},
     {H "keep: {trace: 90}\n", 1, "t.yaml:2:15: keep.trace: \"90\" is not a duration; write a number with a unit"},
     {H "dns: {cache_min_ttl: 30m, cache_max_ttl: 1m}\n", 1, "t.yaml:2:22: dns.cache_min_ttl: is over cache_max_ttl"},
+    {H "dns: {cache_max_ttl: 0s}\n", 1, "t.yaml:2:22: dns.cache_max_ttl: is out of bounds; 1s to 1w is possible"},
+    {H "dns: {cache_negative_ttl: 0s}\n", 1, "t.yaml:2:27: dns.cache_negative_ttl: is out of bounds; 1s to 1d is possible"},
     {H "dns: {servers: [dns.example]}\n", 1, "t.yaml:2:17: dns.servers[0]: \"dns.example\" is not a DNS server"},
     {H "dns: {servers: [\"192.0.2.1@0\"]}\n", 1, "not a DNS server"},
     {H "dns: {servers: [192.0.2.1], zone: z}\n", 1, "exclude each other"},

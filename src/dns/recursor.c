@@ -50,7 +50,6 @@ static const struct option options[] = {
     {"infra-cache-min-rtt:", "300"},
     /* Failures are kept for seconds, here as in the resolver. */
     {"val-bogus-ttl:", "5"},
-    {"cache-max-negative-ttl:", "3600"},
     {"outgoing-num-tcp:", "64"},
 };
 
@@ -102,8 +101,9 @@ static size_t capacity_of_process(void)
 	return capacity < CAPACITY_MIN ? CAPACITY_MIN : capacity;
 }
 
-/* The resolver's own cache takes a quarter of the bytes. */
-static bool set_sizes(struct recursor *recursor,
+/* What libunbound keeps it keeps no longer than the resolver; the resolver's
+ * own cache takes a quarter of the bytes. */
+static bool set_cache(struct recursor *recursor,
     const struct dns_settings *settings, struct err *err)
 {
 	struct ub_ctx *ctx = recursor->ctx;
@@ -116,9 +116,11 @@ static bool set_sizes(struct recursor *recursor,
 		   ctx, "num-queries-per-thread:", recursor->capacity, err) &&
 	       set_number(ctx, "msg-cache-size:", bytes, err) &&
 	       set_number(ctx, "rrset-cache-size:", 2 * bytes, err) &&
-	       (settings->cache_max_ttl == 0 ||
-		   set_number(
-		       ctx, "cache-max-ttl:", settings->cache_max_ttl, err));
+	       set_number(
+		   ctx, "cache-max-ttl:", settings->cache_max_ttl, err) &&
+	       set_number(ctx,
+		   "cache-max-negative-ttl:", settings->cache_negative_ttl,
+		   err);
 }
 
 static bool set_servers(
@@ -193,7 +195,7 @@ static bool configure(struct recursor *recursor,
 	       check(ub_ctx_async(ctx, 1), "thread", err) &&
 	       set_options(
 		   ctx, options, sizeof(options) / sizeof(options[0]), err) &&
-	       set_sizes(recursor, settings, err) &&
+	       set_cache(recursor, settings, err) &&
 	       set_servers(ctx, settings, err) &&
 	       set_trust_anchor(ctx, settings->trust_anchor, err) &&
 	       finish(ctx, settings, err);

@@ -400,7 +400,6 @@ static bool copy_failures(struct dns_resolver *resolver,
 	return true;
 }
 
-/* What is not given is without bound. */
 static void copy_settings(
     struct dns_resolver *resolver, const struct dns_settings *settings)
 {
@@ -415,10 +414,6 @@ static void copy_settings(
 	own->servers = NULL;
 	own->server_ports = NULL;
 	own->server_count = 0;
-	if (own->cache_max_ttl == 0)
-		own->cache_max_ttl = 86400;
-	if (own->cache_negative_ttl == 0)
-		own->cache_negative_ttl = 3600;
 }
 
 static void free_resolver(struct dns_resolver *resolver)

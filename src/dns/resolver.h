@@ -76,6 +76,7 @@ struct dns_settings {
 	struct slice trust_anchor; /* file; empty: no validation */
 	uint64_t cache_bytes;	   /* bound of the answer cache */
 	uint32_t cache_min_ttl, cache_max_ttl, cache_negative_ttl;
+	/* s; 0: not kept */
 	uint64_t query_timeout_ms; /* of one query */
 };
 

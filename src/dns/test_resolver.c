@@ -127,6 +127,27 @@ static void test_answers(void **state)
 	}
 }
 
+/* No settings of the cache: nothing is kept, rather than for ever. */
+static void test_no_lifetimes(void **state)
+{
+	struct dns_settings given = {.zone_text = slice_from(zone_text)};
+	struct arena *arena = arena_new(0);
+	struct dns_resolver *resolver;
+	struct dns_session *session;
+	struct err err;
+
+	(void)state;
+	assert_true(dns_resolver_open(&given, &resolver, &err));
+	session = dns_session_new(
+	    arena, resolver, &limits_default, DEADLINE_NEVER);
+	assert_int_equal(
+	    dns_ask(session, SLICE("agency.example"), DNS_TXT)->ttl, 0);
+	assert_int_equal(
+	    dns_ask(session, SLICE("no.agency.example"), DNS_TXT)->ttl, 0);
+	dns_resolver_release(resolver);
+	arena_free(arena);
+}
+
 static void test_records(void **state)
 {
 	struct dns_session *session = session_of(*state);
@@ -280,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WITH_WORLD(test_answers),
+	    cmocka_unit_test(test_no_lifetimes),
 	    WITH_WORLD(test_records),
 	    WITH_WORLD(test_queries_are_recorded_once),
 	    WITH_WORLD(test_query_ceiling),

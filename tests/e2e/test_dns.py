@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A name server with signed zones, and what its failures lead to."""
+import time
+
 import pytest
 
 from dnsserver import DnsServer, Zone
@@ -106,6 +108,20 @@ def test_failures_of_single_records(make_gate):
         reply = gate.mail(message('x@later.example'), 'x@later.example',
                           ip=STRANGER)
         assert reply.startswith('250'), reply
+
+
+def test_what_is_not_there_is_asked_again(make_gate):
+    """Our cache forgets it, and so does libunbound's."""
+    zone = Zone()
+    with DnsServer(zone) as server:
+        gate = make_gate(dns={'zone': '', 'servers': [server.address],
+                              'cache_negative_ttl': '1s'})
+        sent = message('x@bank.example')
+        assert gate.mail(sent, 'x@bank.example', ip=STRANGER)[:3] == '250'
+        zone.add('bank.example', 'TXT', 'v=spf1 -all')
+        zone.add('_dmarc.bank.example', 'TXT', 'v=DMARC1; p=reject')
+        time.sleep(2.1)
+        assert gate.mail(sent, 'x@bank.example', ip=STRANGER)[:3] == '550'
 
 
 def test_own_domain_defers_when_its_record_cannot_be_read(make_gate):
