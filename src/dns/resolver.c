@@ -362,12 +362,13 @@ void resolver_leave(struct dns_resolver *resolver, struct request *request)
 }
 
 void resolver_timed_out(struct dns_resolver *resolver,
-    const struct question *question, struct reply *failure)
+    const struct request *request, struct reply *failure)
 {
 	count(&resolver->counters.timeouts);
 	set_lifetime(&resolver->settings, failure);
 	pthread_mutex_lock(&resolver->lock);
-	cache_put(resolver->cache, question, failure);
+	if (!request->reply)
+		cache_put(resolver->cache, &request->question, failure);
 	pthread_mutex_unlock(&resolver->lock);
 }
 

@@ -32,9 +32,9 @@ struct reply *resolver_peek(
 void resolver_leave(struct dns_resolver *resolver, struct request *request);
 
 /* A session waited in vain for as long as one query may take: for some
- * seconds nobody else needs to. */
+ * seconds nobody else needs to, unless the answer has come since. */
 void resolver_timed_out(struct dns_resolver *resolver,
-    const struct question *question, struct reply *failure);
+    const struct request *request, struct reply *failure);
 
 /* One query's time, milliseconds; 0: not set. */
 uint64_t resolver_query_timeout(const struct dns_resolver *resolver);

@@ -210,8 +210,7 @@ static struct reply *timeout_reply(struct dns_session *session,
 	reply = reply_failure(DNS_INSECURE, "TIMEOUT", "%s: %llu ms",
 	    bound->problem, (unsigned long long)bound->ms);
 	if (bound->is_query_timeout)
-		resolver_timed_out(
-		    session->resolver, &pending->question, reply);
+		resolver_timed_out(session->resolver, pending->request, reply);
 	return reply;
 }
 

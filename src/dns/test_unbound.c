@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "dns/resolver_private.h"
 #include "dns/test_server.h"
 
 #define A50 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee"
@@ -467,6 +468,32 @@ static void test_silent_server_costs_once(void **state)
 	dns_resolver_release(resolver);
 }
 
+/* The answer comes between the end of the wait and what is told of it. */
+static void test_answer_after_the_time(void **state)
+{
+	struct dns_resolver *resolver = open_forwarder(*state);
+	struct arena *arena = arena_new(0);
+	struct reply *reply, *failure;
+	struct question question;
+	struct request *request;
+
+	assert_true(resolver_question(
+	    resolver, arena, SLICE("agency.example"), DNS_MX, &question));
+	resolver_post(resolver, &question, &reply, &request);
+	assert_non_null(request);
+	reply_release(resolver_wait(resolver, request, DEADLINE_NEVER));
+	failure = reply_failure(DNS_INSECURE, "TIMEOUT", "too late");
+	resolver_timed_out(resolver, request, failure);
+	reply_release(failure);
+	resolver_leave(resolver, request);
+	resolver_post(resolver, &question, &reply, &request);
+	assert_null(request);
+	assert_int_equal(reply->answer.status, DNS_FOUND);
+	reply_release(reply);
+	dns_resolver_release(resolver);
+	arena_free(arena);
+}
+
 enum { THREADS = 16, QUERIES = 500 };
 
 struct job {
@@ -598,6 +625,7 @@ int main(void)
 	    cmocka_unit_test(test_time_runs_out),
 	    cmocka_unit_test(test_time_adds_up),
 	    cmocka_unit_test(test_silent_server_costs_once),
+	    cmocka_unit_test(test_answer_after_the_time),
 	    cmocka_unit_test(test_many_threads),
 	    cmocka_unit_test(test_sessions_end_early),
 	    cmocka_unit_test(test_bad_trust_anchor),
