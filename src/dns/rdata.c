@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/rdata.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "dns/wire.h"
@@ -87,4 +88,53 @@ bool rdata_parse(struct arena *arena, enum dns_type type, struct slice rdata,
 		    err, E_SYNTAX, "malformed %s record", dns_type_name(type));
 	*ret = record;
 	return true;
+}
+
+static int compare_octets(
+    const struct dns_record *a, const struct dns_record *b)
+{
+	size_t len = a->data.len < b->data.len ? a->data.len : b->data.len;
+	int order = len ? memcmp(a->data.ptr, b->data.ptr, len) : 0;
+
+	if (order == 0)
+		order = (a->data.len > b->data.len) -
+			(a->data.len < b->data.len);
+	if (order == 0)
+		order = (a->preference > b->preference) -
+			(a->preference < b->preference);
+	return order;
+}
+
+/* Those that are the same in the order in which they came. */
+static int compare(const void *left, const void *right)
+{
+	const struct dns_record *a = *(const struct dns_record *const *)left;
+	const struct dns_record *b = *(const struct dns_record *const *)right;
+	int order = compare_octets(a, b);
+
+	return order ? order : (a > b) - (a < b);
+}
+
+/* A stranger's answer may have thousands: sorted, not each compared with each.
+ */
+size_t rdata_unique(struct dns_record *records, size_t count)
+{
+	struct arena *scratch = arena_new(0);
+	const struct dns_record **sorted = ARENA_ARRAY(
+	    scratch, count, const struct dns_record *);
+	bool *repeats = ARENA_ARRAY(scratch, count, bool);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &records[i];
+	if (count > 1)
+		qsort(sorted, count, sizeof(sorted[0]), compare);
+	for (size_t i = 1; i < count; i++)
+		if (compare_octets(sorted[i - 1], sorted[i]) == 0)
+			repeats[sorted[i] - records] = true;
+	for (size_t i = 0; i < count; i++)
+		if (!repeats[i])
+			records[kept++] = records[i];
+	arena_free(scratch);
+	return kept;
 }

@@ -15,4 +15,8 @@
 bool rdata_parse(struct arena *arena, enum dns_type type, struct slice rdata,
     struct dns_record *ret, struct err *err);
 
+/* The same record twice is one (RFC 2181, section 5): how many are left, in
+ * the order of the first of each. */
+size_t rdata_unique(struct dns_record *records, size_t count);
+
 #endif

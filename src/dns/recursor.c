@@ -222,7 +222,7 @@ static struct reply *records_reply(const struct ub_result *result)
 		return reply_failure(DNS_INSECURE, "SERVFAIL", "%s", err.text);
 	}
 	reply->answer.status = DNS_FOUND;
-	reply->answer.count = count;
+	reply->answer.count = rdata_unique(records, count);
 	reply->answer.records = records;
 	return reply;
 }

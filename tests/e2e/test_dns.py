@@ -124,6 +124,29 @@ def test_what_is_not_there_is_asked_again(make_gate):
         assert gate.mail(sent, 'x@bank.example', ip=STRANGER)[:3] == '550'
 
 
+def twice(query, reply, transport):
+    """The first record of an answer, which points at its name, once more."""
+    at = 12 + len(query.question[0].name.to_wire()) + 4
+    if reply[6:8] != b'\0\1':
+        return [reply]
+    end = at + 12 + int.from_bytes(reply[at + 10:at + 12], 'big')
+    return [reply[:6] + b'\0\2' + reply[8:end] + reply[at:]]
+
+
+def test_the_same_record_twice_is_one(make_gate):
+    zone = Zone()
+    zone.add('shop.example', 'TXT', f'v=spf1 ip4:{SHOP} -all')
+    zone.add('_dmarc.shop.example', 'TXT', 'v=DMARC1; p=reject')
+    with DnsServer(zone) as server:
+        server.distort = twice
+        gate = make_gate(dns={'zone': '', 'servers': [server.address]})
+        sent = message()
+        assert gate.mail(sent, ip=SHOP).startswith('250')
+        trace = gate.explain(message_id(sent))
+        assert trace['spf']['result'] == 'pass'
+        assert trace['dmarc']['result'] == 'pass'
+
+
 def test_own_domain_defers_when_its_record_cannot_be_read(make_gate):
     zone = Zone()
     zone.fail('agency.example', 'TXT')
