@@ -40,12 +40,11 @@ static const struct {
     {"config", LOG_TOPIC_CONFIG},
 };
 
-/* The process's sink: level, format and journal are written by log_setup
- * before threads start. */
+/* The process's sink: log_setup writes it, also while threads log. */
 static struct {
-	enum log_level level;
-	enum log_format format;
-	bool journal;
+	atomic_int level;  /* enum log_level */
+	atomic_int format; /* enum log_format */
+	atomic_bool journal;
 	atomic_uint topics;
 	atomic_llong dropped; /* lines, not yet told */
 } sink = {.level = LOG_INFO};
@@ -275,7 +274,7 @@ void log_write(
 	int saved_errno = errno;
 
 	/* A trace is asked for by topic, whatever the level. */
-	if (level > sink.level && level != LOG_DEBUG)
+	if ((int)level > atomic_load(&sink.level) && level != LOG_DEBUG)
 		return;
 	if (!write_event(level, event, fields)) {
 		atomic_fetch_add(&sink.dropped, 1);

@@ -72,6 +72,7 @@ enum metric {
 	METRIC_STORE_COMMIT_DURATION, /* histogram, microseconds */
 	/* process */
 	METRIC_CHILD_RESTARTS, /* child */
+	METRIC_CONFIG_LOADS,   /* result */
 	METRIC_LOG_LINES_DROPPED,
 	METRIC_COUNT
 };

@@ -171,6 +171,8 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	short_times, US_PER_S, "One group, from its first row to the disk."),
     [METRIC_CHILD_RESTARTS] = LABELLED("child_restarts", "child", children,
 	"Children of the supervisor started again after an unexpected end."),
+    [METRIC_CONFIG_LOADS] = LABELLED("config_loads", "result", load_results,
+	"Reloads of the configuration; kept: it was not taken, or not by all."),
     [METRIC_LOG_LINES_DROPPED] = COUNTER("log_lines_dropped",
 	"Lines that the log's reader did not take in time."),
 };

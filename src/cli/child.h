@@ -20,6 +20,17 @@ bool child_begin(struct arena *arena, const struct config *config,
 /* Writes a word ("ready", "reloaded", "kept") to the supervisor, if any. */
 void child_tell(const struct child_process *child, const char *word);
 
+/* What came of a reload, for the log and the supervisor; err is NULL if the new
+ * configuration is in use, else what keeps the old one. */
+void child_tell_reload(
+    const struct child_process *child, const char *name, const struct err *err);
+
+/* Says why, and returns the exit code. */
+int child_cannot_start(const char *name, const struct err *err);
+
+/* As the configuration says; again after each reload. */
+void child_set_up_log(const struct config *config);
+
 /* Waits for a signal or the next tick (CHILD_ALIVE_MS); says "alive". */
 enum child_event child_wait(const struct child_process *child);
 

@@ -22,60 +22,67 @@ static bool start(
 	return admin_start(&settings, ret, err);
 }
 
-/* A file that is bad, or that changes nothing here, leaves the server alone.
- * False: the process ends; it is started anew if it is still wanted. */
-static bool reload(const char *config_path, struct config **config,
-    struct admin_server **server)
+struct admin_child {
+	struct child_process *process;
+	const char *config_path;
+	struct config *config;
+	struct admin_server *server; /* NULL: none is wanted any more */
+};
+
+static bool restart(struct admin_child *child, struct err *err)
+{
+	admin_stop(child->server);
+	child->server = NULL;
+	return child->config->admin_address.len == 0 ||
+	       start(child->config, &child->server, err);
+}
+
+/* A file that is bad changes nothing; one that changes nothing here leaves the
+ * server alone.  False: the process ends; it is started anew if it is still
+ * wanted. */
+static bool reload(struct admin_child *child)
 {
 	struct arena *arena = arena_new(0);
-	struct config *next;
+	struct config *old = child->config;
 	struct err err = {0};
-	bool goes_on = true;
+	bool loaded = config_load(
+	    arena, child->config_path, &child->config, NULL, &err);
+	bool ok = loaded;
 
-	if (!config_load(arena, config_path, &next, NULL, &err)) {
-		log_error(
-		    "admin.reload", LOG_T("result", "kept"), LOG_ERR(&err));
-	} else if (slice_eq(next->admin_address, (*config)->admin_address) &&
-		   slice_eq(next->store, (*config)->store)) {
-		config_release(next);
-	} else {
-		admin_stop(*server);
-		*server = NULL;
-		config_release(*config);
-		*config = next;
-		goes_on = next->admin_address.len > 0 &&
-			  start(next, server, &err);
-		if (err.kind != E_NONE)
-			log_error("admin.start", LOG_ERR(&err));
+	if (loaded) {
+		if (!slice_eq(
+			old->admin_address, child->config->admin_address) ||
+		    !slice_eq(old->store, child->config->store))
+			ok = restart(child, &err);
+		config_release(old);
+		child_set_up_log(child->config);
 	}
+	child_tell_reload(child->process, "admin", ok ? NULL : &err);
 	arena_free(arena);
-	return goes_on;
+	return child->server != NULL;
 }
 
 int child_admin_run(
     struct arena *arena, const char *config_path, struct config *config)
 {
-	struct child_process *child;
-	struct admin_server *server;
+	struct admin_child child = {
+	    .config_path = config_path, .config = config};
 	struct err err = {0};
 	enum child_event event = CHILD_TICK;
 
-	if (!child_begin(arena, config, &child, &err) ||
-	    !start(config, &server, &err)) {
-		log_error("admin.start", LOG_ERR(&err));
-		return command_fail(&err);
-	}
-	child_tell(child, "ready");
+	if (!child_begin(arena, config, &child.process, &err) ||
+	    !start(config, &child.server, &err))
+		return child_cannot_start("admin", &err);
+	child_tell(child.process, "ready");
 	log_notice("admin.ready", LOG_S("address", config->admin_address));
 	while (event != CHILD_STOP) {
-		event = child_wait(child);
+		event = child_wait(child.process);
 		metrics_heartbeat(PROCESS_ADMIN);
-		if (event == CHILD_RELOAD &&
-		    !reload(config_path, &config, &server))
+		if (event == CHILD_RELOAD && !reload(&child))
 			break;
 	}
-	if (server)
-		admin_stop(server);
-	config_release(config);
+	if (child.server)
+		admin_stop(child.server);
+	config_release(child.config);
 	return EXIT_DONE;
 }

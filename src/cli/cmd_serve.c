@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "cli/child.h"
 #include "cli/commands.h"
+#include "cli/config_copy.h"
 #include "cli/supervisor.h"
 
 static const struct option_spec options_serve[] = {
@@ -43,28 +44,6 @@ static const char *config_path(
 	return path;
 }
 
-static void setup_log(const struct config *config)
-{
-	unsigned int topics = 0;
-
-	log_setup(config->log.level, config->log.format);
-	for (size_t i = 0; i < config->log.trace.count; i++)
-		topics |= log_topic_from_name(config->log.trace.items[i]);
-	log_set_topics(topics);
-}
-
-static void print_problems(const struct config_problems *problems)
-{
-	for (size_t i = 0; i < problems->count; i++)
-		fprintf(stderr, "gatehouse: %.*s: %.*s\n",
-		    SLICE_ARGS(problems->errors[i].where),
-		    SLICE_ARGS(problems->errors[i].text));
-	for (size_t i = 0; i < problems->warning_count; i++)
-		log_warning("config.warning",
-		    LOG_S("where", problems->warnings[i].where),
-		    LOG_S("warning", problems->warnings[i].text));
-}
-
 static int run_child(struct arena *arena, const struct command_line *line,
     const char *path, struct config *config)
 {
@@ -78,47 +57,63 @@ static int run_child(struct arena *arena, const struct command_line *line,
 	return EXIT_USAGE;
 }
 
-static void count_restart(const char *child)
+static int cannot_start(const struct err *err)
 {
-	metrics_count(METRIC_CHILD_RESTARTS, slice_from(child));
+	log_error("supervisor.start", LOG_ERR(err));
+	return command_exit_code(err);
 }
 
-static int run_supervisor(const char *path, struct config *config)
+static bool open_listeners(const char *path, const struct config *config,
+    struct listener_sockets *ret, struct err *err)
+{
+	if (!listeners_open(config, ret, err))
+		return false;
+	if (ret->count == 0)
+		return err_set(err, E_CONFIG,
+		    "%s: listeners: none is configured; there is nothing to "
+		    "serve",
+		    path);
+	for (size_t i = 0; i < config->listener_count; i++)
+		log_notice("supervisor.listening",
+		    LOG_S("listener", config->listeners[i].name),
+		    LOG_S("address", config->listeners[i].address));
+	return true;
+}
+
+static int run_supervisor(const char *path, struct config *config, int copy)
 {
 	struct listener_sockets listeners = {0};
 	struct supervisor_settings settings = {
 	    .config_path = path,
 	    .config = config,
+	    .config_copy = copy,
 	    .listeners = &listeners,
-	    .metrics_fd = -1,
-	    .child_restarted = count_restart,
 	};
 	struct metrics *metrics;
 	struct err err = {0};
 	int code;
 
-	if (!listeners_open(config, &listeners, &err))
-		return command_fail(&err);
-	if (listeners.count == 0) {
-		err_set(&err, E_CONFIG,
-		    "%s: listeners: none is configured; "
-		    "there is nothing to serve",
-		    path);
-		return command_fail(&err);
-	}
-	if (!metrics_create(&metrics, &settings.metrics_fd, &err))
-		return command_fail(&err);
+	if (!open_listeners(path, config, &listeners, &err) ||
+	    !metrics_create(&metrics, &settings.metrics_fd, &err))
+		return cannot_start(&err);
 	metrics_use(metrics);
-	for (size_t i = 0; i < config->listener_count; i++) {
-		log_notice("supervisor.listening",
-		    LOG_S("listener", config->listeners[i].name),
-		    LOG_S("address", config->listeners[i].address));
+	for (size_t i = 0; i < config->listener_count; i++)
 		if (config->listeners[i].role == ROLE_MILTER)
 			metrics_expect(PROCESS_MILTER);
-	}
 	code = supervisor_run(&settings);
 	listeners_close(&listeners);
 	return code;
+}
+
+/* For a child, what the supervisor has read. */
+static int open_copy(
+    const struct command_line *line, const char *path, struct err *err)
+{
+	int copy = -1;
+
+	if (command_has(line, "child"))
+		copy = child_inherited_fd(CHILD_ENV_CONFIG);
+	return copy >= 0 ? copy : config_copy_open(path, err);
 }
 
 static int serve(struct arena *arena, const struct command_line *line)
@@ -127,18 +122,21 @@ static int serve(struct arena *arena, const struct command_line *line)
 	struct config_problems problems = {0};
 	struct config *config;
 	struct err err = {0};
-	int code;
+	int code, copy;
 
-	if (!config_load(arena, path, &config, &problems, &err)) {
-		print_problems(&problems);
-		/* The first of the problems is what err says. */
-		return problems.count ? EXIT_CONFIG : command_fail(&err);
+	log_setup(LOG_INFO, LOG_FORMAT_TEXT);
+	copy = open_copy(line, path, &err);
+	if (copy < 0)
+		return cannot_start(&err);
+	if (!config_copy_load(arena, copy, path, &config, &problems, &err)) {
+		supervisor_log_problems(&problems);
+		return cannot_start(&err);
 	}
-	setup_log(config);
+	child_set_up_log(config);
 	if (command_has(line, "child"))
 		return run_child(arena, line, path, config);
-	print_problems(&problems);
-	code = run_supervisor(path, config);
+	supervisor_log_problems(&problems);
+	code = run_supervisor(path, config, copy);
 	config_release(config);
 	return code;
 }

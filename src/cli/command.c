@@ -363,7 +363,7 @@ int command_main(
 	return code;
 }
 
-int command_fail(const struct err *err)
+int command_exit_code(const struct err *err)
 {
 	static const int codes[] = {
 	    [E_NONE] = EXIT_INTERNAL,
@@ -379,9 +379,14 @@ int command_fail(const struct err *err)
 	    [E_USAGE] = EXIT_USAGE,
 	};
 
-	fprintf(stderr, "gatehouse: %s\n", err->text);
 	require((size_t)err->kind < sizeof(codes) / sizeof(codes[0]));
 	return codes[err->kind];
+}
+
+int command_fail(const struct err *err)
+{
+	fprintf(stderr, "gatehouse: %s\n", err->text);
+	return command_exit_code(err);
 }
 
 bool command_clock(

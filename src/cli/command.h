@@ -77,7 +77,10 @@ size_t command_arguments(
 int command_main(
     const struct command *const *commands, int argc, char *const *argv);
 
-/* "gatehouse: ..." on stderr; returns the exit code that fits the kind. */
+/* The one that fits the kind. */
+int command_exit_code(const struct err *err);
+
+/* "gatehouse: ..." on stderr; returns the exit code. */
 int command_fail(const struct err *err);
 
 /* --now as a clock, --hostname or the system's name. */

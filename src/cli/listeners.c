@@ -196,6 +196,29 @@ static bool open_one(const struct config *config,
 	return bind_tcp(listener->address, ret, err);
 }
 
+static const struct listener_socket *find_socket(
+    const struct listener_sockets *sockets, int fd)
+{
+	for (size_t i = 0; i < sockets->count; i++)
+		if (sockets->sockets[i].fd == fd)
+			return &sockets->sockets[i];
+	return NULL;
+}
+
+/* One that nobody answered would swallow its clients: systemd holds it. */
+static bool check_all_taken(const struct listener_sockets *sockets,
+    char **names, int count, struct err *err)
+{
+	for (int i = 0; i < count; i++)
+		if (!find_socket(sockets, SD_LISTEN_FDS_START + i))
+			return err_set(err, E_CONFIG,
+			    "systemd's socket %d (%s) is no listener's: add "
+			    "one with its address, or take it out of "
+			    "gatehouse.socket",
+			    i + 1, names ? names[i] : "no name");
+	return true;
+}
+
 static void free_names(char **names)
 {
 	for (char **name = names; name && *name; name++)
@@ -230,6 +253,7 @@ bool listeners_open(
 		if (ok)
 			sockets.count++;
 	}
+	ok = ok && check_all_taken(&sockets, names, activated, err);
 	free_names(names);
 	if (!ok) {
 		listeners_close(&sockets);

@@ -17,8 +17,10 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/require.h"
 #include "cli/command.h"
+#include "cli/supervisor_private.h"
 
 enum {
 	BACKOFF_FIRST_MS = 500,
@@ -28,33 +30,13 @@ enum {
 	KILL_GRACE_MS = 5000, /* past drain_timeout */
 };
 
-enum child_kind { CHILD_SMTP, CHILD_MILTER, CHILD_ADMIN, CHILD_COUNT };
+/* Nothing hangs while the children start, which has a limit of its own. */
+#define START_GOES_ON "EXTEND_TIMEOUT_USEC=60000000"
 
 static const char *const child_names[CHILD_COUNT] = {
     [CHILD_SMTP] = "smtp",
     [CHILD_MILTER] = "milter",
     [CHILD_ADMIN] = "admin",
-};
-
-struct child {
-	bool wanted;
-	pid_t pid;   /* 0: not running */
-	int control; /* read end of its pipe, or -1 */
-	bool ready;
-	int64_t started_ms, heard_ms, start_at_ms, backoff_ms;
-};
-
-struct supervisor {
-	const struct supervisor_settings *settings;
-	struct config *config; /* the newest good one */
-	struct child children[CHILD_COUNT];
-	int signals; /* signalfd */
-	sigset_t signal_mask;
-	bool announced; /* READY=1 was sent */
-	struct deadline feed_at;
-	bool stopping;
-	struct deadline stop_by;
-	int exit_code;
 };
 
 static bool has_milter(const struct config *config)
@@ -65,7 +47,7 @@ static bool has_milter(const struct config *config)
 	return false;
 }
 
-static bool wants_child(const struct config *config, enum child_kind kind)
+bool supervisor_wants_child(const struct config *config, enum child_kind kind)
 {
 	switch (kind) {
 	case CHILD_MILTER: return has_milter(config);
@@ -88,13 +70,23 @@ static void hand_over_listeners(struct arena *arena,
 	    arena_text(arena, listeners_to_text(arena, sockets, milter)), 1);
 }
 
+static void pass_on(const char *variable, int fd)
+{
+	char number[16];
+
+	if (fd < 0)
+		return;
+	fcntl(fd, F_SETFD, 0);
+	snprintf(number, sizeof(number), "%d", fd);
+	setenv(variable, number, 1);
+}
+
 /* In the child, between fork and exec: only what is safe there. */
 static _Noreturn void exec_child(
     const struct supervisor *supervisor, enum child_kind kind, int control)
 {
 	const struct supervisor_settings *settings = supervisor->settings;
 	struct arena *arena = arena_new(0);
-	char number[16];
 	sigset_t unblocked;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -103,14 +95,9 @@ static _Noreturn void exec_child(
 	sigemptyset(&unblocked);
 	sigaddset(&unblocked, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
-	fcntl(control, F_SETFD, 0);
-	snprintf(number, sizeof(number), "%d", control);
-	setenv(CHILD_ENV_CONTROL, number, 1);
-	if (settings->metrics_fd >= 0) {
-		fcntl(settings->metrics_fd, F_SETFD, 0);
-		snprintf(number, sizeof(number), "%d", settings->metrics_fd);
-		setenv(CHILD_ENV_METRICS, number, 1);
-	}
+	pass_on(CHILD_ENV_CONTROL, control);
+	pass_on(CHILD_ENV_CONFIG, supervisor->config_copy);
+	pass_on(CHILD_ENV_METRICS, settings->metrics_fd);
 	unsetenv(CHILD_ENV_LISTENERS);
 	if (kind != CHILD_ADMIN)
 		hand_over_listeners(arena, settings->listeners, kind);
@@ -147,7 +134,8 @@ static void start_child(struct supervisor *supervisor, enum child_kind kind)
 		return;
 	}
 	child->started_ms = child->heard_ms = clock_monotonic_ms();
-	child->ready = false;
+	child->ready = child->reloading = false;
+	child->heard_len = 0;
 	pid = fork();
 	if (pid == 0)
 		exec_child(supervisor, kind, control[1]);
@@ -178,7 +166,7 @@ static void start_due_children(struct supervisor *supervisor)
 	}
 }
 
-static void signal_children(const struct supervisor *supervisor, int number)
+void supervisor_signal(const struct supervisor *supervisor, int number)
 {
 	for (int kind = 0; kind < CHILD_COUNT; kind++)
 		if (supervisor->children[kind].pid)
@@ -196,7 +184,7 @@ static void begin_stop(struct supervisor *supervisor)
 	log_notice("supervisor.stopping",
 	    LOG_I(
 		"drain_ms", (int64_t)supervisor->config->limits.drain_timeout));
-	signal_children(supervisor, SIGTERM);
+	supervisor_signal(supervisor, SIGTERM);
 }
 
 static void child_ended(
@@ -213,19 +201,18 @@ static void child_ended(
 	    LOG_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    LOG_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	child->pid = 0;
-	child->ready = false;
+	child->ready = child->reloading = false;
 	if (expected)
 		return;
-	/* What it cannot start with now it cannot start with in a second. */
+	/* Who starts the service hears of it at once. */
 	if (!supervisor->announced && WIFEXITED(status) &&
-	    WEXITSTATUS(status) == EXIT_CONFIG) {
-		supervisor->exit_code = EXIT_CONFIG;
+	    WEXITSTATUS(status) != EXIT_TEMPORARY) {
+		supervisor->exit_code = WEXITSTATUS(status);
 		begin_stop(supervisor);
 		return;
 	}
 	plan_restart(child);
-	if (supervisor->settings->child_restarted)
-		supervisor->settings->child_restarted(child_names[kind]);
+	metrics_count(METRIC_CHILD_RESTARTS, slice_from(child_names[kind]));
 	log_notice("supervisor.restart", LOG_T("child", child_names[kind]),
 	    LOG_I("in_ms", child->backoff_ms));
 }
@@ -251,6 +238,46 @@ static bool all_ready(const struct supervisor *supervisor)
 	return true;
 }
 
+static void take_ready(struct supervisor *supervisor, enum child_kind kind)
+{
+	supervisor->children[kind].ready = true;
+	if (supervisor->announced || supervisor->stopping ||
+	    !all_ready(supervisor))
+		return;
+	supervisor->announced = true;
+	sd_notify(0, "READY=1\nSTATUS=serving");
+	log_notice("supervisor.ready",
+	    LOG_S("hostname", supervisor->config->hostname));
+}
+
+static void take_reloaded(struct supervisor *supervisor, enum child_kind kind)
+{
+	supervisor->children[kind].reloading = false;
+}
+
+static void take_kept(struct supervisor *supervisor, enum child_kind kind)
+{
+	supervisor->kept |= supervisor->children[kind].reloading;
+	supervisor->children[kind].reloading = false;
+}
+
+static void take_word(
+    struct supervisor *supervisor, enum child_kind kind, struct slice word)
+{
+	static const struct {
+		struct slice word;
+		void (*take)(struct supervisor *, enum child_kind);
+	} rows[] = {
+	    {SLICE_INIT("ready"), take_ready},
+	    {SLICE_INIT("reloaded"), take_reloaded},
+	    {SLICE_INIT("kept"), take_kept},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (slice_eq(word, rows[i].word))
+			rows[i].take(supervisor, kind);
+}
+
 static void hear_child(struct supervisor *supervisor, enum child_kind kind)
 {
 	struct child *child = &supervisor->children[kind];
@@ -267,14 +294,15 @@ static void hear_child(struct supervisor *supervisor, enum child_kind kind)
 		return;
 	}
 	child->heard_ms = clock_monotonic_ms();
-	if (slice_find_slice(slice_of(text, (size_t)count), SLICE("ready\n")) <
-	    (size_t)count)
-		child->ready = true;
-	if (!supervisor->announced && all_ready(supervisor)) {
-		supervisor->announced = true;
-		sd_notify(0, "READY=1\nSTATUS=serving");
-		log_notice("supervisor.ready",
-		    LOG_S("hostname", supervisor->config->hostname));
+	for (ssize_t i = 0; i < count; i++) {
+		if (text[i] != '\n') {
+			if (child->heard_len < sizeof(child->heard))
+				child->heard[child->heard_len++] = text[i];
+			continue;
+		}
+		take_word(
+		    supervisor, kind, slice_of(child->heard, child->heard_len));
+		child->heard_len = 0;
 	}
 }
 
@@ -298,80 +326,14 @@ static void kill_silent_children(const struct supervisor *supervisor)
 	}
 }
 
+/* A child that hangs is killed, one that ends is started again: to restart all
+ * of the service would do no more, and end what works. */
 static void feed_watchdog(struct supervisor *supervisor)
 {
-	if (!supervisor->announced || !all_ready(supervisor) ||
-	    !deadline_passed(supervisor->feed_at))
+	if (!deadline_passed(supervisor->feed_at))
 		return;
 	supervisor->feed_at = deadline_in(TICK_MS);
-	sd_notify(0, "WATCHDOG=1");
-}
-
-static void log_problems(const struct config_problems *problems)
-{
-	for (size_t i = 0; i < problems->count; i++)
-		log_error("config.error",
-		    LOG_S("where", problems->errors[i].where),
-		    LOG_S("error", problems->errors[i].text));
-	for (size_t i = 0; i < problems->warning_count; i++)
-		log_warning("config.warning",
-		    LOG_S("where", problems->warnings[i].where),
-		    LOG_S("warning", problems->warnings[i].text));
-}
-
-static bool same_listeners(const struct config *a, const struct config *b)
-{
-	if (a->listener_count != b->listener_count)
-		return false;
-	for (size_t i = 0; i < a->listener_count; i++)
-		if (!slice_eq(a->listeners[i].name, b->listeners[i].name) ||
-		    !slice_eq(a->listeners[i].address, b->listeners[i].address))
-			return false;
-	return true;
-}
-
-static void notify_reloading(void)
-{
-	char text[96];
-
-	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-	    (long long)clock_monotonic_ms() * 1000);
-	sd_notify(0, text);
-}
-
-/* A bad file changes nothing; a good one goes to the children, who load it
- * themselves with the rights they have. */
-static void reload(struct supervisor *supervisor)
-{
-	struct arena *arena = arena_new(0);
-	struct config_problems problems = {0};
-	struct config *config;
-	struct err err = {0};
-
-	notify_reloading();
-	if (!config_load(arena, supervisor->settings->config_path, &config,
-		&problems, &err)) {
-		log_problems(&problems);
-		log_error("supervisor.reload", LOG_T("result", "kept"),
-		    LOG_ERR(&err));
-		sd_notify(0, "READY=1\nSTATUS=reload failed: the running "
-			     "configuration stays");
-		arena_free(arena);
-		return;
-	}
-	log_problems(&problems);
-	if (!same_listeners(supervisor->config, config))
-		log_warning("supervisor.reload",
-		    LOG_T("listeners",
-			"names or addresses changed: this takes a restart"));
-	config_release(supervisor->config);
-	supervisor->config = config;
-	supervisor->children[CHILD_ADMIN].wanted = wants_child(
-	    config, CHILD_ADMIN);
-	signal_children(supervisor, SIGHUP);
-	log_notice("supervisor.reload", LOG_T("result", "loaded"));
-	sd_notify(0, "READY=1\nSTATUS=serving");
-	arena_free(arena);
+	sd_notify(0, supervisor->announced ? "WATCHDOG=1" : START_GOES_ON);
 }
 
 static void take_signals(struct supervisor *supervisor)
@@ -382,7 +344,7 @@ static void take_signals(struct supervisor *supervisor)
 	       (ssize_t)sizeof(info)) {
 		switch (info.ssi_signo) {
 		case SIGCHLD: reap(supervisor); break;
-		case SIGHUP: reload(supervisor); break;
+		case SIGHUP: supervisor_reload(supervisor); break;
 		default: begin_stop(supervisor); break;
 		}
 	}
@@ -437,10 +399,11 @@ static void run_until_stopped(struct supervisor *supervisor)
 		wait_for_events(supervisor);
 		reap(supervisor);
 		kill_silent_children(supervisor);
+		supervisor_go_on_reloading(supervisor);
 		feed_watchdog(supervisor);
 		if (supervisor->stopping &&
 		    deadline_passed(supervisor->stop_by))
-			signal_children(supervisor, SIGKILL);
+			supervisor_signal(supervisor, SIGKILL);
 	}
 }
 
@@ -449,15 +412,18 @@ int supervisor_run(const struct supervisor_settings *settings)
 	struct supervisor supervisor = {.settings = settings};
 
 	supervisor.config = config_hold(settings->config);
+	supervisor.config_copy = settings->config_copy;
 	open_signals(&supervisor);
 	for (int kind = 0; kind < CHILD_COUNT; kind++) {
 		supervisor.children[kind].control = -1;
-		supervisor.children[kind].wanted = wants_child(
+		supervisor.children[kind].wanted = supervisor_wants_child(
 		    settings->config, (enum child_kind)kind);
 	}
 	run_until_stopped(&supervisor);
 	close(supervisor.signals);
+	supervisor_drop_next(&supervisor);
 	config_release(supervisor.config);
+	close(supervisor.config_copy);
 	log_notice("supervisor.stopped", LOG_I("exit", supervisor.exit_code));
 	return supervisor.exit_code;
 }

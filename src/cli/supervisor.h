@@ -2,11 +2,13 @@
 /* cli/supervisor.h - the parent process: starts, watches and ends children.
  *
  * Children are this program executed anew (each with its own address layout),
- * with the listening sockets and a control pipe inherited.  A child says
- * "ready", "alive" (every CHILD_ALIVE_MS) and, after SIGHUP, "reloaded" or
- * "kept" on its pipe.  A child that ends is started again with back-off; one
- * that falls silent is killed first.  systemd hears of readiness, reloads and,
- * while all children are alive, its watchdog's keep-alive.
+ * with the listening sockets, a copy of the configuration file and a control
+ * pipe inherited.  A child says "ready", "alive" (every CHILD_ALIVE_MS) and,
+ * after SIGHUP, "reloaded" or "kept" on its pipe.  A child that ends is started
+ * again with back-off, with the last configuration that all children took; one
+ * that falls silent is killed first.  A child that cannot start at all ends the
+ * service if that has not been ready yet.  systemd hears of readiness and
+ * reloads; its watchdog watches the supervisor, which watches the children.
  */
 #ifndef CLI_SUPERVISOR_H
 #define CLI_SUPERVISOR_H
@@ -26,14 +28,18 @@ enum {
 #define CHILD_ENV_LISTENERS "GATEHOUSE_LISTENERS"
 #define CHILD_ENV_CONTROL "GATEHOUSE_CONTROL"
 #define CHILD_ENV_METRICS "GATEHOUSE_METRICS"
+#define CHILD_ENV_CONFIG "GATEHOUSE_CONFIG"
 
 struct supervisor_settings {
 	const char *config_path; /* absolute */
 	struct config *config;
+	int config_copy; /* config_copy.h; becomes the supervisor's */
 	struct listener_sockets *listeners;
-	int metrics_fd;				    /* shared memory, or -1 */
-	void (*child_restarted)(const char *child); /* may be NULL */
+	int metrics_fd; /* shared memory, or -1 */
 };
+
+/* Errors and warnings, a line each. */
+void supervisor_log_problems(const struct config_problems *problems);
 
 /* Runs until SIGTERM or SIGINT; returns the exit code. */
 int supervisor_run(const struct supervisor_settings *settings);

@@ -31,20 +31,26 @@ static struct slice folder_of(struct arena *arena, const char *path)
 					    : arena_slice(arena, folder);
 }
 
-static bool load_file(struct arena *arena, const char *path, bool check_files,
-    struct config **ret, struct problems *problems, struct err *err)
+/* Where the bytes are, and the file that they are said to be. */
+struct source {
+	const char *bytes, *path;
+};
+
+static bool load_file(struct arena *arena, struct source source,
+    bool check_files, struct config **ret, struct problems *problems,
+    struct err *err)
 {
 	struct load_options options = {
-	    .file = path, .check_files = check_files};
+	    .file = source.path, .check_files = check_files};
 	struct slice bytes;
 	struct config *config;
 
-	if (!io_read_file(arena, path, YAML_SIZE_MAX, &bytes, err)) {
+	if (!io_read_file(arena, source.bytes, YAML_SIZE_MAX, &bytes, err)) {
 		if (err && err->kind == E_LIMIT)
 			err->kind = E_CONFIG;
 		return false;
 	}
-	options.folder = folder_of(arena, path);
+	options.folder = folder_of(arena, source.path);
 	config = load_bytes(bytes, &options, problems);
 	if (!config)
 		return problems_first(problems, err);
@@ -54,12 +60,12 @@ static bool load_file(struct arena *arena, const char *path, bool check_files,
 
 /* The bytes of the file and the search for problems are gone afterwards; what
  * the caller asked for is copied. */
-static bool load(struct arena *arena, const char *path, bool check_files,
+static bool load(struct arena *arena, struct source source, bool check_files,
     struct config **ret, struct config_problems *ret_problems, struct err *err)
 {
 	struct arena *scratch = arena_new(0);
-	struct problems *problems = problems_new(arena, path);
-	bool ok = load_file(scratch, path, check_files, ret, problems, err);
+	struct problems *problems = problems_new(arena, source.path);
+	bool ok = load_file(scratch, source, check_files, ret, problems, err);
 
 	if (ret_problems)
 		problems_export(problems, ret_problems);
@@ -70,13 +76,22 @@ static bool load(struct arena *arena, const char *path, bool check_files,
 bool config_load(struct arena *arena, const char *path, struct config **ret,
     struct config_problems *problems, struct err *err)
 {
-	return load(arena, path, false, ret, problems, err);
+	return load(
+	    arena, (struct source){path, path}, false, ret, problems, err);
+}
+
+bool config_load_copy(struct arena *arena, const char *copy, const char *path,
+    struct config **ret, struct config_problems *problems, struct err *err)
+{
+	return load(
+	    arena, (struct source){copy, path}, false, ret, problems, err);
 }
 
 bool check_file(struct arena *arena, const char *path, struct config **ret,
     struct config_problems *ret_problems, struct err *err)
 {
-	return load(arena, path, true, ret, ret_problems, err);
+	return load(
+	    arena, (struct source){path, path}, true, ret, ret_problems, err);
 }
 
 struct config *config_default(void)

@@ -182,6 +182,10 @@ struct config_problems {
 bool config_load(struct arena *arena, const char *path, struct config **ret,
     struct config_problems *problems, struct err *err);
 
+/* As config_load, of the bytes of copy: what the file at path was once. */
+bool config_load_copy(struct arena *arena, const char *copy, const char *path,
+    struct config **ret, struct config_problems *problems, struct err *err);
+
 /* All defaults, for commands that need no file.  hostname is the system's. */
 struct config *config_default(void);
 

@@ -295,14 +295,13 @@ bool store_mark_released(
 	    store->writer, &work, deadline_in(ADMIN_WAIT_MS), err);
 }
 
-/* Steps until nothing is left: each is a commit of its own, so that messages
- * are put in between. */
-static bool expire(struct store *store, int64_t trace_before_ms,
-    int64_t quarantine_before_ms, uint64_t *ret_removed, struct err *err)
+bool store_expire(struct store *store, int64_t trace_before_ms,
+    int64_t quarantine_before_ms, struct deadline until, uint64_t *ret_removed,
+    bool *ret_more, struct err *err)
 {
 	struct store_work work;
-	uint64_t removed = 0;
 
+	*ret_removed = 0;
 	do {
 		work = (struct store_work){
 		    .kind = WORK_EXPIRE,
@@ -312,9 +311,9 @@ static bool expire(struct store *store, int64_t trace_before_ms,
 		if (!store_writer_run(
 			store->writer, &work, deadline_in(ADMIN_WAIT_MS), err))
 			return false;
-		removed += work.removed;
-	} while (work.more);
-	*ret_removed = removed;
+		*ret_removed += work.removed;
+	} while (work.more && !deadline_passed(until));
+	*ret_more = work.more;
 	return true;
 }
 
@@ -323,21 +322,16 @@ bool store_delete_quarantined(
 {
 	struct store_work work = {.kind = WORK_DELETE, .id = id};
 	uint64_t removed;
+	bool more;
 
 	if (!store_writer_run(
 		store->writer, &work, deadline_in(ADMIN_WAIT_MS), err))
 		return false;
 	/* The message is gone; its pieces are cleared away now, or if that
-	 * fails with the next expiry. */
-	expire(store, 0, 0, &removed, NULL);
+	 * takes long or fails with the next expiry. */
+	store_expire(
+	    store, 0, 0, deadline_in(ADMIN_WAIT_MS), &removed, &more, NULL);
 	return true;
-}
-
-bool store_expire(struct store *store, int64_t trace_before_ms,
-    int64_t quarantine_before_ms, uint64_t *ret_removed, struct err *err)
-{
-	return expire(
-	    store, trace_before_ms, quarantine_before_ms, ret_removed, err);
 }
 
 struct store_statistics store_statistics(struct store *store)

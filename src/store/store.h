@@ -155,9 +155,13 @@ bool store_report_own_domains(struct store *store, struct arena *arena,
     int64_t from_ms, size_t *ret_count, struct store_own_domain_row **ret,
     struct err *err);
 
-/* Removes what is older, in small steps; 0 keeps for ever.  Returns rows. */
+/* Removes what is older; 0 keeps for ever.  In small steps, each a commit of
+ * its own, so that messages are put in between; one step at least, no new one
+ * after until.  *ret_removed: rows, also after a failure.  *ret_more: call
+ * again. */
 bool store_expire(struct store *store, int64_t trace_before_ms,
-    int64_t quarantine_before_ms, uint64_t *ret_removed, struct err *err);
+    int64_t quarantine_before_ms, struct deadline until, uint64_t *ret_removed,
+    bool *ret_more, struct err *err);
 
 struct store_statistics {
 	uint64_t commits, rows, failures, waiting;

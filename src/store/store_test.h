@@ -43,16 +43,21 @@ static inline void place_remove(const struct place *place)
 	rmdir(place->directory);
 }
 
-static inline struct store *open_place(const struct place *place)
+static inline struct store *open_url(const char *url)
 {
 	struct err err = {.kind = E_NONE};
 	struct store *store;
 
-	if (!store_open(slice_from(place->url), &store, &err)) {
+	if (!store_open(slice_from(url), &store, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		abort();
 	}
 	return store;
+}
+
+static inline struct store *open_place(const struct place *place)
+{
+	return open_url(place->url);
 }
 
 /* The database beside the store. */

@@ -232,6 +232,7 @@ static void test_chunks(void **state)
 	struct store_trace *found;
 	struct store *store;
 	uint64_t removed;
+	bool more;
 	size_t number;
 	struct err err;
 
@@ -254,7 +255,8 @@ static void test_chunks(void **state)
 	    store_find_traces(store, arena, &oldest, &number, &found, &err));
 	assert_int_equal(number, 1);
 	/* A chunk goes with the last of its rows. */
-	assert_true(store_expire(store, 1011, 0, &removed, &err));
+	assert_true(store_expire(
+	    store, 1011, 0, deadline_in(60000), &removed, &more, &err));
 	assert_int_equal(removed, 11);
 	assert_int_equal(count(&place, "SELECT count(*) FROM trace_chunk"), 1);
 	check_newest(store, 18, 7);

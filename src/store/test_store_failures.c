@@ -277,6 +277,7 @@ static void test_full(void **state)
 	struct store *store = open_place(&place);
 	struct err err = {.kind = E_NONE};
 	uint64_t removed;
+	bool more;
 	size_t stored = 0;
 	char id[16];
 
@@ -292,7 +293,8 @@ static void test_full(void **state)
 	assert_true(stored > 100);
 	assert_int_equal(count_traces(store), stored);
 	/* With old traces gone there is room again. */
-	assert_true(store_expire(store, 2000, 0, &removed, &err));
+	assert_true(store_expire(
+	    store, 2000, 0, deadline_in(60000), &removed, &more, &err));
 	assert_int_equal(removed, stored);
 	assert_true(put_id(store, "again", 5000, &err));
 	store_close(store);

@@ -18,4 +18,4 @@ def test_reloads_while_a_child_starts(make_gate):
         time.sleep(0.002)
     wait_until(lambda: len(gate.children()) == 2, 5, 'both children')
     assert ' signal=1' not in gate.log()
-    gate.wait_for_log('smtp.reload result=loaded')
+    gate.wait_for_log('supervisor.reload result=loaded')

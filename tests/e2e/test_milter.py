@@ -377,7 +377,7 @@ def test_reload(pair):
         assert smtp.mail('a@host.example', 'user@agency.example',
                          message('a@bank.example')).startswith('550')
         pair.gate.reload()
-        pair.gate.wait_for_log('milter.reload result=loaded', after=seen)
+        pair.gate.wait_for_log('supervisor.reload result=loaded', after=seen)
         # The connection stays; its next message is judged anew.
         assert smtp.mail('a@host.example', 'user@agency.example',
                          message('a@bank.example')).startswith('250')

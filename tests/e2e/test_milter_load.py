@@ -144,7 +144,7 @@ def test_reloads(pair):
         seen = len(pair.gate.log())
         time.sleep(0.3)
         pair.gate.process.send_signal(1)
-        pair.gate.wait_for_log('milter.reload result=loaded', after=seen)
+        pair.gate.wait_for_log('supervisor.reload result=loaded', after=seen)
     assert run_load(pair, disturb) >= 3
     assert 'milter.failure' not in pair.gate.log()
 

@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -60,6 +61,92 @@ def test_reload_of_a_bad_file_changes_nothing(make_gate, text, where, word):
     assert gate.mail(sent, 'x@plain.example', ip=STRANGER)[:3] == '550'
     gate.path.write_text(good)
     assert 'result=loaded' in gate.reload()
+
+
+def kill_child(gate, name):
+    """Until it is there again."""
+    gate.may_crash = True
+    old = gate.children()[name]
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: gate.children().get(name, old) != old)
+
+
+def rename(gate):
+    gate.config['listeners'][0]['name'] = 'other'
+
+
+def change_role(gate):
+    gate.config['listeners'][0] = listener('mx', 'milter')
+    gate.config['listeners'][0]['address'] = f'127.0.0.1:{gate.port}'
+
+
+@pytest.mark.parametrize('change, words', [
+    (None, 'is not a known key'),
+    (rename, 'listener mx is gone or has another name: this takes a restart'),
+    (change_role, 'becomes or was a milter: this takes a restart'),
+], ids=['bad', 'renamed', 'another role'])
+def test_child_started_behind_a_file_that_was_not_taken(make_gate, change,
+                                                        words):
+    """It goes on with what the others work with."""
+    gate = make_gate(zone=ZONE)
+    if change:
+        change(gate)
+        gate.write()
+        gate.ports['mx'] = gate.port
+    else:
+        gate.path.write_text(BAD[0][0] + gate.path.read_text())
+    logged = gate.reload()
+    assert 'supervisor.reload result=kept' in logged and words in logged
+    gate.metric('gatehouse_config_loads_total{result="kept"}', 1)
+    kill_child(gate, 'smtp')
+    wait_until(lambda: gate.http('/readyz')[0] == 200)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+
+
+def admin_answers(gate):
+    try:
+        return gate.http('/healthz')[0] == 200
+    except OSError:
+        return False
+
+
+def test_reload_that_one_child_cannot_use(make_gate):
+    gate = make_gate(zone=ZONE)
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        gate.write(admin={
+            'address': '127.0.0.1:%d' % taken.getsockname()[1]})
+        gate.may_crash = True
+        logged = gate.reload()
+    assert 'child.reload child=admin result=kept' in logged, logged
+    assert 'child.reload child=smtp result=loaded' in logged, logged
+    assert 'supervisor.reload result=kept' in logged, logged
+    # It is started again where it was.
+    gate.write(admin={'address': f'127.0.0.1:{gate.admin_port}'})
+    wait_until(lambda: admin_answers(gate))
+    assert 'supervisor.reload result=loaded' in gate.reload()
+
+
+def test_reload_changes_the_log(make_gate):
+    gate = make_gate(zone=ZONE)
+    gate.write(log={'level': 'warning', 'format': 'json'})
+    gate.process.send_signal(signal.SIGHUP)
+    gate.metric('gatehouse_config_loads_total{result="loaded"}', 1)
+    seen = len(gate.log())
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    assert gate.log()[seen:] == ''
+    gate.write(log={'level': 'info'})
+    gate.process.send_signal(signal.SIGHUP)
+    gate.metric('gatehouse_config_loads_total{result="loaded"}', 2)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    gate.wait_for_log('"event":"message.verdict"')
+
+
+def test_reload_tells_what_takes_a_restart(make_gate):
+    gate = make_gate(zone=ZONE)
+    gate.write(store=f'sqlite:{gate.folder}/state/other.db')
+    logged = gate.reload()
+    assert 'supervisor.takes_restart setting=store' in logged
+    assert 'result=loaded' in logged
 
 
 def test_reload_takes_new_certificates(make_gate, folder):
@@ -380,12 +467,24 @@ def test_children_drop_privileges(make_gate, folder):
     assert gate.metrics()['gatehouse_messages_total{verdict="accept"}'] == 1
 
 
+def test_start_that_cannot_work_ends(make_gate):
+    """`systemctl start` says so, instead of waiting."""
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        gate = make_gate(zone=ZONE, start=False, admin={
+            'address': '127.0.0.1:%d' % taken.getsockname()[1]})
+        gate.launch()
+        assert gate.process.wait(10) == 66
+    assert 'child.start child=admin' in gate.log()
+    assert 'Address already in use' in gate.log()
+    gate.process = None
+
+
 def test_unknown_user_is_told(make_gate):
     gate = make_gate(start=False, user='nobody-by-this-name')
     if os.getuid() != 0:
         pytest.skip('only root changes its user')
     gate.launch()
-    gate.wait_for_log('there is no user "nobody-by-this-name"')
+    gate.wait_for_log('there is no user')
     # What cannot start now cannot start in a second: EX_CONFIG.
     assert gate.process.wait(10) == 78
     gate.process = None

@@ -156,7 +156,7 @@ def test_unwritable_store_is_told_at_the_start(make_gate):
     shutil.chown(gate.folder / 'state', 'nobody')
     (gate.folder / 'state' / 'spool').chmod(0o777)
     gate.launch()
-    line = gate.wait_for_log('smtp.start')
+    line = gate.wait_for_log('child.start child=smtp')
     assert 'gatehouse.db' in line or 'store' in line, line
     assert 'supervisor.ready' not in gate.log()[gate._seen:]
     gate.kill()

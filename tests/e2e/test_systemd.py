@@ -91,17 +91,43 @@ def test_children_do_not_speak_for_the_service(make_gate, folder,
         assert environment and b'NOTIFY_SOCKET' not in environment
 
 
-def test_no_watchdog_sign_while_the_smtp_child_is_away(make_gate, folder,
-                                                       notifications):
+def test_watchdog_watches_the_supervisor(make_gate, folder, notifications):
+    """A child that is away is its own business: it is started again."""
     gate = make_gate(zone=ZONE, environment={
         'NOTIFY_SOCKET': str(folder / 'notify')})
     notifications.wait('WATCHDOG=1')
+    # What it needs is gone: it cannot start.
     gate.may_crash = True
+    zone = pathlib.Path(gate.config['dns']['zone'])
+    zone.rename(folder / 'zone')
     os.kill(gate.children()['smtp'], signal.SIGKILL)
     gate.wait_for_log('supervisor.restart')
-    wait_until(lambda: 'smtp' in gate.children())
-    notifications.wait('WATCHDOG=1')
-    wait_until(lambda: gate.mail(message(), ip=SHOP)[:3] == '250')
+    gate.wait_for_log('child.start child=smtp')
+    for _ in range(3):
+        notifications.clear()
+        notifications.wait('WATCHDOG=1', 2)
+    (folder / 'zone').rename(zone)
+    # Mended: a reload does not wait for the back-off.
+    gate.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: gate.children().get('smtp'))
+    wait_until(lambda: gate.http('/readyz')[0] == 200)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+
+
+def test_reload_while_it_stops_is_no_news(make_gate, folder, notifications):
+    gate = make_gate(zone=ZONE, environment={
+        'NOTIFY_SOCKET': str(folder / 'notify')})
+    slow = gate.client()
+    slow.command('MAIL FROM:<news@shop.example>')
+    gate.process.send_signal(signal.SIGTERM)
+    notifications.wait('STOPPING=1')
+    notifications.clear()
+    gate.process.send_signal(signal.SIGHUP)
+    slow.close()
+    assert gate.process.wait(10) == 0
+    notifications.read()
+    assert not any(line.startswith(('READY', 'RELOADING'))
+                   for line in notifications.lines)
 
 
 @pytest.mark.parametrize('name', ['mx', 'unknown'])
@@ -121,6 +147,16 @@ def test_socket_activation(make_gate, name):
         gate.ports['mx'] = gate.port
         with pytest.raises(ConnectionRefusedError):
             gate.client()
+
+
+def test_socket_of_no_listener(make_gate):
+    """Its clients would wait for ever."""
+    gate = make_gate(zone=ZONE, start=False)
+    gate.launch(command=[sys.executable, str(ACTIVATE), str(free_port()),
+                         'unknown'])
+    assert gate.process.wait(10) == 78
+    assert 'is no listener' in gate.log()
+    gate.process = None
 
 
 class Clients:

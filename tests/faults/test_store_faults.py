@@ -206,7 +206,7 @@ def test_database_spoilt_before_the_start():
         for path in database_files(gate):
             spoil(path)
         gate.launch()
-        line = gate.wait_for_log('smtp.start', after=gate._seen)
+        line = gate.wait_for_log('child.start child=smtp', after=gate._seen)
         assert 'restore it from a copy, or move it away' in line, line
         assert 'supervisor.ready' not in gate.log()[gate._seen:]
         with pytest.raises(TimeoutError):

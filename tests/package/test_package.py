@@ -207,7 +207,7 @@ def test_reload(machine):
     send_one(machine)
     machine.path(CONFIG).write_text(GOOD.replace('mx1.', 'mx2.'))
     machine.run('systemctl', 'reload', 'gatehouse')
-    machine.wait(lambda: 'smtp.reload result=loaded' in machine.journal(),
+    machine.wait(lambda: 'supervisor.reload result=loaded' in machine.journal(),
                  'the reload')
     machine.path(CONFIG).write_text(GOOD)
     machine.run('systemctl', 'reload', 'gatehouse')

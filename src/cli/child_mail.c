@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/child_mail.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/resolver_config.h"
+#include "cli/supervisor.h"
+
+enum { KEY_CACHE_MAX = 4096 };
+
+struct gate_context mail_child_context(const struct mail_child *child)
+{
+	return (struct gate_context){
+	    .config = child->config,
+	    .resolver = child->resolver,
+	    .store = child->store,
+	    .key_cache = child->key_cache,
+	};
+}
+
+static bool start_server(struct mail_child *child, struct err *err)
+{
+	const char *text = getenv(CHILD_ENV_LISTENERS);
+	struct listener_sockets sockets;
+
+	return listeners_from_text(
+		   child->arena, slice_from(text), &sockets, err) &&
+	       child->kind->start(child, &sockets, err);
+}
+
+static bool start(struct mail_child *child, struct err *err)
+{
+	if (!child_open_metrics(err))
+		return false;
+	if (child->kind->begin)
+		child->kind->begin(child);
+	return child_begin(child->arena, child->config, &child->process, err) &&
+	       child_open_named(
+		   child->arena, child->config, &child->resolver, err) &&
+	       store_open(child->config->store, &child->store, err) &&
+	       start_server(child, err);
+}
+
+/* Configuration, what it names, and the resolver; or nothing of them. */
+static bool load(struct arena *arena, struct mail_child *next, struct err *err)
+{
+	struct config *config;
+
+	if (!config_load(arena, next->config_path, &config, NULL, err))
+		return false;
+	if (!child_make_spool(arena, config, err) ||
+	    !resolver_open_configured(
+		arena, config, NULL, &next->resolver, err)) {
+		config_release(config);
+		return false;
+	}
+	next->config = config;
+	return true;
+}
+
+static bool take_into_use(
+    struct mail_child *child, struct mail_child *next, struct err *err)
+{
+	struct gate_context context = mail_child_context(next);
+	bool ok = child->kind->reload(child, &context, err);
+
+	config_release(ok ? child->config : next->config);
+	dns_resolver_release(ok ? child->resolver : next->resolver);
+	if (!ok)
+		return false;
+	child->config = next->config;
+	child->resolver = next->resolver;
+	child->dns_seen = (struct dns_statistics){0};
+	child_set_up_log(child->config);
+	return true;
+}
+
+/* A bad file, certificate or zone changes nothing. */
+static void reload(struct mail_child *child)
+{
+	struct arena *arena = arena_new(0);
+	struct mail_child next = *child;
+	struct err err = {0};
+	bool ok = load(arena, &next, &err) && take_into_use(child, &next, &err);
+
+	child_tell_reload(child->process, child->kind->name, ok ? NULL : &err);
+	arena_free(arena);
+}
+
+/* What the resolver counted since the last time. */
+static void count_dns(struct mail_child *child)
+{
+	struct dns_statistics now = dns_resolver_statistics(child->resolver);
+
+	metrics_add(
+	    METRIC_DNS_BOGUS, (int64_t)(now.bogus - child->dns_seen.bogus));
+	child->dns_seen = now;
+}
+
+static void tick(struct mail_child *child)
+{
+	trace_rules_follow(&child->trace, child->config);
+	count_dns(child);
+	if (child->kind->tick)
+		child->kind->tick(child);
+}
+
+static void run(struct mail_child *child)
+{
+	for (;;) {
+		switch (child_wait(child->process)) {
+		case CHILD_STOP: return;
+		case CHILD_RELOAD: reload(child); break;
+		case CHILD_TICK: tick(child); break;
+		}
+	}
+}
+
+static void release(struct mail_child *child)
+{
+	store_close(child->store);
+	dns_resolver_release(child->resolver);
+	config_release(child->config);
+	dkim_key_cache_free(child->key_cache);
+}
+
+int mail_child_run(struct mail_child *child, struct arena *arena,
+    const char *config_path, struct config *config)
+{
+	struct err err = {0};
+
+	child->arena = arena;
+	child->config_path = config_path;
+	child->config = config;
+	child->key_cache = dkim_key_cache_new(KEY_CACHE_MAX);
+	child->trace.child = child->kind->name;
+	if (!start(child, &err))
+		return child_cannot_start(child->kind->name, &err);
+	metrics_heartbeat(child->kind->process);
+	trace_rules_follow(&child->trace, child->config);
+	child_tell(child->process, "ready");
+	run(child);
+	log_notice("child.draining", LOG_T("child", child->kind->name),
+	    LOG_I("limit_ms", (int64_t)child->config->limits.drain_timeout));
+	child->kind->finish(child);
+	release(child);
+	return EXIT_DONE;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/supervisor_private.h - what supervisor.c (processes) and
+ * supervisor_reload.c (the configuration) share.
+ */
+#ifndef CLI_SUPERVISOR_PRIVATE_H
+#define CLI_SUPERVISOR_PRIVATE_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "cli/supervisor.h"
+
+enum child_kind { CHILD_SMTP, CHILD_MILTER, CHILD_ADMIN, CHILD_COUNT };
+
+struct child {
+	bool wanted;
+	pid_t pid;	/* 0: not running */
+	int control;	/* read end of its pipe, or -1 */
+	char heard[16]; /* of a word that has not ended */
+	size_t heard_len;
+	bool ready;
+	bool reloading; /* it has not said yet what came of it */
+	int64_t started_ms, heard_ms, start_at_ms, backoff_ms;
+};
+
+struct supervisor {
+	const struct supervisor_settings *settings;
+	struct config *config;	    /* the last that all children took */
+	int config_copy;	    /* of its file, for children to come */
+	struct config *next_config; /* they are at it; NULL: no reload */
+	int next_copy;
+	bool kept;  /* one of them cannot use it */
+	bool again; /* SIGHUP came meanwhile */
+	struct child children[CHILD_COUNT];
+	int signals; /* signalfd */
+	sigset_t signal_mask;
+	bool announced; /* READY=1 was sent */
+	struct deadline feed_at;
+	bool stopping;
+	struct deadline stop_by;
+	int exit_code;
+};
+
+bool supervisor_wants_child(const struct config *config, enum child_kind kind);
+
+/* To all children that run. */
+void supervisor_signal(const struct supervisor *supervisor, int number);
+
+/* SIGHUP: a file that is good goes to the children. */
+void supervisor_reload(struct supervisor *supervisor);
+
+/* Once all have answered, their configuration is ours, or the old one stays. */
+void supervisor_go_on_reloading(struct supervisor *supervisor);
+
+/* Of a reload that is under way, if one is. */
+void supervisor_drop_next(struct supervisor *supervisor);
+
+#endif
