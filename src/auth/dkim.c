@@ -158,25 +158,33 @@ static struct dkim_check check_all(
 	    verifier->dns, SIGNATURE_DKIM, signature, &digest);
 }
 
+/* What speaks against a signature even if it verifies: known without the key,
+ * so that a key which cannot be had now does not leave it open. */
+static struct dkim_check check_acceptable(
+    const struct dkim_verifier *verifier, const struct work *work)
+{
+	/* RFC 6376 section 8.2: what follows is anybody's. */
+	if (work->outcome->body_length_limited &&
+	    !verifier->settings->accept_body_length)
+		return (struct dkim_check){
+		    .result = DKIM_POLICY,
+		    .reason = SLICE("l= leaves a part of the body unsigned"),
+		};
+	return dkim_check_additions(
+	    verifier->arena, verifier->headers, &work->signature);
+}
+
 static void finish(struct dkim_verifier *verifier, struct work *work)
 {
-	struct dkim_check check = check_all(verifier, work);
-	struct dkim_outcome *outcome = work->outcome;
+	struct dkim_check check = check_all(verifier, work), acceptable;
 
-	outcome->body_length_limited = dkim_check_is_limited(
+	work->outcome->body_length_limited = dkim_check_is_limited(
 	    &work->signature, verifier->hashes, work->body_number);
-	/* RFC 6376 section 8.2: what follows is anybody's. */
-	if (check.result == DKIM_PASS && outcome->body_length_limited &&
-	    !verifier->settings->accept_body_length) {
-		check.result = DKIM_POLICY;
-		check.reason = SLICE("l= leaves a part of the body unsigned");
-	}
-	if (check.result == DKIM_PASS) {
-		struct dkim_check added = dkim_check_additions(
-		    verifier->arena, verifier->headers, &work->signature);
-
-		check.result = added.result;
-		check.reason = added.reason;
+	acceptable = check_acceptable(verifier, work);
+	if (acceptable.result != DKIM_PASS &&
+	    (check.result == DKIM_PASS || check.result == DKIM_TEMPERROR)) {
+		check.result = acceptable.result;
+		check.reason = acceptable.reason;
 	}
 	judge(work, &check);
 }

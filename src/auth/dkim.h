@@ -21,9 +21,9 @@ enum dkim_result {
 	DKIM_NONE,
 	DKIM_PASS,
 	DKIM_FAIL,	/* the body's hash or the signature is another */
-	DKIM_POLICY,	/* verifies, but is not acceptable: l=, weak key, a
-			 * signed field repeated; or over the limit on
-			 * signatures */
+	DKIM_POLICY,	/* verifies, but is not acceptable: weak key, or (with
+			 * a key that cannot be had now, too) l=, a signed field
+			 * repeated; or over the limit on signatures */
 	DKIM_NEUTRAL,	/* the field breaks the syntax of a signature, or asks
 			 * for a version or algorithm that is not known */
 	DKIM_TEMPERROR, /* DNS */

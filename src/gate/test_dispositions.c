@@ -60,6 +60,8 @@ static const struct judge_case temporary[] = {
     {"key, nothing else", BANK, DEFER, .signed_by = "bank.example", .broken = "k._domainkey.bank.example/TXT", .dmarc = "temperror"},
     {"key, SPF passes", BANK, ACCEPT, .signed_by = "bank.example", .broken = "k._domainkey.bank.example/TXT",
 	.client = "192.0.2.20", .mail_from = "a@bank.example", .dmarc = "pass"},
+    {"l= leaves content unsigned, key down", BANK, REJECT, .signed_by = "bank.example", .sign_tags = "l=5;", .appended = "evil\r\n", .broken = "k._domainkey.bank.example"},
+    {"second Subject, key down", BANK, REJECT, .signed_by = "bank.example", .added = "Subject: evil\r\n", .broken = "k._domainkey.bank.example"},
     {"record", BANK, DEFER, .broken = "_dmarc.bank.example/TXT", .dmarc = "temperror", .policy = "dmarc"},
     {"record of the parent", "From: x@a.bank.example\r\n", DEFER, .broken = "_dmarc.bank.example/TXT"},
     {"record of the top, who may be aligned", BANK, DEFER, .broken = "_dmarc.example/TXT", .dmarc = "temperror"},
