@@ -108,6 +108,11 @@ static struct spf_macro_values macro_values(struct scope *scope)
 	return values;
 }
 
+static bool matches_nothing(const struct scope *scope, struct slice spec)
+{
+	return spf_macro_matches_nothing(spec, &scope->evaluation->values);
+}
+
 /* The target-name of section 4.8: MATCH_YES and *ret_name; MATCH_NO if it is
  * no name that could be asked for; or the error of a p macro. */
 static enum match target_name(
@@ -390,7 +395,9 @@ static enum spf_result find_record(struct scope *scope, struct slice *ret)
 	return result;
 }
 
-/* Section 6.1: no record there is an error of the record that points there. */
+/* Section 6.1: no record there is an error of the record that points there.
+ * A target that matches nothing is no fault of the record, and leaves it as if
+ * nothing had matched (section 4.7). */
 static struct spf_check redirect(struct scope *scope, struct slice spec)
 {
 	struct spf_check check = {.result = SPF_PERMERROR};
@@ -399,6 +406,8 @@ static struct spf_check redirect(struct scope *scope, struct slice spec)
 
 	if (!count_lookup(scope))
 		return check;
+	if (matches_nothing(scope, spec))
+		return (struct spf_check){.result = SPF_NEUTRAL};
 	match = target_name(scope, spec, &name);
 	if (match == MATCH_PERMERROR)
 		return check;
@@ -438,6 +447,8 @@ static enum match match_term(struct scope *scope, const struct spf_term *term)
 
 	if (mechanism->needs_dns && !count_lookup(scope))
 		return MATCH_PERMERROR;
+	if (matches_nothing(scope, term->domain))
+		return MATCH_NO;
 	return mechanism->match(scope, term);
 }
 

@@ -337,19 +337,30 @@ static bool is_ascii(struct slice text)
 	return true;
 }
 
+bool spf_macro_matches_nothing(
+    struct slice spec, const struct spf_macro_values *values)
+{
+	struct item item;
+
+	if (is_ascii(values->local_part))
+		return false;
+	while (spec.len && next_item(&spec, false, &item, NULL))
+		if (item.letter == 's' || item.letter == 'l')
+			return true;
+	return false;
+}
+
 bool spf_macro_expand_domain(struct arena *arena, struct slice spec,
     const struct spf_macro_values *values, struct slice *ret)
 {
 	struct buf *out = buf_in_arena(arena, EXPANSION_MAX);
-	bool ascii = is_ascii(values->local_part);
 	struct slice name;
 	struct item item;
 
+	if (spf_macro_matches_nothing(spec, values))
+		return false;
 	while (spec.len && !buf_overflowed(out)) {
 		if (!next_item(&spec, false, &item, NULL))
-			return false;
-		/* RFC 8616 section 4: such terms never match. */
-		if (!ascii && (item.letter == 's' || item.letter == 'l'))
 			return false;
 		add_item(arena, out, &item, values);
 	}

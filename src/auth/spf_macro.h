@@ -35,10 +35,15 @@ bool spf_macro_check_domain(struct slice spec, struct err *err);
 /* The grammar macro-string, of modifiers that are not known (section 6). */
 bool spf_macro_check_string(struct slice text, struct err *err);
 
+/* Does a checked domain-spec use a local part that is not US-ASCII?  A term
+ * with it matches nothing, whatever the term (RFC 8616 section 4). */
+bool spf_macro_matches_nothing(
+    struct slice spec, const struct spf_macro_values *values);
+
 /* The name that a checked domain-spec stands for, at most 253 octets long:
  * labels on its left are cut off until it fits (section 7.3); without a final
- * dot.  False: it cannot be a name and matches nothing: a local part that is
- * not US-ASCII (RFC 8616 section 4) or bytes that cannot be asked for. */
+ * dot.  False: it cannot be a name: it matches nothing (see above), or has
+ * bytes that cannot be asked for. */
 bool spf_macro_expand_domain(struct arena *arena, struct slice spec,
     const struct spf_macro_values *values, struct slice *ret);
 

@@ -39,6 +39,7 @@ static const char zone[] =
 "inc-label.example.    IN TXT \"v=spf1 include:%{d1} +all\"\n"
 "inc-odd.example.      IN TXT \"v=spf1 include:mail..example +all\"\n"
 "inc-not.example.      IN TXT \"v=spf1 -include:quals.example +all\"\n"
+"inc-user.example.     IN TXT \"v=spf1 include:%{L}._spf.inc-user.example ip4:192.0.2.1 -all\"\n"
 /* 5.3 */
 "a.example.            IN TXT \"v=spf1 a a:other.example/30//126 -all\"\n"
 "a.example.            IN A 192.0.2.10\n"
@@ -97,6 +98,7 @@ static const char zone[] =
 "redir-a.example.      IN TXT \"v=spf1 redirect=a.example\"\n"
 "redir-odd.example.    IN TXT \"v=spf1 redirect=mail..example\"\n"
 "redir-label.example.  IN TXT \"v=spf1 redirect=%{d1}\"\n"
+"redir-user.example.   IN TXT \"v=spf1 ip4:192.0.2.1 redirect=%{s}.example\"\n"
 /* 6.2 */
 "exp.example.          IN TXT \"v=spf1 exp=why.%{d} -all\"\n"
 "why.exp.example.      IN TXT \"%{i} is not \" \"one of %{d}'s servers.\"\n"
@@ -200,6 +202,10 @@ static const struct row rows[] = {
 	{"192.0.2.1", "h.example", "u@inc-odd.example", SPF_PERMERROR, "", 1},
 	{"192.0.2.1", "h.example", "u@inc-not.example", SPF_FAIL, "include:quals.example", 1},
 	{"192.0.2.2", "h.example", "u@inc-not.example", SPF_PASS, "all", 1},
+	/* RFC 8616, 4: a term with such a local part matches nothing */
+	{"192.0.2.1", "h.example", "\xc3\xbcser@inc-user.example", SPF_PASS, "ip4:192.0.2.1", 1},
+	{"192.0.2.2", "h.example", "\xc3\xbcser@inc-user.example", SPF_FAIL, "all", 1},
+	{"192.0.2.1", "h.example", "user@inc-user.example", SPF_PERMERROR, "", 1},
 	/* 5.3 */
 	{"192.0.2.10", "h.example", "u@a.example", SPF_PASS, "a", 1},
 	{"192.0.2.11", "h.example", "u@a.example", SPF_FAIL, "all", 2},
@@ -253,6 +259,8 @@ static const struct row rows[] = {
 	{"192.0.2.10", "h.example", "u@redir-a.example", SPF_PASS, "a", 2},
 	{"192.0.2.10", "h.example", "u@redir-odd.example", SPF_PERMERROR, "", 1},
 	{"192.0.2.10", "h.example", "u@redir-label.example", SPF_PERMERROR, "", 1},
+	{"192.0.2.2", "h.example", "\xc3\xbcser@redir-user.example", SPF_NEUTRAL, "", 1},
+	{"192.0.2.2", "h.example", "user@redir-user.example", SPF_PERMERROR, "", 1},
 	/* 4.6.4 */
 	{"192.0.2.1", "h.example", "u@ten.example", SPF_NEUTRAL, "all", 10},
 	{"192.0.2.1", "h.example", "u@eleven.example", SPF_PERMERROR, "", 11},
