@@ -107,7 +107,7 @@ static bool read_data(struct arena *arena, const struct taglist *list,
 		return err_set(err, E_SYNTAX, "the key has no p=");
 	if (slice_empty(data->value))
 		return true;
-	if (!text_base64_decode(arena, data->value, &bytes))
+	if (!text_base64_decode_unpadded(arena, data->value, &bytes))
 		return err_set(err, E_SYNTAX, "p= of the key is not base64");
 	return crypto_key_new(key->type, bytes, &key->key, err);
 }

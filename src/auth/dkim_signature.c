@@ -97,7 +97,7 @@ static bool read_signature(struct reader *reader, struct err *err)
 	signature->whole_b = reader->tag->whole;
 	if (reader->tag->value.len > 4 * SIGNATURE_SIZE_MAX)
 		return bad(reader, "is too long", err);
-	if (!text_base64_decode(
+	if (!text_base64_decode_unpadded(
 		reader->arena, reader->tag->value, &signature->signature) ||
 	    signature->signature.len == 0)
 		return bad(reader, "is not base64", err);
@@ -110,7 +110,7 @@ static bool read_body_hash(struct reader *reader, struct err *err)
 	struct dkim_signature *signature = reader->signature;
 
 	if (reader->tag->value.len > 4 * CRYPTO_DIGEST_SIZE ||
-	    !text_base64_decode(
+	    !text_base64_decode_unpadded(
 		reader->arena, reader->tag->value, &signature->body_hash))
 		return bad(reader, "is not a hash in base64", err);
 	if (signature->body_hash.len != CRYPTO_DIGEST_SIZE &&

@@ -21,6 +21,8 @@ static const struct {
 	bool good, testing, strict, email, sha256, revoked;
 } cases[] = {
     {ED, true, false, false, true, true, false},
+    {"k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", true, false,
+	false, true, true, false},
     {"v=DKIM1; " ED, true, false, false, true, true, false},
     {"v=DKIM1; t=y; " ED, true, true, false, true, true, false},
     {"t=s:y:z; " ED, true, true, true, true, true, false},

@@ -28,6 +28,16 @@ static const struct {
 	const char *problem; /* NULL: good; else how the error starts */
 } cases[] = {
     {D, BASE, NULL},
+    /* RFC 6376 section 2.10: "=" may be missing */
+    {D,
+	"v=1; a=rsa-sha256; d=example.com; s=sel; h=From; "
+	"bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY; b=AAAAAA",
+	NULL},
+    {D,
+	"v=1; a=rsa-sha256; d=example.com; s=sel; h=From; "
+	"bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY==; b=AAAA",
+	"bh="},
+    {S, "i=1; a=rsa-sha256; d=example.com; s=sel; cv=none; b=AA", NULL},
     {D, BASE "; z=From:a|b; unknown=x", NULL},
     {D, BASE "; c=relaxed", NULL},
     {D, BASE "; c=RELAXED/simple", NULL},

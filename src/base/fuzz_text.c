@@ -20,7 +20,7 @@ static void check_nearest(struct slice text)
 /* What is cleaned is well-formed and free of NUL; base64 comes back. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice text = slice_of((const char *)data, size), bytes;
+	struct slice text = slice_of((const char *)data, size), bytes, lax;
 	struct arena *arena = arena_new(0);
 	struct buf *json = buf_in_arena(arena, 6 * size + 2);
 	struct slice clean = text_clean_utf8(arena, text);
@@ -32,6 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(
 	    text_base64_decode(arena, text_base64_encode(arena, text), &bytes));
 	require(slice_eq(bytes, text));
+	if (text_base64_decode(arena, text, &bytes))
+		require(text_base64_decode_unpadded(arena, text, &lax) &&
+			slice_eq(bytes, lax));
 	/* A text has one meaning, and a meaning one text without blanks. */
 	if (text_base64_decode(arena, text, &bytes))
 		require(text_base64_encode(arena, bytes).len <= size);

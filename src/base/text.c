@@ -204,11 +204,11 @@ static const unsigned char base64_digits[256] = {
     /* clang-format on */
 };
 
-bool text_base64_decode(
-    struct arena *arena, struct slice text, struct slice *ret)
+static bool decode_base64(struct arena *arena, struct slice text,
+    bool padding_optional, struct slice *ret)
 {
 	char *out = arena_alloc(arena, text.len / 4 * 3 + 3);
-	size_t used = 0, digits = 0, padding = 0;
+	size_t used = 0, digits = 0, padding = 0, missing;
 	uint32_t bits = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
@@ -229,20 +229,34 @@ bool text_base64_decode(
 			out[used++] = (char)(bits & 0xff);
 		}
 	}
-	if (padding > 2 || (digits + padding) % 4 != 0)
+	missing = (4 - digits % 4) % 4;
+	if (missing == 3 || padding > missing ||
+	    (padding < missing && !padding_optional))
 		return false;
-	if (padding == 1) {
+	if (missing == 1) {
 		if (bits & 0x3)
 			return false;
 		out[used++] = (char)(bits >> 10 & 0xff);
 		out[used++] = (char)(bits >> 2 & 0xff);
-	} else if (padding == 2) {
+	} else if (missing == 2) {
 		if (bits & 0xf)
 			return false;
 		out[used++] = (char)(bits >> 4 & 0xff);
 	}
 	*ret = slice_of(out, used);
 	return true;
+}
+
+bool text_base64_decode(
+    struct arena *arena, struct slice text, struct slice *ret)
+{
+	return decode_base64(arena, text, false, ret);
+}
+
+bool text_base64_decode_unpadded(
+    struct arena *arena, struct slice text, struct slice *ret)
+{
+	return decode_base64(arena, text, true, ret);
 }
 
 struct slice text_base64_encode(struct arena *arena, struct slice bytes)

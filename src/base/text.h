@@ -31,6 +31,12 @@ bool text_add_json_escaped(struct buf *buf, struct slice text);
  * byte, wrong padding or non-zero trailing bits: false, *ret untouched. */
 bool text_base64_decode(
     struct arena *arena, struct slice text, struct slice *ret);
+
+/* The same, but some or all of the "=" at the end may be missing: base64string
+ * of RFC 6376 section 2.10, for DKIM and ARC. */
+bool text_base64_decode_unpadded(
+    struct arena *arena, struct slice text, struct slice *ret);
+
 struct slice text_base64_encode(struct arena *arena, struct slice bytes);
 
 /* Lower-case hexadecimal. */
