@@ -20,8 +20,7 @@ struct dkim_verifier {
 	struct dns_session *dns;
 	const struct header_list *headers;
 	struct body_hashes *hashes;
-	size_t from_count; /* From fields in the header */
-	size_t count;	   /* of outcomes */
+	size_t count; /* of outcomes */
 	struct dkim_outcome *outcomes;
 	size_t work_count;
 	struct work *work;
@@ -77,9 +76,6 @@ static void start(struct dkim_verifier *verifier, struct work *work,
 		return;
 	}
 	describe(work->outcome, signature);
-	work->outcome->from_uncovered = verifier->from_count >
-					dkim_signature_count(
-					    signature, SLICE("From"));
 	check = dkim_check_rules(verifier->settings, SIGNATURE_DKIM, signature);
 	if (check.result != DKIM_PASS) {
 		judge(work, &check);
@@ -123,7 +119,6 @@ struct dkim_verifier *dkim_verifier_new(struct arena *arena,
 	    .dns = dns,
 	    .headers = headers,
 	    .hashes = hashes,
-	    .from_count = headers_count(headers, SLICE("From")),
 	    .work_count = found < limit ? found : (size_t)limit,
 	};
 	verifier->count = verifier->work_count + (found > limit);

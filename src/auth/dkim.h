@@ -44,7 +44,6 @@ struct dkim_outcome {
 	unsigned int key_bits;	      /* 0 if not known */
 	bool testing;		      /* t=y in the key */
 	bool body_length_limited;     /* l= leaves content unsigned */
-	bool from_uncovered; /* the header has more From fields than h= */
 };
 
 struct dkim_key_cache; /* auth/dkim_key.h */

@@ -73,11 +73,4 @@ struct dmarc_outcome dmarc_evaluate(struct arena *arena,
     const struct spf_outcome *spf, size_t dkim_count,
     const struct dkim_outcome *dkim);
 
-/* Are two domains aligned (RFC 9989 section 4.10)?  relaxed compares
- * organizational domains by tree walk. false and *ret_temporary when DNS could
- * not tell. */
-bool dmarc_aligned(struct arena *arena, struct dns_session *dns,
-    struct slice author_domain, struct slice authenticated_domain, bool strict,
-    bool *ret_temporary);
-
 #endif

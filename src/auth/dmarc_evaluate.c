@@ -55,28 +55,6 @@ static enum alignment align(struct arena *arena, struct dns_session *dns,
 		   : NOT_ALIGNED;
 }
 
-bool dmarc_aligned(struct arena *arena, struct dns_session *dns,
-    struct slice author_domain, struct slice authenticated_domain, bool strict,
-    bool *ret_temporary)
-{
-	struct slice author, identifier, organizational_domain = {NULL, 0};
-	enum alignment alignment;
-
-	*ret_temporary = false;
-	if (!name_normalize(arena, author_domain, &author, NULL) ||
-	    !name_normalize(arena, authenticated_domain, &identifier, NULL))
-		return false;
-	if (!strict && !slice_eq(author, identifier)) {
-		struct dmarc_walk walk = dmarc_walk(arena, dns, author);
-
-		organizational_domain = dmarc_walk_organizational_domain(&walk);
-	}
-	alignment = align(
-	    arena, dns, author, organizational_domain, identifier, strict);
-	*ret_temporary = alignment == ALIGNMENT_UNKNOWN;
-	return alignment == ALIGNED;
-}
-
 struct evaluation {
 	struct arena *arena;
 	struct dns_session *dns;

@@ -114,15 +114,16 @@ static void read_psd(struct parser *parser, struct slice value)
 		note(parser, "psd", "has an unknown value: u counts");
 }
 
+/* Looked at for the domain's owner only: no failure reports are sent. */
 static void read_fo(struct parser *parser, struct slice value)
 {
-	struct slice rest = value, item;
 	unsigned int seen = 0;
+	struct slice item;
 
-	while (rest.len) {
+	while (value.len) {
 		unsigned int bit;
 
-		slice_split(rest, ':', &item, &rest);
+		slice_split(value, ':', &item, &value);
 		item = trim_wsp(item);
 		if (is_word(item, "0") || is_word(item, "1"))
 			bit = 1; /* one of the two, not both */
@@ -138,7 +139,6 @@ static void read_fo(struct parser *parser, struct slice value)
 		}
 		seen |= bit;
 	}
-	parser->record->fo = value;
 }
 
 /* A character of an RFC 3986 URI; "%" is looked at by the caller. */

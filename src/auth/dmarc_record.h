@@ -23,8 +23,8 @@ struct dmarc_record {
 	enum dmarc_psd psd;
 	bool testing; /* t=y */
 	bool strict_spf, strict_dkim;
-	struct slice rua, ruf, fo; /* raw values, or empty */
-	struct slice problem;	   /* plain words; empty if there is none */
+	struct slice rua, ruf; /* raw values, or empty */
+	struct slice problem;  /* plain words; empty if there is none */
 };
 
 /* Is the version tag first, and exactly DMARC1?  Anything else at the name is

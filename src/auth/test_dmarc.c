@@ -504,43 +504,6 @@ static void test_nothing_checked(void **state)
 	arena_free(arena);
 }
 
-static void test_aligned(void **state)
-{
-	static const struct {
-		const char *author, *identifier;
-		bool strict, aligned, temporary;
-	} cases[] = {
-	    {"news.example.com", "foo.example.com", false, true, false},
-	    {"news.example.com", "foo.example.com", true, false, false},
-	    {"news.example.com", "news.example.com", true, true, false},
-	    {"news.example.com", "foo.example.net", false, false, false},
-	    {"mega.bank.example", "giant.bank.example", false, false, false},
-	    {"example.com", "sign.example.com", false, false, true},
-	    {"example.com", "", false, false, false},
-	    {"nothing.example", "nothing.example", false, true, false},
-	    {"a.nothing.example", "nothing.example", false, false, false},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct arena *arena = arena_new(0);
-		struct dns_session *session = session_of(arena, state);
-		bool temporary;
-		bool aligned = dmarc_aligned(arena, session,
-		    slice_from(cases[i].author),
-		    slice_from(cases[i].identifier), cases[i].strict,
-		    &temporary);
-
-		if (aligned != cases[i].aligned ||
-		    temporary != cases[i].temporary)
-			fail_msg("%s %s", cases[i].author, cases[i].identifier);
-		/* DNS is not asked for what the names tell. */
-		if (cases[i].strict ||
-		    !strcmp(cases[i].author, cases[i].identifier))
-			assert_int_equal(all_queries(session), 0);
-		arena_free(arena);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,7 +515,6 @@ int main(void)
 	    cmocka_unit_test(test_evaluation),
 	    cmocka_unit_test(test_reasons),
 	    cmocka_unit_test(test_nothing_checked),
-	    cmocka_unit_test(test_aligned),
 	};
 
 	return cmocka_run_group_tests(tests, open_zone, close_zone);
