@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/arc_set.h"
 
+#include "base/ascii.h"
+#include "message/cfws.h"
+
 /* While collecting: sets has a place for every instance that can be. */
 struct collection {
 	struct arena *arena;
@@ -35,23 +38,36 @@ static bool take_place(const struct header_field **place,
 	return true;
 }
 
-/* arc-info = instance [CFWS] ";" authres-payload: RFC 8617 section 4.1.1. */
+static bool take_byte(struct slice *text, char byte)
+{
+	if (text->len == 0 || text->ptr[0] != byte)
+		return false;
+	*text = slice_from_pos(*text, 1);
+	return cfws_skip(text, NULL);
+}
+
+/* arc-info = instance [CFWS] ";" authres-payload (RFC 8617 section 4.1.1), and
+ * instance = [CFWS] "i" [CFWS] "=" [CFWS] 1*2DIGIT (section 3.10). */
 static bool read_instance(
     struct slice value, unsigned int *ret, struct slice *ret_rest)
 {
-	struct slice head, name, number, rest;
+	struct slice number, rest = value;
 	uint64_t instance;
+	size_t digits = 0;
 
-	if (!slice_split(value, ';', &head, &rest) ||
-	    !slice_split(head, '=', &name, &number) ||
-	    !slice_eq(slice_trim(name), SLICE("i")))
+	if (!cfws_skip(&rest, NULL) || !take_byte(&rest, 'i') ||
+	    !take_byte(&rest, '='))
 		return false;
-	number = slice_trim(number);
-	if (number.len > 2 || !slice_to_u64(number, 99, &instance) ||
-	    instance == 0)
+	while (digits < rest.len && ascii_is_digit(rest.ptr[digits]))
+		digits++;
+	number = slice_sub(rest, 0, digits);
+	if (digits > 2 || !slice_to_u64(number, 99, &instance) || instance == 0)
+		return false;
+	rest = slice_from_pos(rest, digits);
+	if (!cfws_skip(&rest, NULL) || rest.len == 0 || rest.ptr[0] != ';')
 		return false;
 	*ret = (unsigned int)instance;
-	*ret_rest = slice_trim(rest);
+	*ret_rest = slice_trim(slice_from_pos(rest, 1));
 	return true;
 }
 

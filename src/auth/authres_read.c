@@ -4,8 +4,9 @@
 #include "auth/authres_text.h"
 #include "base/ascii.h"
 #include "base/buf.h"
+#include "message/cfws.h"
 
-enum { RESULTS_MAX = 100, PROPERTIES_MAX = 50, COMMENT_DEPTH_MAX = 32 };
+enum { RESULTS_MAX = 100, PROPERTIES_MAX = 50 };
 
 struct reader {
 	struct arena *arena;
@@ -37,35 +38,9 @@ static bool fail(struct reader *reader, const char *what)
 	return err_set(reader->err, E_SYNTAX, "%s", what);
 }
 
-/* A comment may hold comments: counted, not recursed into. */
-static bool skip_comment(struct reader *reader)
-{
-	size_t depth = 0;
-
-	while (reader->rest.len) {
-		char c = reader->rest.ptr[0];
-
-		advance(reader, c == '\\' ? 2 : 1);
-		if (c == '(' && ++depth > COMMENT_DEPTH_MAX)
-			return fail(reader, "comments are nested too deep");
-		if (c == ')' && --depth == 0)
-			return true;
-	}
-	return fail(reader, "a comment is not closed");
-}
-
-/* CFWS of RFC 5322 section 3.2.2, or nothing. */
 static bool skip_cfws(struct reader *reader)
 {
-	while (reader->rest.len) {
-		if (ascii_is_fws(reader->rest.ptr[0]))
-			advance(reader, 1);
-		else if (!at_byte(reader, '('))
-			return true;
-		else if (!skip_comment(reader))
-			return false;
-	}
-	return true;
+	return cfws_skip(&reader->rest, reader->err);
 }
 
 static bool take_quoted(struct reader *reader, struct slice *ret)

@@ -4,9 +4,10 @@
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/text.h"
+#include "message/cfws.h"
 
 /* RFC 5321 section 4.5.3.1.3: a path has 256 octets with its brackets. */
-enum { PATH_MAX_OCTETS = 254, COMMENT_DEPTH_MAX = 32 };
+enum { PATH_MAX_OCTETS = 254 };
 
 /* What is left of the text.  In the arena stand the pieces of one element of a
  * list, or of one path. */
@@ -60,39 +61,9 @@ static bool is_atom_byte(char c)
 	}
 }
 
-/* A comment may hold comments: counted, not recursed into. */
-static bool skip_comment(struct scanner *scanner)
-{
-	size_t depth = 0;
-
-	while (scanner->rest.len) {
-		char c = scanner->rest.ptr[0];
-
-		if (c == '\\') {
-			advance(scanner, 2);
-			continue;
-		}
-		if (c == '(' && ++depth > COMMENT_DEPTH_MAX)
-			return fail(scanner, "comments are nested too deep");
-		advance(scanner, 1);
-		if (c == ')' && --depth == 0)
-			return true;
-	}
-	return fail(scanner, "a comment is not closed");
-}
-
-/* CFWS of RFC 5322 section 3.2.2, none allowed too. */
 static bool skip_cfws(struct scanner *scanner)
 {
-	while (scanner->rest.len) {
-		if (ascii_is_fws(scanner->rest.ptr[0]))
-			advance(scanner, 1);
-		else if (!at_byte(scanner, '('))
-			return true;
-		else if (!skip_comment(scanner))
-			return false;
-	}
-	return true;
+	return cfws_skip(&scanner->rest, scanner->err);
 }
 
 static bool take_quoted(struct scanner *scanner, struct buf *out)
