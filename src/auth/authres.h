@@ -29,8 +29,9 @@ struct authres_input {
 	bool dkim_checked; /* with dkim_count 0: "dkim=none" */
 	size_t dkim_count;
 	const struct dkim_outcome *dkim;
-	const struct arc_outcome *arc;
-	size_t dmarc_count; /* one for each domain of From: */
+	const struct arc_outcome *arc; /* TEMPERROR: not written, for there is
+					* no registered result for it */
+	size_t dmarc_count;	       /* one for each domain of From: */
 	const struct dmarc_outcome *dmarc;
 	struct slice disposition; /* "none", "quarantine", "reject":
 				   * what came of DMARC */

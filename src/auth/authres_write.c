@@ -98,12 +98,17 @@ static struct slice chain(struct arena *arena, const struct arc_outcome *arc)
 				     : buf_slice(names);
 }
 
+/* The registered results are none, pass and fail (RFC 8617 section 10.1).
+ * What could not be evaluated is none of them, and is not said: readers take an
+ * unknown word for whatever they like. */
 static void add_arc(struct arena *arena, struct authres_text *text,
     const struct authres_input *input)
 {
 	const struct arc_outcome *arc = input->arc;
 	char address[IP_TEXT_MAX];
 
+	if (arc->result == ARC_TEMPERROR)
+		return;
 	add_result(text, "arc", arc_result_name(arc->result));
 	if (arc->result == ARC_NONE)
 		return;

@@ -99,11 +99,12 @@ static void write_and_read(struct arena *arena, struct slice value)
 	    .own_domain = draw(value, 14, 3) ? &outcomes.own : NULL,
 	};
 	size_t count = !!input.spf_mailfrom + !!input.spf_helo + 1u +
-		       !!input.arc + input.dmarc_count;
+		       input.dmarc_count;
 	struct slice text;
 	struct authres read;
 
 	draw_outcomes(value, &outcomes);
+	count += input.arc && outcomes.arc.result != ARC_TEMPERROR;
 	count += input.own_domain && outcomes.own.result != OWN_DOMAIN_NONE;
 	text = authres_write(arena, &input);
 	check_lines(text);

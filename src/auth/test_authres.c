@@ -184,6 +184,13 @@ static void test_write_details(void **state)
 	    .authserv_id = SLICE("mx1.example"), .arc = &arc};
 	assert_string_equal(arena_text(arena, authres_write(arena, &input)),
 	    "mx1.example;\r\n\tarc=none");
+	/* No registered result says that a chain could not be evaluated. */
+	arc.result = ARC_TEMPERROR;
+	assert_string_equal(arena_text(arena, authres_write(arena, &input)),
+	    "mx1.example; none");
+	input.dkim_checked = true;
+	assert_string_equal(arena_text(arena, authres_write(arena, &input)),
+	    "mx1.example;\r\n\tdkim=none");
 	arena_free(arena);
 }
 
