@@ -3,6 +3,7 @@
 
 #include "auth/body_hash.h"
 #include "auth/dkim_check.h"
+#include "auth/dkim_choose.h"
 #include "auth/dkim_signature.h"
 #include "base/log.h"
 
@@ -87,22 +88,14 @@ static void start(struct dkim_verifier *verifier, struct work *work,
 	dkim_check_prefetch(verifier->arena, verifier->dns, signature);
 }
 
-static void start_all(struct dkim_verifier *verifier)
+/* One outcome for all those that are not verified. */
+static void describe_left_out(struct dkim_verifier *verifier, size_t left_out)
 {
-	const struct header_list *headers = verifier->headers;
-	size_t done = 0;
+	struct dkim_outcome *last = &verifier->outcomes[verifier->work_count];
 
-	for (size_t i = 0; i < headers->count; i++) {
-		const struct header_field *field = &headers->fields[i];
-		struct work *work = &verifier->work[done];
-
-		if (done == verifier->work_count)
-			break;
-		if (!slice_eq_nocase(field->name, SLICE("DKIM-Signature")))
-			continue;
-		work->outcome = &verifier->outcomes[done++];
-		start(verifier, work, field);
-	}
+	last->result = DKIM_POLICY;
+	last->reason = arena_format_slice(verifier->arena,
+	    "%zu more signatures, over limits.dkim_signatures", left_out);
 }
 
 struct dkim_verifier *dkim_verifier_new(struct arena *arena,
@@ -110,8 +103,8 @@ struct dkim_verifier *dkim_verifier_new(struct arena *arena,
     const struct header_list *headers, struct body_hashes *hashes)
 {
 	struct dkim_verifier *verifier = ARENA_NEW(arena, struct dkim_verifier);
-	size_t found = headers_count(headers, SLICE("DKIM-Signature"));
-	uint64_t limit = settings->limits->dkim_signatures;
+	struct dkim_choice choice = dkim_choose(
+	    arena, headers, settings->limits);
 
 	*verifier = (struct dkim_verifier){
 	    .arena = arena,
@@ -119,21 +112,18 @@ struct dkim_verifier *dkim_verifier_new(struct arena *arena,
 	    .dns = dns,
 	    .headers = headers,
 	    .hashes = hashes,
-	    .work_count = found < limit ? found : (size_t)limit,
+	    .count = choice.count + (choice.left_out > 0),
+	    .work_count = choice.count,
 	};
-	verifier->count = verifier->work_count + (found > limit);
 	verifier->outcomes = ARENA_ARRAY(
 	    arena, verifier->count, struct dkim_outcome);
 	verifier->work = ARENA_ARRAY(arena, verifier->work_count, struct work);
-	start_all(verifier);
-	if (found > limit) {
-		struct dkim_outcome *last = &verifier->outcomes[limit];
-
-		last->result = DKIM_POLICY;
-		last->reason = arena_format_slice(arena,
-		    "%zu more signatures, over limits.dkim_signatures",
-		    found - (size_t)limit);
+	for (size_t i = 0; i < choice.count; i++) {
+		verifier->work[i].outcome = &verifier->outcomes[i];
+		start(verifier, &verifier->work[i], choice.fields[i]);
 	}
+	if (choice.left_out)
+		describe_left_out(verifier, choice.left_out);
 	return verifier;
 }
 

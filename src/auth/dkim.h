@@ -66,8 +66,8 @@ struct dkim_verifier *dkim_verifier_new(struct arena *arena,
     const struct header_list *headers, struct body_hashes *hashes);
 
 /* After body_hashes_finish.  One outcome per signature, top first, at most
- * limits->dkim_signatures; those beyond are one last outcome with result
- * DKIM_POLICY that says so. */
+ * limits->dkim_signatures (dkim_choose.h says which); those beyond are one last
+ * outcome with result DKIM_POLICY that says so. */
 size_t dkim_verifier_finish(
     struct dkim_verifier *verifier, const struct dkim_outcome **ret);
 

@@ -593,6 +593,29 @@ static void test_many(void **state)
 	dkim_key_cache_free(cache);
 }
 
+/* The author's signature is the lowest of many, and is verified. */
+static void test_choice(void **state)
+{
+	struct world *world = *state;
+	struct slice message = sign_plain(world, FROM_TO);
+	struct test_run run = {0};
+
+	for (int i = 0; i < 29; i++)
+		message = arena_format_slice(world->arena,
+		    "DKIM-Signature: v=1; a=rsa-sha256; d=list%d.example; "
+		    "s=rsa; h=From; bh=%s; b=AAAA\r\n%.*s",
+		    i, "frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=",
+		    SLICE_ARGS(message));
+	run.message = message;
+	verify(world, &run);
+	assert_int_equal(run.count, 11);
+	assert_true(slice_eq(run.dkim[0].domain, SLICE("list28.example")));
+	assert_true(slice_eq(run.dkim[8].domain, SLICE("list20.example")));
+	assert_true(slice_eq(run.dkim[9].domain, SLICE("example.com")));
+	assert_int_equal(run.dkim[9].result, DKIM_PASS);
+	assert_true(slice_starts(run.dkim[10].reason, SLICE("20 more")));
+}
+
 static void test_none(void **state)
 {
 	struct world *world = *state;
@@ -616,6 +639,7 @@ int main(void)
 	    cmocka_unit_test(test_outcome),
 	    cmocka_unit_test(test_international),
 	    cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_choice),
 	    cmocka_unit_test(test_none),
 	};
 

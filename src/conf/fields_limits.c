@@ -96,7 +96,9 @@ static const struct field limits_fields[] = {
 		"ends.",
 	.example = "30s"},
     {LIMIT(dkim_signatures, TYPE_NUMBER, 1, 100),
-	.help = "DKIM signatures that are verified of a message.",
+	.help = "DKIM signatures that are verified of a message.  Of more, "
+		"those by a domain of From, or near one, come first; then "
+		"those on top.",
 	.example = "10"},
     {LIMIT(arc_sets, TYPE_NUMBER, 1, 50),
 	.help = "ARC sets of a message; RFC 8617 section 4.2.1 allows 50.",
