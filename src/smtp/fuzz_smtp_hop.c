@@ -130,7 +130,8 @@ static struct slice answer(
 		hop->dishonest |= !is_one_reply(text);
 		say(connection, text);
 		close_connection(connection);
-		return text;
+		/* Cut, it is no reply. */
+		return slice_ends_nocase(text, SLICE("\n")) ? text : SLICE("");
 	case ' ':
 		text = fuzz_script_unescape(
 		    hop->arena, slice_from_pos(step, 1));
@@ -300,12 +301,13 @@ static void take_message(
 	struct fuzz_receipt receipt = {
 	    .content = unstuffed(hop->arena, data),
 	    .recipients = connection->recipients,
-	    .accepted = true,
 	};
+	size_t yes = 0;
 
 	for (size_t i = 0; i < replies && connection->fd >= 0; i++)
-		receipt.accepted &= is_ok(
-		    answer(hop, connection, SLICE("250 2.0.0 kept")));
+		yes += is_ok(answer(hop, connection, SLICE("250 2.0.0 kept")));
+	receipt.accepted = yes == replies;
+	receipt.kept = connection->lmtp ? yes : yes ? receipt.recipients : 0;
 	note_receipt(hop, &receipt);
 	forget(connection);
 	connection->in_data = false;
@@ -448,6 +450,7 @@ bool fuzz_hop_keep(
 	struct fuzz_receipt receipt = {
 	    .content = arena_slice(hop->arena, content),
 	    .recipients = recipients,
+	    .kept = recipients,
 	    .accepted = true};
 
 	if (peek(hop, &step, &rest))

@@ -26,7 +26,8 @@ struct fuzz_hop;
 struct fuzz_receipt {
 	struct slice content; /* without dot-stuffing */
 	size_t recipients;
-	bool accepted; /* 2xx was said, for all recipients */
+	size_t kept;   /* for as many 2xx was said */
+	bool accepted; /* for all of them */
 };
 
 /* Lives in arena.  proxy_protocol: which version precedes the greeting. */

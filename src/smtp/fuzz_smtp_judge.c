@@ -21,8 +21,7 @@ struct reply {
 /* Content that came to its end, or all that a client will send. */
 struct message {
 	struct slice content;
-	size_t recipients;
-	bool accepted;
+	size_t recipients, yes; /* as many were told that it is taken */
 };
 
 struct judge {
@@ -140,29 +139,42 @@ static void forget(struct judge *judge)
 	judge->chunks = NULL;
 }
 
-static void note_message(
-    struct judge *judge, struct slice content, const struct reply *reply)
+static void note_message(struct judge *judge, struct slice content, size_t yes)
 {
 	judge->messages = arena_grow(judge->arena, judge->messages,
 	    judge->message_count, &judge->message_room, sizeof(struct message));
 	judge->messages[judge->message_count++] = (struct message){
 	    .content = content,
 	    .recipients = judge->recipients,
-	    .accepted = reply && reply->code / 100 == 2,
+	    .yes = yes,
 	};
 	forget(judge);
 }
 
-/* The replies to a whole message (PRDR: one for each recipient before). */
+static bool is_yes(const struct reply *reply)
+{
+	return reply && reply->code / 100 == 2;
+}
+
+/* The replies to a whole message.  PRDR: one for each recipient, and one of
+ * the message: yes if anybody has it. */
 static void finish_message(
     struct judge *judge, struct slice content, const struct reply *reply)
 {
-	if (reply && reply->code == 353) {
-		for (size_t i = judge->recipients; i && reply; i--)
-			reply = next_reply(judge);
-		reply = next_reply(judge);
+	size_t yes = 0;
+
+	if (!reply || reply->code != 353) {
+		note_message(
+		    judge, content, is_yes(reply) ? judge->recipients : 0);
+		return;
 	}
-	note_message(judge, content, reply);
+	for (size_t i = judge->recipients; i && reply; i--) {
+		reply = next_reply(judge);
+		yes += is_yes(reply);
+	}
+	reply = next_reply(judge);
+	require(!reply || is_yes(reply) == (yes > 0));
+	note_message(judge, content, yes);
 }
 
 enum outcome { CONTENT_WHOLE, CONTENT_PART, CONTENT_BAD };
@@ -487,6 +499,21 @@ static bool is_same(
 		   own;
 }
 
+/* Who was told yes has it.  (One that policy removed is told so, too.) */
+static bool is_kept(
+    const struct message *message, const struct fuzz_receipt *receipt)
+{
+	return is_changed(message) ? receipt->accepted
+				   : receipt->kept >= message->yes;
+}
+
+static bool is_wanted(const struct message *message)
+{
+	size_t least = is_changed(message) ? message->recipients : 1;
+
+	return message->yes >= least && is_delivered(message);
+}
+
 /* Which of the accepted ones have to be there, in order. */
 static void find_accepted(const struct judge *judge,
     const struct fuzz_receipt *receipts, size_t count)
@@ -496,9 +523,9 @@ static void find_accepted(const struct judge *judge,
 	for (size_t i = 0; i < judge->message_count; i++) {
 		const struct message *message = &judge->messages[i];
 
-		if (!message->accepted || !is_delivered(message))
+		if (!is_wanted(message))
 			continue;
-		while (at < count && !(receipts[at].accepted &&
+		while (at < count && !(is_kept(message, &receipts[at]) &&
 					 is_same(message, &receipts[at])))
 			at++;
 		require(at < count);
@@ -526,12 +553,13 @@ static void check_verdict(const struct message *message)
 {
 	struct slice verdict = slice_from(verdict_of(message));
 
-	if (!message->accepted)
+	if (!message->yes)
 		return;
 	require(!header_has(message, "X-Commit: fail"));
 	require(!header_has(message, "X-Header: too-many"));
 	require(!slice_eq(verdict, SLICE("reject")));
 	require(!slice_eq(verdict, SLICE("defer")));
+	require(!slice_eq(verdict, SLICE("hold")));
 	require(!slice_eq(verdict, SLICE("redirect")));
 }
 

@@ -288,7 +288,6 @@ static struct delivery_result carry_out(
 		return without_delivery(transaction, refusal);
 	switch (decision->verdict) {
 	case VERDICT_ACCEPT: return deliver(session, decision);
-	case VERDICT_HOLD:
 	case VERDICT_QUARANTINE:
 		return without_delivery(transaction,
 		    kept_reply(transaction, "message accepted for review"));
@@ -298,9 +297,11 @@ static struct delivery_result carry_out(
 	case VERDICT_DEFER:
 	case VERDICT_REJECT:
 		return without_delivery(transaction, decision->reply);
+	case VERDICT_HOLD:
 	case VERDICT_REDIRECT: break;
 	}
-	/* Nothing asks for it here; keep the sender's copy. */
+	/* Nothing asks for it here, and nothing keeps the message: the sender
+	 * does. */
 	return without_delivery(
 	    transaction, (struct smtp_reply_text){451, SLICE("4.3.5"),
 			     SLICE("this verdict cannot be carried out here")});
