@@ -13,7 +13,7 @@
 #include "base/role.h"
 #include "base/slice.h"
 
-enum envelope_body { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
+enum envelope_body { BODY_7BIT, BODY_8BITMIME };
 
 struct envelope_client {
 	struct ip ip;
@@ -50,7 +50,8 @@ struct envelope {
 	uint64_t declared_size;	     /* SIZE=, or 0 */
 	struct slice dsn_ret;	     /* RET=, or empty */
 	struct slice dsn_envid;	     /* ENVID=, or empty */
-	struct slice auth_parameter; /* AUTH= of RFC 4954, or empty */
+	struct slice auth_parameter; /* AUTH= of RFC 4954: "<>" from whoever
+				      * is not trusted with it; or empty */
 	size_t recipient_count, recipient_room;
 	struct envelope_recipient *recipients;
 };

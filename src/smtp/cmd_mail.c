@@ -76,14 +76,22 @@ static bool take_envid(struct session *session, struct transaction *transaction,
 	       command_decode_xtext(transaction->arena, value, &decoded);
 }
 
+/* RFC 4954, 5: who is not known speaks for nobody, whatever it says. */
+static bool may_speak_for_others(const struct session *session)
+{
+	return !slice_empty(session->client.authenticated_as) ||
+	       session->client.role == ROLE_RELAY;
+}
+
 static bool take_auth(struct session *session, struct transaction *transaction,
     struct slice value)
 {
 	struct slice decoded;
 
-	(void)session;
-	transaction->envelope.auth_parameter = arena_slice(
-	    transaction->arena, value);
+	transaction->envelope.auth_parameter =
+	    may_speak_for_others(session)
+		? arena_slice(transaction->arena, value)
+		: SLICE("<>");
 	return command_decode_xtext(transaction->arena, value, &decoded);
 }
 

@@ -2,6 +2,7 @@
 """What next hops say and do, and what the client then hears."""
 import pytest
 
+from gatehouse import listener
 from hop import USUAL
 from mail import message, message_id
 from net import free_port
@@ -290,3 +291,18 @@ def test_recipients_of_two_next_hops(make_gate, make_hop):
     assert len(one.messages) == 1 and two.messages == []
     assert gate.mail(message(), to='user@b.example', ip=SHOP)[:3] == '250'
     assert len(two.messages) == 1
+
+
+@pytest.mark.parametrize('role, says', [('mx', '<>'),
+                                        ('relay', 'boss@agency.example')])
+def test_author_that_a_client_names(make_gate, make_hop, role, says):
+    """AUTH= of MAIL: a stranger speaks for nobody (RFC 4954, section 5)."""
+    hop = make_hop(extensions=USUAL + ('AUTH PLAIN',))
+    gate = make_gate(zone=ZONE, route=hop.route,
+                     listeners=[listener(role=role, xclient=['127.0.0.1'])])
+    with gate.client(SHOP) as client:
+        reply = client.mail('news@shop.example', 'user@agency.example',
+                            message(), ' AUTH=boss@agency.example')
+        assert reply[:3] == '250', reply
+    line, = [line for line in hop.lines if line.startswith('MAIL')]
+    assert line.endswith(f' AUTH={says}')
