@@ -19,13 +19,10 @@ enum smtp_capability {
 	CAP_SIZE = 1 << 3,	 /* RFC 1870 */
 	CAP_DSN = 1 << 4,	 /* RFC 3461 */
 	CAP_STARTTLS = 1 << 5,	 /* RFC 3207 */
-	CAP_CHUNKING = 1 << 6,	 /* RFC 3030 */
-	CAP_XFORWARD = 1 << 7,
-	CAP_PRDR = 1 << 8,
-	CAP_ENHANCEDSTATUSCODES = 1 << 9, /* RFC 2034 */
-	CAP_AUTH_PLAIN = 1 << 10,	  /* RFC 4616 */
-	CAP_AUTH_LOGIN = 1 << 11,
-	CAP_AUTH = 1 << 12, /* RFC 4954, any mechanism */
+	CAP_XFORWARD = 1 << 6,
+	CAP_AUTH_PLAIN = 1 << 7, /* RFC 4616 */
+	CAP_AUTH_LOGIN = 1 << 8,
+	CAP_AUTH = 1 << 9, /* RFC 4954, any mechanism */
 };
 
 enum xforward_attribute {

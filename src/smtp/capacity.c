@@ -35,7 +35,7 @@ bool capacity_exceeds(const struct smtp_capabilities *offered,
 	return is_larger(offered, envelope->declared_size, ret);
 }
 
-bool capacity_is_8bit(const struct message_pieces *pieces)
+static bool is_8bit(const struct message_pieces *pieces)
 {
 	for (size_t i = 0; i < pieces->count; i++)
 		if (!slice_all(pieces->pieces[i], is_ascii))
@@ -73,8 +73,7 @@ bool capacity_content_exceeds(const struct smtp_capabilities *offered,
 	if (!declared)
 		return false;
 	if (envelope->body == BODY_8BITMIME &&
-	    !capabilities_have(offered, CAP_8BITMIME) &&
-	    capacity_is_8bit(pieces))
+	    !capabilities_have(offered, CAP_8BITMIME) && is_8bit(pieces))
 		*ret = (struct smtp_reply_text){554, SLICE("5.6.3"),
 		    SLICE("the next hop takes no such data (8BITMIME)")};
 	else if (envelope->smtputf8 &&

@@ -24,7 +24,4 @@ bool capacity_content_exceeds(const struct smtp_capabilities *offered,
     const struct envelope *envelope, const struct message_pieces *pieces,
     bool declared, struct smtp_reply_text *ret);
 
-/* Any octet over 127. */
-bool capacity_is_8bit(const struct message_pieces *pieces);
-
 #endif

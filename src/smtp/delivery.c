@@ -3,6 +3,7 @@
 
 #include "base/ascii.h"
 #include "base/require.h"
+#include "base/text.h"
 #include "message/address.h"
 #include "smtp/capacity.h"
 #include "smtp/client.h"
@@ -27,6 +28,7 @@ struct delivery {
 	bool lost;	/* the connection, with the transaction in it */
 	bool announced; /* DATA was said, and its reply is to come */
 	bool finished;
+	bool undeclared; /* what the envelope says of the content is a guess */
 	bool renewed; /* begun anew: once before the end of data, once after */
 	struct smtp_reply_text sender_refusal; /* code 0: none */
 	size_t count, room;
@@ -454,7 +456,7 @@ static bool content_exceeds(const struct delivery *delivery,
 {
 	return capacity_content_exceeds(
 	    smtp_client_capabilities(delivery->client), delivery->envelope,
-	    pieces, true, ret);
+	    pieces, !delivery->undeclared, ret);
 }
 
 static struct smtp_reply_text connection_failed(struct delivery *delivery)
@@ -603,6 +605,19 @@ void delivery_abort(struct delivery *delivery)
 	delivery->finished = true;
 }
 
+/* RFC 6531 section 3.5: of an address or a header in UTF-8, and nothing else.
+ */
+static bool needs_smtputf8(
+    struct slice sender, struct slice recipient, struct slice message)
+{
+	size_t end = slice_find_slice(message, SLICE("\r\n\r\n"));
+	struct slice header = slice_sub(message, 0, end);
+
+	return !slice_all(sender, is_ascii) ||
+	       !slice_all(recipient, is_ascii) ||
+	       (!slice_all(header, is_ascii) && text_is_utf8(header));
+}
+
 bool delivery_send_message(struct arena *arena, struct next_hop_pool *pool,
     const struct conf_route *route, struct slice sender, struct slice recipient,
     struct slice message, struct smtp_reply_text *ret_reply)
@@ -614,15 +629,15 @@ bool delivery_send_message(struct arena *arena, struct next_hop_pool *pool,
 	struct envelope envelope = {
 	    .id = envelope_new_id(arena),
 	    .mail_from = sender,
-	    .smtputf8 = !slice_all(sender, is_ascii) ||
-			!slice_all(recipient, is_ascii) ||
-			capacity_is_8bit(&pieces),
-	    .body = capacity_is_8bit(&pieces) ? BODY_8BITMIME : BODY_7BIT,
+	    .smtputf8 = needs_smtputf8(sender, recipient, message),
+	    .body = slice_all(message, is_ascii) ? BODY_7BIT : BODY_8BITMIME,
 	    .declared_size = message.len,
 	};
 	struct delivery *delivery = delivery_new(arena, session, &envelope);
-	struct smtp_reply_text text = delivery_recipient(delivery, route, &one);
+	struct smtp_reply_text text;
 
+	delivery->undeclared = true;
+	text = delivery_recipient(delivery, route, &one);
 	if (is_ok(&text))
 		text = delivery_data(delivery, &pieces).reply;
 	delivery_abort(delivery);

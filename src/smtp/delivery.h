@@ -102,7 +102,9 @@ struct delivery_result delivery_data(
 void delivery_abort(struct delivery *delivery);
 
 /* A whole message to one recipient in one call, with no client behind it: the
- * release of a quarantined message.  sender may be empty (null path).  True if
+ * release of a quarantined message.  sender may be empty (null path).  8-bit
+ * content is declared where the next hop takes it, and goes out as it is where
+ * not, as a client's that declared nothing: nobody else could mend it.  True if
  * the reply is 2xx. */
 bool delivery_send_message(struct arena *arena, struct next_hop_pool *pool,
     const struct conf_route *route, struct slice sender, struct slice recipient,

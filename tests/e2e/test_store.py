@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from hop import USUAL
 from mail import message, message_id
 from net import stuff, wait_until
 from store_lock import lock
@@ -160,3 +161,26 @@ def test_unwritable_store_is_told_at_the_start(make_gate):
     assert 'gatehouse.db' in line or 'store' in line, line
     assert 'supervisor.ready' not in gate.log()[gate._seen:]
     gate.kill()
+
+
+@pytest.mark.parametrize('text, lacks, declares', [
+    ('Gr\u00fc\u00dfe'.encode(), None, ' BODY=8BITMIME SMTPUTF8'),
+    ('Gr\u00fc\u00dfe'.encode(), 'SMTPUTF8', ' BODY=8BITMIME'),
+    ('Gr\u00fc\u00dfe'.encode(), '8BITMIME', ' SMTPUTF8'),
+    (b'Gr\xfc\xdfe', None, ' BODY=8BITMIME'),
+    (b'Gr\xfc\xdfe', 'SMTPUTF8', ' BODY=8BITMIME'),
+])
+def test_release_of_8bit_mail(make_gate, make_hop, text, lacks, declares):
+    """What would have been delivered unheld can be released."""
+    hop = make_hop(extensions=[word for word in USUAL if word != lacks])
+    gate = make_gate(zone=ZONE, route=hop.route)
+    sent = message(sender='x@quarantine.example', subject='PLACE')
+    sent = sent.replace(b'PLACE', text)
+    assert gate.mail(sent, sender='x@quarantine.example',
+                     ip=STRANGER)[:3] == '250'
+    held, = gate.quarantine()
+    gate.run('quarantine', 'release', held['id'], '-c', str(gate.path))
+    assert hop.messages[0].octets.endswith(sent)
+    line = [line for line in hop.lines if line.startswith('MAIL')][-1]
+    size = f' SIZE={len(hop.messages[0].octets)}'
+    assert line.split('>')[1] == size + declares
