@@ -245,6 +245,19 @@ static void compare_certificates(struct status *status)
 		  "smtp.certificates in the log says why"));
 }
 
+static void look_at_next_hops(struct status *status)
+{
+	uint64_t away;
+
+	if (number(status, metric_specs[METRIC_NEXT_HOPS_AWAY].name, &away) &&
+	    away > 0)
+		add_line(&status->warnings,
+		    arena_format_slice(status->arena,
+			"%llu addresses of next hops cannot be reached: "
+			"next-hop.away in the log names them",
+			(unsigned long long)away));
+}
+
 /* JSON. */
 
 /* What happened between the two pages. */
@@ -358,6 +371,12 @@ static void add_json_numbers(const struct status *status, json_t *json)
 	    json_number(status, metric_specs[METRIC_MILTER_CONNECTIONS].name));
 	json_object_set_new(
 	    json, "messages", json_by_label(status, METRIC_MESSAGES));
+	json_object_set_new(json, "next_hop_replies",
+	    json_by_label(status, METRIC_NEXT_HOP_REPLIES));
+	json_object_set_new(json, "next_hop_failures",
+	    json_by_label(status, METRIC_NEXT_HOP_FAILURES));
+	json_object_set_new(json, "next_hops_away",
+	    json_number(status, metric_specs[METRIC_NEXT_HOPS_AWAY].name));
 	json_object_set_new(
 	    json, "dns_failures", json_by_label(status, METRIC_DNS_FAILURES));
 	json_object_set_new(json, "child_restarts",
@@ -481,6 +500,8 @@ static void add_numbers(const struct status *status, struct buf *out)
 	if (status->seconds)
 		add_rates(status, out);
 	add_counts(status, "messages", METRIC_MESSAGES, out);
+	add_counts(status, "next hops", METRIC_NEXT_HOP_REPLIES, out);
+	add_counts(status, "unreachable", METRIC_NEXT_HOP_FAILURES, out);
 	add_dns(status, out);
 	add_counts(status, "DNS failures", METRIC_DNS_FAILURES, out);
 	if (number(status, "gatehouse_store_size_bytes", &value))
@@ -552,6 +573,7 @@ static int run(struct arena *arena, const struct command_line *line)
 		add_line(&status->problems,
 		    arena_format_slice(arena, "no answer from %.*s: %s",
 			SLICE_ARGS(config->admin_address), err.text));
+	look_at_next_hops(status);
 	look_at_certificates(status);
 	compare_certificates(status);
 	look_at_connectors(status);
@@ -569,7 +591,8 @@ const struct command command_status = {
     .description =
 	"Asks the running service through its admin address, and tells what "
 	"runs and since when, connections and their rate, messages by "
-	"verdict, DNS queries that failed, the size of the store and how many "
+	"verdict, what next hops said and how often they could not be "
+	"reached, DNS queries that failed, the size of the store and how many "
 	"changes wait for it; from the configuration's files, when "
 	"certificates and connectors expire. It also asks DNS for the MX of "
 	"the first accepted domain, as the configuration says.\n"
@@ -578,7 +601,8 @@ const struct command command_status = {
 	"does not answer, or a listener's certificate has expired or cannot "
 	"be used (each problem is told); 75 when nothing answers. A "
 	"certificate or connector that "
-	"expires within 14 days, and a connector that has expired, is a "
+	"expires within 14 days, a connector that has expired, and a "
+	"configured next hop that failed when it was last tried, is a "
 	"warning. Numbers count since the start of the service.",
     .options = {options_status, options_config, options_json},
     .examples = "gatehouse status\n"

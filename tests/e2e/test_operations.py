@@ -518,6 +518,7 @@ def test_what_contrib_names_is_there(make_gate):
     gate = make_gate(zone=ZONE, listeners=[
         listener(), listener('milter', 'milter')])
     gate.mail(message())
+    wait_until(lambda: 'gatehouse_ready' in gate.metrics(), 5)
     there = {name.split('{')[0] for name in gate.metrics()}
     contrib = pathlib.Path(__file__).parents[2] / 'contrib'
     named = {name for path in contrib.glob('*[lj]*')

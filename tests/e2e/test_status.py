@@ -118,6 +118,20 @@ def test_child_that_never_came_up(make_gate):
     wait_until(lambda: gate.http('/readyz')[0] == 200, 10, 'the milter')
 
 
+def test_next_hop_that_is_away(make_gate):
+    gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{free_port()}')
+    assert not any('next hop' in line for line in status(gate)['warnings'])
+    assert gate.mail(message(), ip=SHOP)[:3] == '451'
+    told = status(gate)
+    assert told['state'] == 'healthy'
+    assert told['next_hops_away'] == 1
+    assert sum(told['next_hop_failures'].values()) >= 1
+    assert any('next hops cannot be reached' in line
+               for line in told['warnings'])
+    text = gate.run('status', '-c', str(gate.path))
+    assert re.search('^  unreachable +[a-z]+ [1-9]', text, re.M), text
+
+
 def test_not_reachable(make_gate):
     gate = make_gate(start=False)
     told = status(gate, code=75)

@@ -15,7 +15,7 @@ SOURCE = pathlib.Path(os.environ.get('GATEHOUSE_SOURCE', '.')).resolve()
 RULES = SOURCE / 'contrib/prometheus-rules.yml'
 DASHBOARD = SOURCE / 'contrib/grafana-dashboard.json'
 ROW = re.compile(r'^\| `(\w+)` \| (\w+) \| ([^|]*)\|', re.M)
-SELECTOR = re.compile(r'(gatehouse_\w+)(\{[^}]*\})?')
+SELECTOR = re.compile(r'(gatehouse_\w+|\bup(?=\{))(\{[^}]*\})?')
 BY = re.compile(r'\bby \(([^)]*)\)')
 PAIRS = {')': '(', ']': '[', '}': '{'}
 OF_THE_SCRAPE = {'instance', 'job', 'le'}
@@ -31,6 +31,8 @@ def known():
         ends = ('_bucket', '_sum', '_count') if kind == 'histogram' else ('',)
         names.update({name + end: of for end in ends})
     assert len(names) > 30
+    # Prometheus's own, for what does not answer; contrib/README.md names it.
+    names['up'] = {'job': {'gatehouse'}}
     return names
 
 
@@ -94,6 +96,7 @@ def test_expression(where, expression):
      'gatehouse_messages_total{verdict="lost"}'),
     ('sum by (colour) (gatehouse_connections)', 'by colour'),
     ('1 > 0', 'no metric'),
+    ('up{job="mail"} == 0', 'up{job="mail"}'),
 ])
 def test_the_check_finds(expression, why):
     assert problem(expression, known()) == why
@@ -105,6 +108,13 @@ def test_alerts_are_complete():
     for rule in rules():
         assert rule['labels']['severity'] in ('warning', 'critical')
         assert balanced(rule['annotations']['summary'])
+
+
+def test_the_readme_scrapes_what_the_rules_ask_for():
+    example = re.search(r'```yaml\n(.*?)```',
+                        (SOURCE / 'contrib/README.md').read_text(), re.S)[1]
+    scrape, = yaml.safe_load(example)['scrape_configs']
+    assert {scrape['job_name']} == known()['up']['job']
 
 
 def test_panels_are_distinct():
