@@ -102,11 +102,43 @@ static void check_tls(const struct checker *checker, size_t i)
 	    path_of(checker, "listeners", i, "tls.client_ca"), tls->client_ca);
 }
 
+static bool is_any(const struct ip *ip)
+{
+	struct ip any = {.family = ip->family};
+
+	return ip_equal(ip, &any);
+}
+
+/* Linux lets nobody listen at an address whose port is taken at all of them
+ * (IPv6 listeners leave IPv4 alone). */
+static void check_unique_address(const struct checker *checker,
+    const char *path, struct slice address, size_t j)
+{
+	struct slice other = checker->config->listeners[j].address;
+	struct ip ip, other_ip;
+	uint16_t port, other_port;
+	bool both_ip = ip_parse_with_port(address, 0, &ip, &port, NULL) &&
+		       ip_parse_with_port(
+			   other, 0, &other_ip, &other_port, NULL);
+
+	if (!address.len || (both_ip && (!port || port != other_port)))
+		return;
+	if (both_ip ? ip_equal(&ip, &other_ip) : slice_eq(address, other))
+		ERROR(checker, path,
+		    "is the address of listeners[%zu] too; each needs its own",
+		    j);
+	else if (both_ip && ip.family == other_ip.family &&
+		 (is_any(&ip) || is_any(&other_ip)))
+		ERROR(checker, path,
+		    "%.*s cannot be had beside %.*s of listeners[%zu]; "
+		    "write the addresses that are meant, or another port",
+		    SLICE_ARGS(address), SLICE_ARGS(other), j);
+}
+
 static void check_unique_listener(const struct checker *checker, size_t i)
 {
 	const struct conf_listener *listeners = checker->config->listeners;
 	const char *name = path_of(checker, "listeners", i, "name");
-	const char *address = path_of(checker, "listeners", i, "address");
 
 	for (size_t j = 0; j < i; j++) {
 		if (listeners[i].name.len &&
@@ -115,12 +147,9 @@ static void check_unique_listener(const struct checker *checker, size_t i)
 			    "is the name of listeners[%zu] too; each needs "
 			    "its own",
 			    j);
-		if (listeners[i].address.len &&
-		    slice_eq(listeners[i].address, listeners[j].address))
-			ERROR(checker, address,
-			    "is the address of listeners[%zu] too; each needs "
-			    "its own",
-			    j);
+		check_unique_address(checker,
+		    path_of(checker, "listeners", i, "address"),
+		    listeners[i].address, j);
 	}
 }
 
@@ -132,6 +161,8 @@ static void check_listeners(const struct checker *checker)
 	for (size_t i = 0; i < config->listener_count; i++) {
 		check_unique_listener(checker, i);
 		check_tls(checker, i);
+		check_unique_address(
+		    checker, "admin.address", config->admin_address, i);
 		has_mx = has_mx || config->listeners[i].role == ROLE_MX;
 	}
 	if (!config->listener_count && is_sound(checker, "listeners"))

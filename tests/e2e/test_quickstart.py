@@ -1,15 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""examples/quickstart/run, and the commands that it prints."""
+"""The examples start; examples/quickstart/run, and the commands that it
+prints."""
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
+import yaml
 
 from gatehouse import binary
-from net import DIES_WITH_US, free_port, wait_until
+from net import DIES_WITH_US, Smtp, free_port, wait_until
 
 SOURCE = pathlib.Path(os.environ.get('GATEHOUSE_SOURCE', '.')).resolve()
+
+
+EXAMPLE = SOURCE / 'examples/gatehouse.yaml'
+
+
+def test_the_example_starts(make_gate):
+    """On any host: nothing is changed but ports, places and the user."""
+    gate = make_gate(start=False)
+    config = yaml.safe_load(EXAMPLE.read_text())
+    ports = {}
+    for one in config['listeners'] + [config['admin']]:
+        address, port = one['address'].rsplit(':', 1)
+        ports.setdefault(port, free_port())
+        one['address'] = f'{address}:{ports[port]}'
+    for key in 'user', 'state_directory':
+        config[key] = gate.config[key]
+    gate.config = config
+    gate.write()
+    gate.start()
+    for port in gate.ports.values():
+        with Smtp(port) as client:
+            assert client.greeting.startswith('220 mx1.agency.example')
+    gate.admin_port = ports['8025']
+    assert gate.http('/readyz')[0] == 200
+
+
+def test_the_example_has_the_sockets_of_the_unit():
+    listeners = {one['address'] for one in
+                 yaml.safe_load(EXAMPLE.read_text())['listeners']}
+    sockets = re.findall(
+        r'^ListenStream=(.*)$',
+        (SOURCE / 'packaging/gatehouse.socket').read_text(), re.M)
+    assert sockets and set(sockets) <= listeners
 
 
 @pytest.fixture
