@@ -22,6 +22,15 @@ static const char route_config[] =
     "  - {domains: [agency.example, y.x.agency.example],\n"
     "     next_hop: 'smtp:[192.0.2.4]:25'}\n";
 
+/* The order is of no importance. */
+static const char backwards_config[] =
+    "routes:\n"
+    "  - {domains: [agency.example, y.x.agency.example],\n"
+    "     next_hop: 'smtp:[192.0.2.4]:25'}\n"
+    "  - {domains: [.x.agency.example], next_hop: 'smtp:[192.0.2.3]:25'}\n"
+    "  - {domains: [.agency.example], next_hop: 'smtp:[192.0.2.2]:25'}\n"
+    "  - {domains: ['*'], next_hop: 'smtp:[192.0.2.1]:25'}\n";
+
 /* The last digit of the route's address for a domain. */
 static const struct {
 	const char *address;
@@ -39,12 +48,11 @@ static const struct {
     {"a@elsewhere.example", '1'},
 };
 
-static void test_routes(void **state)
+static void check_routes(const char *text)
 {
 	struct arena *arena = arena_new(0);
-	struct config *config = stage_config(arena, route_config);
+	struct config *config = stage_config(arena, text);
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(routes); i++) {
 		const struct conf_route *route = gate_find_route(
 		    arena, config, slice_from(routes[i].address));
@@ -56,6 +64,13 @@ static void test_routes(void **state)
 	}
 	config_release(config);
 	arena_free(arena);
+}
+
+static void test_routes(void **state)
+{
+	(void)state;
+	check_routes(route_config);
+	check_routes(backwards_config);
 }
 
 static const struct {
@@ -72,6 +87,9 @@ static const struct {
 	"550 5.7.1 relaying denied"},
     {"a stranger relays by percent", {.ip = STRANGER},
 	"user%agency.example@shop.example", "550 5.7.1 relaying denied"},
+    {"no domain", {.ip = STRANGER}, "user", "550 5.1.2 "},
+    {"no domain, of a user", {.ip = STRANGER, .user = "ceo"}, "user",
+	"550 5.1.2 "},
     {"an address literal", {.ip = STRANGER}, "user@[192.0.2.1]", "550 5.1.2 "},
     {"an internal connector relays",
 	{.ip = "192.0.2.130", .tls_name = "m.protection.example"},
@@ -305,6 +323,32 @@ static void test_new_body(void **state)
 	}
 }
 
+/* Nobody was removed: there is nobody to whom it could go (check without
+ * recipients). */
+static void test_no_recipients(void **state)
+{
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+	struct gate_message *message;
+	struct message_pieces pieces;
+	struct slice content;
+	struct stage stage;
+
+	(void)state;
+	stage_set(&stage, &input);
+	stage.envelope.recipient_count = 0;
+	content = arena_format_slice(stage.arena, "%s\r\nbody\r\n", original);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	assert_true(gate_header(message, content, NULL));
+	gate_body(message, SLICE("body\r\n"));
+	assert_int_equal(
+	    gate_decide(message, content)->verdict, VERDICT_ACCEPT);
+	/* Without a trace field no piece is empty. */
+	pieces = gate_pieces(message);
+	for (size_t i = 0; i < pieces.count; i++)
+		assert_true(pieces.pieces[i].len > 0);
+	stage_clear(&stage);
+}
+
 static void test_changed_recipients(void **state)
 {
 	struct stage_input input = {.ip = STRANGER,
@@ -356,6 +400,7 @@ int main(void)
 	    cmocka_unit_test(test_refused_before),
 	    cmocka_unit_test(test_failures),
 	    cmocka_unit_test(test_new_body),
+	    cmocka_unit_test(test_no_recipients),
 	    cmocka_unit_test(test_changed_recipients),
 	};
 

@@ -98,7 +98,7 @@ static const struct judge_case settings[] = {
     {"enforce: false, quarantine", "From: x@quarantine.example\r\n", ACCEPT, AUTHENTICATION("dmarc: {enforce: false}")},
     {"enforce: false, temporary", BANK, ACCEPT, .broken = "_dmarc.bank.example/TXT", AUTHENTICATION("dmarc: {enforce: false}")},
     {"enforce: false, several", "From: a@stranger.example, b@bank.example\r\n", ACCEPT, AUTHENTICATION("dmarc: {enforce: false}")},
-    {"enforce: false, ours", US, REJECT, .policy = "own-domain", AUTHENTICATION("dmarc: {enforce: false}")},
+    {"enforce: false, ours", US, REJECT, .policy = "own-domain", .because = "agency.example in From: is ours, but neither SPF nor DKIM passes", AUTHENTICATION("dmarc: {enforce: false}")},
     {"junk header", "From: x@quarantine.example\r\n", ACCEPT, .kept = "X-Spam-Flag: YES\r\n", AUTHENTICATION("dmarc: {quarantine_action: junk_header}")},
     {"junk header, ours says so in the results", "From: x@quarantine.example\r\n", ACCEPT, .kept = "dmarc=fail", AUTHENTICATION("dmarc: {quarantine_action: junk_header}")},
     {"junk header does not mitigate reject", BANK, REJECT, .removed = "X-Spam-Flag", AUTHENTICATION("dmarc: {quarantine_action: junk_header}")},
@@ -123,7 +123,7 @@ static const struct judge_case settings[] = {
 };
 
 static const struct judge_case intermediaries[] = {
-    {"host", BANK, ACCEPT, .client_name = "list.partner.example", TRUST("host: list.partner.example"), .dmarc = "fail"},
+    {"host", BANK, ACCEPT, .client_name = "list.partner.example", TRUST("host: list.partner.example"), .dmarc = "fail", .because = "(p=reject); overridden: "},
     {"host, other case", BANK, ACCEPT, .client_name = "List.Partner.Example.", TRUST("host: list.partner.example")},
     {"host, another", BANK, REJECT, .client_name = "evil-list.partner.example", TRUST("host: list.partner.example")},
     {"host, said in HELO only", BANK, REJECT, .helo = "list.partner.example", TRUST("host: list.partner.example")},
@@ -140,6 +140,10 @@ static const struct judge_case intermediaries[] = {
     {"dkim_domain, changed", BANK, REJECT, .signed_by = "lists.example", .appended = "evil\r\n", TRUST("dkim_domain: lists.example")},
     {"dkim_domain, another", BANK, REJECT, .signed_by = "stranger.example", TRUST("dkim_domain: lists.example")},
     {"dkim_domain, key down", BANK, DEFER, .signed_by = "lists.example", .broken = "k._domainkey.lists.example", TRUST("dkim_domain: lists.example")},
+    {"dkim_domain, key down, not enforced", BANK, ACCEPT, .signed_by = "lists.example", .broken = "k._domainkey.lists.example",
+	AUTHENTICATION("dmarc: {enforce: false}, trusted_intermediaries: [{dkim_domain: lists.example}]")},
+    {"dkim_domain, key down, accept on temporary error", BANK, REJECT, .policy = "dmarc", .signed_by = "lists.example", .broken = "k._domainkey.lists.example",
+	AUTHENTICATION("dmarc: {on_temporary_error: accept}, trusted_intermediaries: [{dkim_domain: lists.example}]")},
     {"dkim_domain, another's key down", BANK, REJECT, .signed_by = "stranger.example", .broken = "k._domainkey.stranger.example", TRUST("dkim_domain: lists.example")},
     {"network, SPF down", BANK, ACCEPT, .client = "198.51.100.9", .mail_from = "a@bank.example", .broken = "bank.example/TXT", TRUST("networks: [198.51.100.0/28]")},
     {"network, key down", BANK, ACCEPT, .client = "198.51.100.9", .signed_by = "bank.example", .broken = "k._domainkey.bank.example/TXT", TRUST("networks: [198.51.100.0/28]")},

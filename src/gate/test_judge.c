@@ -251,6 +251,14 @@ static bool contains(struct slice text, const char *part)
 	return slice_find_slice(text, slice_from(part)) < text.len;
 }
 
+static bool says(const struct decision *decision, const char *because)
+{
+	for (size_t i = 0; i < decision->step_count; i++)
+		if (contains(decision->steps[i].because, because))
+			return true;
+	return false;
+}
+
 static bool is_word(const char *expected, const char *word)
 {
 	return !expected || !strcmp(expected, word);
@@ -283,6 +291,8 @@ static const char *difference(struct arena *arena,
 		return "what must be in the message";
 	if (test->removed && contains(all, test->removed))
 		return "what must not be in the message";
+	if (test->because && !says(decision, test->because))
+		return "what the steps say";
 	return NULL;
 }
 

@@ -45,6 +45,7 @@ struct judge_case {
 	const char *reply;		/* how it begins */
 	const char *dmarc, *own_domain; /* of the first author; of all */
 	const char *kept, *removed;	/* is in, is not in what is handed on */
+	const char *because;		/* is in the words of a step */
 };
 
 /* Judges each and compares; fails the test, with everything that is known about
