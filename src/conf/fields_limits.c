@@ -60,10 +60,12 @@ static const struct field limits_fields[] = {
 	.example = "200"},
     {LIMIT(refused_recipients, TYPE_NUMBER, 1, 100000),
 	.help = "Recipients refused with 5xx before the connection ends: who "
-		"guesses addresses.",
+		"guesses addresses. A delivered message outweighs one; for "
+		"relay listeners there is no such limit.",
 	.example = "20"},
     {LIMIT(bad_commands, TYPE_NUMBER, 1, 1000),
-	.help = "Unknown or refused commands before the connection ends.",
+	.help = "Unknown or refused commands before the connection ends. A "
+		"delivered message outweighs one.",
 	.example = "10"},
     {LIMIT(transactions, TYPE_NUMBER, 1, 1000000),
 	.help = "Messages of one connection.", .example = "100"},

@@ -219,6 +219,16 @@ static bool may_begin(struct session *session)
 	return !setting;
 }
 
+/* A proper question whose answer is no is not bad, only idle. */
+static void count_refused(
+    struct session *session, const struct transaction *transaction)
+{
+	if (transaction->failure.code)
+		session_count_idle(session);
+	else
+		session_count_bad(session);
+}
+
 void cmd_mail(struct session *session, struct slice argument)
 {
 	static const struct cmd_address_codes codes = {550, "5.1.7"};
@@ -237,8 +247,8 @@ void cmd_mail(struct session *session, struct slice argument)
 	if (!take_parameters(session, transaction, &path) ||
 	    !cmd_take_address(session, transaction, path.path, &codes,
 		&transaction->envelope.mail_from)) {
+		count_refused(session, transaction);
 		transaction_free(transaction);
-		session_count_bad(session);
 		return;
 	}
 	session->transactions++;

@@ -8,6 +8,18 @@
 /* So many times limits.recipients are refused one by one, then all. */
 enum { EXCESS_TIMES = 10 };
 
+/* Who guesses addresses is sent away.  Our own systems do not guess, and the
+ * message with many dead addresses would never be delivered. */
+static void count_refused(struct session *session)
+{
+	if (session->client.role == ROLE_RELAY)
+		return;
+	session->bad_recipients++;
+	if (session->bad_recipients >= session->limits->refused_recipients)
+		session_reply(session, 421, "4.7.0",
+		    "too many refused recipients (limits.refused_recipients)");
+}
+
 /* RFC 3461, 4.1: NEVER alone, or a list of the others. */
 static bool notify_is_proper(struct slice value)
 {
@@ -98,12 +110,10 @@ static bool take_address(
 	static const struct cmd_address_codes codes = {553, "5.1.3"};
 
 	path = with_domain(session, path);
-	if (slice_empty(path))
-		session_reply(session, 501, "5.1.3", "an address is missing");
-	else if (cmd_take_address(
-		     session, session->transaction, path, &codes, ret))
-		return true;
-	session_count_bad(session);
+	if (!slice_empty(path))
+		return cmd_take_address(
+		    session, session->transaction, path, &codes, ret);
+	session_reply(session, 501, "5.1.3", "an address is missing");
 	return false;
 }
 
@@ -122,15 +132,6 @@ static struct smtp_reply_text ask(
 	    gate_own_domain_suspect(transaction->gate, &suspect))
 		return suspect;
 	return reply;
-}
-
-/* Who guesses addresses is sent away. */
-static void count_refused(struct session *session)
-{
-	session->bad_recipients++;
-	if (session->bad_recipients >= session->limits->refused_recipients)
-		session_reply(session, 421, "4.7.0",
-		    "too many refused recipients (limits.refused_recipients)");
 }
 
 /* An honest list sends the others in its next transaction (RFC 5321, section
@@ -171,8 +172,10 @@ void cmd_rcpt(struct session *session, struct slice argument)
 		return;
 	}
 	if (!take_address(session, path.path, &recipient.address) ||
-	    !take_parameters(session, &path, &recipient))
+	    !take_parameters(session, &path, &recipient)) {
+		count_refused(session);
 		return;
+	}
 	reply = ask(transaction, &recipient);
 	if (reply.code / 100 == 2)
 		envelope_add_recipient(

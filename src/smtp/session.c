@@ -100,7 +100,7 @@ static void log_end(const struct session *session)
 	    LOG_T("tls", session->client.tls ? "yes" : "no"),
 	    LOG_I("duration_ms", clock_monotonic_ms() - session->started_ms),
 	    LOG_I("commands", session->commands),
-	    LOG_I("refused_commands", session->bad_commands),
+	    LOG_I("refused_commands", session->refused_commands),
 	    LOG_I("messages", session->messages),
 	    LOG_I("bytes", (int64_t)session->bytes),
 	    LOG_T("reason", session->reason));
@@ -258,10 +258,17 @@ void session_reply_text(
 
 void session_count_bad(struct session *session)
 {
+	session->refused_commands++;
 	session->bad_commands++;
 	if (session->bad_commands >= session->limits->bad_commands)
 		session_reply(session, 421, "4.7.0",
 		    "too many refused commands (limits.bad_commands)");
+}
+
+void session_count_delivered(struct session *session)
+{
+	session->bad_commands -= session->bad_commands > 0;
+	session->bad_recipients -= session->bad_recipients > 0;
 }
 
 void session_count_idle(struct session *session)

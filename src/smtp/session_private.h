@@ -88,8 +88,10 @@ struct session {
 	struct deadline rest_until;   /* what still comes is dropped */
 	uint64_t rest_left;	      /* so much of it */
 	int64_t started_ms;
-	unsigned int commands, bad_commands, transactions, messages;
-	unsigned int failed_logins, bad_recipients;
+	unsigned int commands, refused_commands, transactions, messages;
+	unsigned int failed_logins;
+	/* Against limits.bad_commands and limits.refused_recipients. */
+	unsigned int bad_commands, bad_recipients;
 	unsigned int idle_commands; /* since the last message */
 	uint64_t bytes;
 };
@@ -112,6 +114,11 @@ void session_flush(struct session *session);
 /* An unknown or wrong command was answered: counts against
  * limits.bad_commands. */
 void session_count_bad(struct session *session);
+
+/* A message was delivered: it outweighs one bad command and one refused
+ * recipient, so that a long connection of an honest client does not end for
+ * them, and who guesses pays with a message for each guess. */
+void session_count_delivered(struct session *session);
 
 /* A command that brought no message nearer was answered: too many of them end
  * the session. */

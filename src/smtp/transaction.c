@@ -253,6 +253,8 @@ static struct delivery_result deliver(
 	gate_note_delivery(transaction->gate,
 	    slice_from(outcome_word(result.reply.code)),
 	    decision_reply_line(transaction->arena, &result.reply));
+	if (result.reply.code / 100 == 2)
+		session_count_delivered(session);
 	return result;
 }
 
