@@ -12,7 +12,8 @@ static const struct field tls_fields[] = {
     {.name = "key",
 	.type = TYPE_PATH,
 	.offset = offsetof(struct conf_tls, key),
-	.help = "PEM file with the private key of the certificate.",
+	.help =
+	    "PEM file with the private key of the certificate, not encrypted.",
 	.example = "/etc/gatehouse/mx1.key"},
     {.name = "client_ca",
 	.type = TYPE_PATH,

@@ -5,7 +5,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <string.h>
-#include <time.h>
+
+#include "smtp/tls_certificate.h"
 
 /* More names than any certificate needs; the rest are not read. */
 enum { NAMES_MAX = 100, PATH_SIZE = 4096 };
@@ -29,17 +30,37 @@ static bool path_text(struct slice path, char text[static PATH_SIZE])
 	return true;
 }
 
+static bool load_key(SSL_CTX *context, struct slice key, struct err *err)
+{
+	char path[PATH_SIZE];
+	bool asked = false, ok;
+
+	SSL_CTX_set_default_passwd_cb_userdata(context, &asked);
+	ok = path_text(key, path) &&
+	     SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) == 1;
+	SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
+	if (ok)
+		return true;
+	if (!asked)
+		return fail(err, key, "no private key");
+	ERR_clear_error();
+	return err_set(err, E_CONFIG,
+	    "%.*s: the private key is encrypted; it has to be there without a "
+	    "passphrase",
+	    SLICE_ARGS(key));
+}
+
 static bool load_pair(
     SSL_CTX *context, const struct conf_tls *tls, struct err *err)
 {
 	char path[PATH_SIZE];
 
+	SSL_CTX_set_default_passwd_cb(context, tls_certificate_no_passphrase);
 	if (!path_text(tls->certificate, path) ||
 	    SSL_CTX_use_certificate_chain_file(context, path) != 1)
 		return fail(err, tls->certificate, "no certificate chain");
-	if (!path_text(tls->key, path) ||
-	    SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) != 1)
-		return fail(err, tls->key, "no private key");
+	if (!load_key(context, tls->key, err))
+		return false;
 	if (SSL_CTX_check_private_key(context) != 1)
 		return fail(err, tls->key, "not the certificate's key");
 	return true;
@@ -116,30 +137,21 @@ void tls_server_free(struct ssl_ctx_st *context)
 	SSL_CTX_free(context);
 }
 
-static int64_t not_after(const X509 *certificate)
-{
-	struct tm tm = {0};
-
-	if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
-		return 0;
-	return timegm(&tm);
-}
-
 int64_t tls_server_expires(const struct ssl_ctx_st *context)
 {
 	const X509 *certificate = SSL_CTX_get0_certificate(context);
 	STACK_OF(X509) *chain = NULL;
-	int64_t earliest;
+	int64_t earliest = 0;
 
-	if (!certificate)
+	if (!certificate || !tls_certificate_not_after(certificate, &earliest))
 		return 0;
-	earliest = not_after(certificate);
 	if (SSL_CTX_get0_chain_certs((SSL_CTX *)(uintptr_t)context, &chain) !=
 	    1)
 		return earliest;
 	for (int i = 0; i < sk_X509_num(chain); i++) {
-		int64_t at = not_after(sk_X509_value(chain, i));
+		int64_t at = 0;
 
+		tls_certificate_not_after(sk_X509_value(chain, i), &at);
 		if (at < earliest)
 			earliest = at;
 	}
