@@ -89,10 +89,13 @@ static const uint64_t sizes[] = {1024, 4096, 16384, 65536, 262144, 1048576,
 	}
 
 const struct metric_spec metric_specs[METRIC_COUNT] = {
-    [METRIC_CONNECTIONS_ACCEPTED] = COUNTER(
-	"connections_accepted", "Client connections that got a greeting."),
+    [METRIC_CONNECTIONS_ACCEPTED] = COUNTER("connections_accepted",
+	"Client connections accepted; one may still get no greeting: no TLS "
+	"handshake, no PROXY header, refused behind it."),
     [METRIC_CONNECTIONS_REFUSED] = LABELLED("connections_refused", "reason",
-	refusals, "Client connections refused at once, by the limit."),
+	refusals,
+	"Client connections refused before a greeting, by the limit "
+	"or reason."),
     [METRIC_CONNECTIONS] = GAUGE(
 	"connections", "Client connections that are open."),
     [METRIC_CONNECTIONS_PARKED] = GAUGE("connections_parked",

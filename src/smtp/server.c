@@ -24,6 +24,7 @@
 #include "base/parking.h"
 #include "base/workers.h"
 #include "smtp/listeners.h"
+#include "smtp/refusal.h"
 #include "smtp/session.h"
 
 enum {
@@ -58,7 +59,7 @@ struct smtp_server {
 	struct connection *connections;
 	struct smtp_snapshot *snapshot;
 
-	atomic_ullong accepted, refused, open;
+	atomic_ullong accepted, open;
 };
 
 static void poke(struct smtp_server *server)
@@ -185,24 +186,18 @@ static void run_connection(void *context, struct work *work)
 /* Accepting. */
 
 static void refuse(struct smtp_server *server, int fd,
-    const struct session_settings *settings, const char *setting)
+    const struct session_settings *settings, const struct refusal *refusal)
 {
-	const struct config *config = settings->snapshot->gate.config;
-	char line[512], ip[IP_TEXT_MAX];
+	const struct conf_listener *listener =
+	    &settings->snapshot->gate.config->listeners[settings->listener];
+	char line[512];
 	int len;
 
-	atomic_fetch_add(&server->refused, 1);
-	metrics_count(METRIC_CONNECTIONS_REFUSED,
-	    slice_from_pos(slice_from(setting), sizeof("limits.") - 1));
-	log_info("smtp.connection_refused",
-	    LOG_T("client_ip", ip_format(&settings->peer, ip)),
-	    LOG_S("listener", config->listeners[settings->listener].name),
-	    LOG_T("setting", setting));
-	len = snprintf(line, sizeof(line),
-	    "421 4.3.2 %.*s: too many connections (%s)\r\n",
-	    SLICE_ARGS(config->hostname), setting);
+	refusal_note(&server->shared, refusal, &settings->peer, listener->name);
+	len = snprintf(line, sizeof(line), "421 %s %s (%s)\r\n",
+	    refusal->enhanced, refusal->text, refusal->setting);
 	/* A client of implicit TLS could not read it. */
-	if (!config->listeners[settings->listener].implicit_tls)
+	if (!listener->implicit_tls)
 		send(fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
 	close(fd);
@@ -220,10 +215,8 @@ static const char *find_refusal(
 	    atomic_load(&server->open) >= server->connections_max)
 		return "limits.connections";
 	/* Behind a balancer the client is not known yet. */
-	for (size_t i = 0; i < listener->proxy_protocol.count; i++)
-		if (ip_network_contains(
-			&listener->proxy_protocol.items[i], &settings->peer))
-			return NULL;
+	if (session_in_networks(&listener->proxy_protocol, &settings->peer))
+		return NULL;
 	setting = rate_connect(
 	    server->shared.rate, &settings->peer, &config->limits);
 	settings->counted = !setting;
@@ -270,7 +263,7 @@ static void welcome(struct smtp_server *server, const struct listener *listener,
 		add_connection(server, fd, &settings);
 		return;
 	}
-	refuse(server, fd, &settings, setting);
+	refuse(server, fd, &settings, refusal_find(setting));
 	smtp_snapshot_release(settings.snapshot);
 }
 
@@ -519,7 +512,7 @@ struct smtp_server_statistics smtp_server_statistics(struct smtp_server *server)
 {
 	return (struct smtp_server_statistics){
 	    .accepted = atomic_load(&server->accepted),
-	    .refused = atomic_load(&server->refused),
+	    .refused = atomic_load(&server->shared.refused),
 	    .messages = atomic_load(&server->shared.messages),
 	    .smuggling = atomic_load(&server->shared.smuggling),
 	    .connections = atomic_load(&server->open),

@@ -23,6 +23,7 @@ struct session_shared {
 	struct rate_table *rate;
 	atomic_bool draining; /* sessions end with 421 as soon as they may */
 	atomic_ullong messages, bytes, smuggling;
+	atomic_ullong refused; /* connections */
 };
 
 struct session;
@@ -79,6 +80,9 @@ short session_wants(const struct session *session);
 /* It is between two commands: called again while the server drains, it would
  * end. */
 bool session_may_end(const struct session *session);
+
+bool session_in_networks(
+    const struct conf_network_list *networks, const struct ip *ip);
 
 /* Logs, aborts what is open, closes the connection. */
 void session_free(struct session *session);

@@ -160,9 +160,6 @@ void session_look_up_name(struct session *session);
 
 struct delivery_session *session_delivery(struct session *session);
 
-bool session_in_networks(
-    const struct conf_network_list *networks, const struct ip *ip);
-
 /* Checks a path of MAIL or RCPT; *ret is a copy without a source route.  False:
  * the client was told, with these codes. */
 struct cmd_address_codes {

@@ -5,6 +5,7 @@
 #include "base/log_client.h"
 #include "base/metrics.h"
 #include "smtp/proxy_protocol.h"
+#include "smtp/refusal.h"
 #include "smtp/session_private.h"
 #include "smtp/tls_server.h"
 
@@ -16,10 +17,12 @@ enum {
 static void greet_first(struct session *session)
 {
 	session->greeted = true;
-	if (atomic_load(&session->shared->draining))
+	if (atomic_load(&session->shared->draining)) {
+		refusal_count(session->shared, SLICE("draining"));
 		session_reply(session, 421, "4.3.2", "shutting down");
-	else
+	} else {
 		session_greet(session);
+	}
 	session_await_command(session);
 }
 
@@ -95,6 +98,18 @@ static void begin_dialogue(struct session *session)
 		greet_first(session);
 }
 
+static void refuse(struct session *session, const struct refusal *refusal)
+{
+	refusal_note(
+	    session->shared, refusal, &session->peer, session->listener->name);
+	/* A client of implicit TLS could not read it. */
+	if (session->listener->implicit_tls)
+		session_hang_up(session, refusal->setting);
+	else
+		session_reply(session, 421, refusal->enhanced, "%s (%s)",
+		    refusal->text, refusal->setting);
+}
+
 static void take_proxy_header(
     struct session *session, const struct proxy_header *header)
 {
@@ -107,15 +122,18 @@ static void take_proxy_header(
 	}
 	setting = rate_connect(
 	    session->shared->rate, &session->peer, session->limits);
-	if (!setting) {
-		session->counted = true;
-		begin_dialogue(session);
+	if (setting) {
+		refuse(session, refusal_find(setting));
 		return;
 	}
-	metrics_count(METRIC_CONNECTIONS_REFUSED,
-	    slice_from_pos(slice_from(setting), sizeof("limits.") - 1));
-	session_reply(session, 421, "4.7.0",
-	    "too many connections from your network (%s)", setting);
+	session->counted = true;
+	begin_dialogue(session);
+}
+
+static void refuse_without_header(struct session *session)
+{
+	refusal_count(session->shared, SLICE("proxy_protocol"));
+	session_hang_up(session, "no PROXY header");
 }
 
 static bool read_proxy_header(struct session *session)
@@ -129,9 +147,7 @@ static bool read_proxy_header(struct session *session)
 		stream_consume(session->stream, length);
 		take_proxy_header(session, &header);
 		return true;
-	case PROXY_BAD:
-		session_hang_up(session, "no PROXY header");
-		return true;
+	case PROXY_BAD: refuse_without_header(session); return true;
 	case PROXY_MORE: break;
 	}
 	return false;
@@ -149,8 +165,11 @@ static bool fill_for_proxy(
 
 static void give_up_proxy(struct session *session, const struct err *err)
 {
-	(void)err;
-	session_hang_up(session, "no PROXY header");
+	/* A balancer that looks whether we are there is not refused. */
+	if (err->kind == E_TIMEOUT)
+		refuse_without_header(session);
+	else
+		session_hang_up(session, "no PROXY header");
 }
 
 static const struct session_phase proxy = {

@@ -74,7 +74,7 @@ static void test_limits(void **state)
 	one = dial(&fixture);
 	hear(one, "220 ");
 	two = dial(&fixture);
-	hear(two, "421 4.3.2 mx.example: too many connections "
+	hear(two, "421 4.7.0 too many connections from your network "
 		  "(limits.connections_per_network)");
 	hear_end(two);
 	hear(one, "421 4.4.2 mx.example timed out (limits.command_timeout)");
@@ -284,7 +284,7 @@ static void test_descriptors(void **state)
 	two = dial(&fixture);
 	hear(two, "220 ");
 	three = dial(&fixture);
-	hear(three, "421 4.3.2 mx.example: too many connections "
+	hear(three, "421 4.3.2 too many connections "
 		    "(limits.connections)");
 	hear_end(three);
 	stream_free(one);

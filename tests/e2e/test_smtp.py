@@ -227,7 +227,7 @@ def test_too_many_connections_of_a_network(make_gate):
     gate = make_gate(zone=ZONE, limits={'connections_per_network': 3})
     clients = [gate.client() for _ in range(3)]
     fourth = gate.client()
-    assert fourth.greeting.startswith('421 4.3.2'), fourth.greeting
+    assert fourth.greeting.startswith('421 4.7.0'), fourth.greeting
     assert 'limits.connections_per_network' in fourth.greeting
     assert fourth.is_closed()
     # Another network, and the same one after somebody left.
@@ -256,6 +256,20 @@ def test_connection_rate(make_gate):
             greetings.append(client.greeting[:3])
     assert greetings[:4] == ['220'] * 4
     assert greetings[5] == '421'
+
+
+def test_refused_behind_a_balancer(make_gate):
+    """The client, not the balancer, is what the line names."""
+    gate = make_gate(zone=ZONE, limits={'connection_rate': 1}, listeners=[
+        listener('balanced', proxy_protocol=['127.0.0.1'])])
+    header = f'PROXY TCP4 {SHOP} 127.0.0.1 999 25\r\n'.encode()
+    with Smtp(gate.port, proxy=header) as client:
+        assert client.greeting.startswith('220')
+    with Smtp(gate.port, proxy=header) as client:
+        assert client.greeting.startswith('421 4.7.0'), client.greeting
+    line = gate.wait_for_log('smtp.connection_refused')
+    assert f'client_ip={SHOP} listener=balanced ' \
+        'setting=limits.connection_rate' in line, line
 
 
 def test_bad_commands(make_gate):
