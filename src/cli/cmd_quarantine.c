@@ -27,18 +27,31 @@ static const struct option_spec options_delete[] = {
     {0},
 };
 
+/* Those of its recipients that have not got it. */
+static json_t *held_for_json(
+    struct arena *arena, const struct store_quarantined *row)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < row->recipient_count; i++)
+		if (!row->recipient_released_ms[i])
+			json_array_append_new(
+			    list, show_json_text(arena, row->recipients[i]));
+	return list;
+}
+
 static json_t *row_json(
     struct arena *arena, const struct store_quarantined *row)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "id",
-	    show_json_text(arena, row->id), "time",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
+	    "id", show_json_text(arena, row->id), "time",
 	    show_json_time(arena, row->time_ms), "message_id",
 	    show_json_text(arena, row->message_id), "sender",
 	    show_json_text(arena, row->sender), "recipients",
 	    show_json_texts(arena, row->recipient_count, row->recipients),
-	    "reason", show_json_text(arena, row->reason), "size",
-	    (json_int_t)row->size, "route", show_json_text(arena, row->route),
-	    "released",
+	    "held_for", held_for_json(arena, row), "reason",
+	    show_json_text(arena, row->reason), "size", (json_int_t)row->size,
+	    "route", show_json_text(arena, row->route), "released",
 	    row->released_ms ? show_json_time(arena, row->released_ms)
 			     : json_null());
 }
@@ -65,6 +78,11 @@ static void add_row(const struct store_quarantined *row, struct buf *out)
 		buf_add_text(out, i ? ", <" : " <");
 		show_text(out, row->recipients[i]);
 		buf_add_byte(out, '>');
+		if (row->released_ms || !row->recipient_released_ms[i])
+			continue;
+		buf_add_text(out, " (released ");
+		show_time(out, row->recipient_released_ms[i]);
+		buf_add_byte(out, ')');
 	}
 	if (row->released_ms) {
 		buf_add_text(out, "  released ");
@@ -227,7 +245,8 @@ const struct command command_quarantine_list = {
     .summary = "list the messages in quarantine",
     .description = "Lists the messages that are held, the newest first, with "
 		   "the reason. Their ids are what show, release and delete "
-		   "take.",
+		   "take. A message stays in the list until it was released to "
+		   "all its recipients; those that have it are marked.",
     .options = {options_list, options_store, options_json},
     .examples = "# What is held for one domain since yesterday?\n"
 		"gatehouse quarantine list --recipient @agency.example "

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatehouse quarantine release - a held message goes on to its recipients.
  *
- * It is marked only after the next hop has taken it for every recipient: a
- * crash in between means that it may be delivered twice, never that it is
- * lost (RFC 5321 section 4.5.4.1).
+ * Each recipient is marked once the next hop has taken it for him: a crash in
+ * between means that it may be delivered to him twice, never that it is lost
+ * (RFC 5321 section 4.5.4.1).
  */
 #include "cli/quarantine.h"
 
@@ -17,7 +17,7 @@
 
 static const struct option_spec options_release[] = {
     {"to", 0, OPTION_LIST, "ADDR", "only to this one of its recipients"},
-    {"again", 0, OPTION_FLAG, NULL, "even if it was released before"},
+    {"again", 0, OPTION_FLAG, NULL, "also to those who have got it already"},
     {0},
 };
 
@@ -55,8 +55,9 @@ static bool is_wanted(const struct release *release, struct slice recipient)
 	return count == 0;
 }
 
-static void print_reply(const struct release *release, struct slice id,
-    struct slice recipient, const struct smtp_reply_text *reply)
+/* "ID <recipient> what", and a moment if it is one's. */
+static void print_line(const struct release *release, struct slice id,
+    struct slice recipient, struct slice what, int64_t moment_ms)
 {
 	struct buf *out = buf_in_arena(release->arena, 4096);
 
@@ -64,37 +65,61 @@ static void print_reply(const struct release *release, struct slice id,
 	buf_add_text(out, " <");
 	show_text(out, recipient);
 	buf_add_text(out, "> ");
-	show_text(out, decision_reply_line(release->arena, reply));
+	show_text(out, what);
+	if (moment_ms)
+		show_time(out, moment_ms);
 	buf_add_byte(out, '\n');
 	show_print(out);
 }
 
-/* To each recipient; false if one did not get it. */
-static bool deliver_all(const struct release *release,
-    const struct store_quarantined *held, struct slice message, struct err *err)
+/* What became of the recipients of one message. */
+struct tally {
+	size_t wanted, had, failed;
+};
+
+static bool deliver_to(const struct release *release,
+    const struct store_quarantined *held, size_t i, struct slice message,
+    struct tally *tally, struct err *err)
 {
-	size_t tried = 0, failed = 0;
+	struct slice recipient = held->recipients[i];
+	struct smtp_reply_text reply = {0};
+	bool taken;
 
-	for (size_t i = 0; i < held->recipient_count; i++) {
-		struct smtp_reply_text reply = {0};
-
-		if (!is_wanted(release, held->recipients[i]))
-			continue;
-		tried++;
-		if (!quarantine_release_deliver(release->arena, release->pool,
-			held, held->recipients[i], message, &reply))
-			failed++;
-		print_reply(release, held->id, held->recipients[i], &reply);
+	tally->wanted++;
+	if (held->recipient_released_ms[i] &&
+	    !command_has(release->line, "again")) {
+		tally->had++;
+		print_line(release, held->id, recipient,
+		    SLICE("has it already, since "),
+		    held->recipient_released_ms[i]);
+		return true;
 	}
-	if (tried == 0)
+	taken = quarantine_release_deliver(
+	    release->arena, release->pool, held, recipient, message, &reply);
+	tally->failed += !taken;
+	print_line(release, held->id, recipient,
+	    decision_reply_line(release->arena, &reply), 0);
+	return !taken || store_mark_released(release->store, held->id,
+			     recipient, clock_now_ms(NULL), err);
+}
+
+static bool conclude(const struct store_quarantined *held,
+    const struct tally *tally, struct err *err)
+{
+	if (tally->wanted == 0)
 		return err_set(err, E_USAGE,
 		    "%.*s: --to names none of its recipients",
 		    SLICE_ARGS(held->id));
-	if (failed)
+	if (tally->had == tally->wanted)
+		return err_set(err, E_USAGE,
+		    "%.*s was released before; --again sends it once more",
+		    SLICE_ARGS(held->id));
+	if (tally->failed)
 		return err_set(err, E_TEMP,
 		    "%.*s: %zu of %zu recipients did not get it; it is still "
-		    "held: release it again with --to for those",
-		    SLICE_ARGS(held->id), failed, tried);
+		    "held for those: release it again",
+		    SLICE_ARGS(held->id), tally->failed,
+		    tally->wanted - tally->had);
 	return true;
 }
 
@@ -102,18 +127,17 @@ static bool release_one(
     const struct release *release, struct slice id, struct err *err)
 {
 	struct store_quarantined held;
+	struct tally tally = {0};
 	struct slice message;
 
 	if (!store_get_quarantined(
 		release->store, release->arena, id, &held, &message, err))
 		return false;
-	if (held.released_ms && !command_has(release->line, "again"))
-		return err_set(err, E_USAGE,
-		    "%.*s was released before; --again sends it once more",
-		    SLICE_ARGS(held.id));
-	return deliver_all(release, &held, message, err) &&
-	       store_mark_released(
-		   release->store, held.id, clock_now_ms(NULL), err);
+	for (size_t i = 0; i < held.recipient_count; i++)
+		if (is_wanted(release, held.recipients[i]) &&
+		    !deliver_to(release, &held, i, message, &tally, err))
+			return false;
+	return conclude(&held, &tally, err);
 }
 
 static void release_resolver(void *resolver)
@@ -167,12 +191,14 @@ const struct command command_quarantine_release = {
     .summary = "deliver messages from quarantine",
     .description =
 	"Delivers a held message to its recipients, with its own envelope "
-	"sender, by the routes of the configuration. It counts as released "
-	"only when the next hop has taken it for each of them; its bytes stay "
-	"until quarantine delete, or until they expire.\n"
+	"sender, by the routes of the configuration: to those who have not got "
+	"it by an earlier release, unless --again is said. It counts as "
+	"released only when the next hop has taken it for each of them; until "
+	"then quarantine list shows for whom it is held. Its bytes stay until "
+	"quarantine delete, or until they expire.\n"
 	"\n"
 	"Prints the next hop's reply for each recipient. Exit code 75: some "
-	"did not get it, and the message is still held.",
+	"did not get it, and the message is still held for them.",
     .options = {options_release, options_store},
     .arguments_min = 1,
     .arguments_max = 1000,

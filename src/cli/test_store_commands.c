@@ -53,10 +53,12 @@ static void write_config(const char *path, const char *directory)
 	fclose(file);
 }
 
+/* To the recipient and, if there is one, another. */
 static void put(struct store *store, const char *id, const char *message_id,
-    const char *recipient, bool hold)
+    const char *recipient, const char *other, bool hold)
 {
-	const struct slice recipients[] = {slice_from(recipient)};
+	const struct slice recipients[] = {
+	    slice_from(recipient), slice_from(other)};
 	const struct slice piece = slice_from(message);
 	const struct store_quarantine quarantine = {
 	    .id = slice_from(id),
@@ -73,7 +75,7 @@ static void put(struct store *store, const char *id, const char *message_id,
 	    .client_ip = SLICE("192.0.2.7"),
 	    .helo = SLICE("bad.example"),
 	    .sender = SLICE("boss@agency.example"),
-	    .recipient_count = 1,
+	    .recipient_count = other ? 2 : 1,
 	    .recipients = recipients,
 	    .size = sizeof(message) - 1,
 	    .verdict = hold ? SLICE("quarantine") : SLICE("reject"),
@@ -109,12 +111,13 @@ static int set_up(void **state)
 	write_config(fixture->config, directory);
 	mkdir(arena_format(fixture->arena, "%s/mail", directory), 0700);
 	mkdir(arena_format(fixture->arena, "%s/mail/ann", directory), 0700);
+	mkdir(arena_format(fixture->arena, "%s/mail/carl", directory), 0700);
 	assert_true(store_open(fixture->url, &store, NULL));
-	put(store, "T1", "<one@x.example>", "ann@agency.example", false);
-	put(store, "T2", "<two@x.example>", "ann@agency.example", false);
-	put(store, "T3", "<two@x.example>", "ann@agency.example", false);
-	put(store, "Q1", "<q1@x.example>", "ann@agency.example", true);
-	put(store, "Q2", "<q2@x.example>", "bob@nowhere.example", true);
+	put(store, "T1", "<one@x.example>", "ann@agency.example", NULL, false);
+	put(store, "T2", "<two@x.example>", "ann@agency.example", NULL, false);
+	put(store, "T3", "<two@x.example>", "ann@agency.example", NULL, false);
+	put(store, "Q1", "<q1@x.example>", "ann@agency.example", NULL, true);
+	put(store, "Q2", "<q2@x.example>", "bob@nowhere.example", NULL, true);
 	store_close(store);
 	return 0;
 }
@@ -267,6 +270,40 @@ static void test_release_delete(void **state)
 	expect(fixture, "explain Q2", 0, "quarantine");
 }
 
+/* Each recipient has it once, whatever order they get it in. */
+static void test_release_to_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store *store;
+
+	assert_true(store_open(fixture->url, &store, NULL));
+	put(store, "Q3", "<q3@x.example>", "ann@agency.example",
+	    "carl@agency.example", true);
+	store_close(store);
+	expect(fixture, "quarantine release Q3 --to carl@agency.example", 0,
+	    "<carl@agency.example> 250");
+	expect(fixture, "quarantine list", 0,
+	    "<carl@agency.example> (released 20");
+	expect(fixture, "quarantine list --json", 0,
+	    "\"held_for\": [\n      \"ann@agency.example\"\n    ]");
+	expect(fixture, "quarantine release Q3 --to carl@agency.example", 2,
+	    "released before");
+	expect(fixture, "quarantine release Q3", 0,
+	    "Q3 <carl@agency.example> has it already, since 20");
+	assert_int_equal(files_in(fixture, "ann"), 1);
+	assert_int_equal(files_in(fixture, "carl"), 1);
+	expect(fixture, "quarantine release Q3", 2, "released before");
+	expect(fixture, "quarantine list --released", 0, "Q3");
+	expect(fixture, "quarantine list --released --json", 0,
+	    "\"held_for\": []");
+	expect(fixture,
+	    "quarantine release --again --to carl@agency.example Q3", 0, "250");
+	assert_int_equal(files_in(fixture, "carl"), 2);
+	expect(fixture, "quarantine release --again Q3", 0, "250");
+	assert_int_equal(files_in(fixture, "ann"), 2);
+	assert_int_equal(files_in(fixture, "carl"), 3);
+}
+
 static void test_report(void **state)
 {
 	struct fixture *fixture = *state;
@@ -297,6 +334,7 @@ int main(int argc, char **argv)
 	    UNIT(test_explain),
 	    UNIT(test_list_show),
 	    UNIT(test_release_delete),
+	    UNIT(test_release_to_one),
 	    UNIT(test_report),
 	};
 

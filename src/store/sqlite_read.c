@@ -125,12 +125,14 @@ static void *grow(struct arena *arena, void *list, size_t count, size_t size)
 	return larger;
 }
 
+/* ret_moments (NULL: none) are those of the second column. */
 static bool read_recipients(struct store_connection *connection,
     struct arena *arena, const char *sql, int64_t parent, size_t *ret_count,
-    struct slice **ret, struct err *err)
+    struct slice **ret, int64_t **ret_moments, struct err *err)
 {
 	struct parameters parameters = {.count = 1};
 	struct slice *list = NULL;
+	int64_t *moments = NULL;
 	sqlite3_stmt *statement;
 	size_t count = 0;
 	int code;
@@ -141,12 +143,18 @@ static bool read_recipients(struct store_connection *connection,
 		return false;
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
 		list = grow(arena, list, count, sizeof(*list));
+		if (ret_moments) {
+			moments = grow(arena, moments, count, sizeof(*moments));
+			moments[count] = sqlite3_column_int64(statement, 1);
+		}
 		list[count++] = copy_text(arena, statement, 0);
 	}
 	if (!finish(connection, statement, code, err))
 		return false;
 	*ret_count = count;
 	*ret = list;
+	if (ret_moments)
+		*ret_moments = moments;
 	return true;
 }
 
@@ -178,7 +186,7 @@ static bool read_trace(struct store_connection *connection, struct arena *arena,
 		"SELECT address FROM all_recipient WHERE parent = ?"
 		" ORDER BY place",
 		sqlite3_column_int64(statement, 0), &trace.recipient_count,
-		&recipients, err))
+		&recipients, NULL, err))
 		return false;
 	trace.recipients = recipients;
 	*ret = trace;
@@ -325,10 +333,10 @@ static bool read_quarantined(struct store_connection *connection,
 	};
 
 	if (!read_recipients(connection, arena,
-		"SELECT address FROM quarantine_recipient WHERE parent = ?"
-		" ORDER BY place",
+		"SELECT address, released_ms FROM quarantine_recipient"
+		" WHERE parent = ? ORDER BY place",
 		sqlite3_column_int64(statement, 0), &message.recipient_count,
-		&message.recipients, err))
+		&message.recipients, &message.recipient_released_ms, err))
 		return false;
 	*ret = message;
 	return true;

@@ -189,10 +189,19 @@ static const char version_3[] =
     "CREATE TABLE trace_chunk (chunk INTEGER PRIMARY KEY) STRICT;"
     "INSERT INTO trace_chunk SELECT DISTINCT chunk FROM trace;";
 
+/* Who has a message already need not get it again when the others do. */
+static const char version_4[] =
+    "ALTER TABLE quarantine_recipient ADD COLUMN"
+    " released_ms INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE quarantine_recipient SET released_ms ="
+    " (SELECT released_ms FROM quarantine WHERE row = parent)"
+    " WHERE parent IN (SELECT row FROM quarantine WHERE released_ms <> 0);";
+
 const struct sqlite_migration sqlite_migrations[] = {
     {1, version_1},
     {2, version_2},
     {3, version_3},
+    {4, version_4},
 };
 
 const size_t sqlite_migration_count = sizeof(sqlite_migrations) /

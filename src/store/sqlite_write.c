@@ -68,8 +68,14 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_FILE_DELETE_RECIPIENTS] =
 	"DELETE FROM recent_recipient WHERE parent <= ?1",
     [SQL_FILE_DELETE_TRACES] = "DELETE FROM recent_trace WHERE row <= ?1",
+    [SQL_MARK_RECIPIENT] =
+	"UPDATE quarantine_recipient SET released_ms = ?2"
+	" WHERE parent = (SELECT row FROM quarantine WHERE id = ?1)"
+	" AND address = ?3",
     [SQL_MARK_RELEASED] =
-	"UPDATE quarantine SET released_ms = ?2 WHERE id = ?1",
+	"UPDATE quarantine SET released_ms = ?2 WHERE id = ?1"
+	" AND NOT EXISTS (SELECT 1 FROM quarantine_recipient"
+	"  WHERE parent = quarantine.row AND released_ms = 0)",
     [SQL_DISCARD_ID] = "INSERT INTO quarantine_garbage"
 		       " SELECT row FROM quarantine WHERE id = ?1",
     [SQL_DISCARD_OLD] =
@@ -315,17 +321,28 @@ static bool no_such_message(const struct store_work *work, struct err *err)
 static bool write_mark_released(struct store_connection *connection,
     struct store_work *work, struct err *err)
 {
-	sqlite3_stmt *statement = sqlite_prepared(
+	sqlite3_stmt *recipient = sqlite_prepared(
+	    connection, SQL_MARK_RECIPIENT, err);
+	sqlite3_stmt *message = sqlite_prepared(
 	    connection, SQL_MARK_RELEASED, err);
 	uint64_t changes;
 
-	if (!statement)
+	if (!recipient || !message)
 		return false;
-	sqlite_bind_slice(statement, 1, work->id);
-	sqlite3_bind_int64(statement, 2, work->time_ms);
-	if (!sqlite_execute(connection, statement, &changes, err))
+	sqlite_bind_slice(recipient, 1, work->id);
+	sqlite3_bind_int64(recipient, 2, work->time_ms);
+	sqlite_bind_slice(recipient, 3, work->recipient);
+	if (!sqlite_execute(connection, recipient, &changes, err))
 		return false;
-	return changes ? true : no_such_message(work, err);
+	if (!changes)
+		return err_set(err, E_NOT_FOUND,
+		    "no quarantined message has the id %.*s and the recipient "
+		    "%.*s",
+		    SLICE_ARGS(slice_sub(work->id, 0, 64)),
+		    SLICE_ARGS(slice_sub(work->recipient, 0, 320)));
+	sqlite_bind_slice(message, 1, work->id);
+	sqlite3_bind_int64(message, 2, work->time_ms);
+	return sqlite_execute(connection, message, NULL, err);
 }
 
 static bool write_delete(struct store_connection *connection,

@@ -285,11 +285,13 @@ bool store_report_own_domains(struct store *store, struct arena *arena,
 	return ok;
 }
 
-bool store_mark_released(
-    struct store *store, struct slice id, int64_t time_ms, struct err *err)
+bool store_mark_released(struct store *store, struct slice id,
+    struct slice recipient, int64_t time_ms, struct err *err)
 {
-	struct store_work work = {
-	    .kind = WORK_MARK_RELEASED, .id = id, .time_ms = time_ms};
+	struct store_work work = {.kind = WORK_MARK_RELEASED,
+	    .id = id,
+	    .recipient = recipient,
+	    .time_ms = time_ms};
 
 	return store_writer_run(
 	    store->writer, &work, deadline_in(ADMIN_WAIT_MS), err);

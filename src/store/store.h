@@ -128,8 +128,9 @@ struct store_quarantined {
 	struct slice message_id, sender, reason, route;
 	size_t recipient_count;
 	struct slice *recipients;
+	int64_t *recipient_released_ms; /* of each; 0: still held */
 	uint64_t size;
-	int64_t released_ms; /* 0: still held */
+	int64_t released_ms; /* when the last of them was; 0: still held */
 };
 bool store_list_quarantine(struct store *store, struct arena *arena,
     const struct store_query *query, bool released_too, size_t *ret_count,
@@ -139,8 +140,11 @@ bool store_list_quarantine(struct store *store, struct arena *arena,
 bool store_get_quarantined(struct store *store, struct arena *arena,
     struct slice id, struct store_quarantined *ret, struct slice *ret_message,
     struct err *err);
-bool store_mark_released(
-    struct store *store, struct slice id, int64_t time_ms, struct err *err);
+
+/* One of its recipients has it; the message is released when all have.
+ * E_NOT_FOUND: no such message, or the recipient is none of it. */
+bool store_mark_released(struct store *store, struct slice id,
+    struct slice recipient, int64_t time_ms, struct err *err);
 bool store_delete_quarantined(
     struct store *store, struct slice id, struct err *err);
 

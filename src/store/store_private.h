@@ -49,6 +49,7 @@ struct store_work {
 	const struct store_row *row;		   /* PUT */
 	const struct store_quarantine *quarantine; /* PUT; or NULL */
 	struct slice id, verdict, reply; /* NOTE, MARK_RELEASED, DELETE */
+	struct slice recipient;		 /* MARK_RELEASED */
 	int64_t time_ms;		 /* MARK_RELEASED, PROBE */
 	int64_t trace_before_ms, quarantine_before_ms; /* EXPIRE */
 	uint64_t removed; /* result of EXPIRE: rows that a user knows */

@@ -85,6 +85,40 @@ static void test_migrate(void **state)
 	place_remove(&place);
 }
 
+/* Version 3 knew only of whole messages that they were released. */
+static void test_released_before(void **state)
+{
+	struct place place = place_new("");
+	struct store_connection connection = {.path = place.path};
+	struct arena *arena = arena_new(0);
+	struct store_quarantined *held;
+	struct store *store;
+	size_t count;
+
+	(void)state;
+	connection.db = open_raw(&place);
+	assert_true(
+	    sqlite_schema_migrate(&connection, sqlite_migrations, 3, NULL));
+	run_raw(connection.db,
+	    "INSERT INTO quarantine VALUES"
+	    " (1, 'A', 1000, '', '', '', '', '', '', 0, 0),"
+	    " (2, 'B', 2000, '', '', '', '', '', '', 0, 7000);"
+	    "INSERT INTO quarantine_recipient VALUES"
+	    " (1, 0, 'a@x', 'a@x', 'x'), (2, 0, 'b@x', 'b@x', 'x'),"
+	    " (2, 1, 'c@x', 'c@x', 'x');");
+	sqlite3_close(connection.db);
+	store = open_place(&place);
+	assert_true(store_list_quarantine(store, arena,
+	    &(struct store_query){.limit = 9}, true, &count, &held, NULL));
+	assert_int_equal(count, 2);
+	assert_int_equal(held[0].recipient_released_ms[0], 7000);
+	assert_int_equal(held[0].recipient_released_ms[1], 7000);
+	assert_int_equal(held[1].recipient_released_ms[0], 0);
+	store_close(store);
+	arena_free(arena);
+	place_remove(&place);
+}
+
 struct upgrade {
 	struct place *place;
 	sem_t begun;
@@ -139,6 +173,7 @@ int main(void)
 	    cmocka_unit_test(test_newer),
 	    cmocka_unit_test(test_foreign),
 	    cmocka_unit_test(test_migrate),
+	    cmocka_unit_test(test_released_before),
 	    cmocka_unit_test(test_two_upgrade),
 	};
 

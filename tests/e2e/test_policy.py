@@ -88,6 +88,26 @@ def test_quarantine_policy_holds_and_release_delivers(gate):
     assert held['id'] not in [row['id'] for row in gate.quarantine()]
 
 
+def test_release_to_one_and_then_to_the_others(gate):
+    """Each recipient gets it once; the list shows who waits."""
+    sent = message('service@quarantine.example')
+    both = ['user@agency.example', 'other@agency.example']
+    assert gate.mail(sent, 'bounce@plain.example', both,
+                     ip=STRANGER).startswith('250 2.6.0 ')
+    held = gate.quarantine()[0]
+    assert held['recipients'] == held['held_for'] == both
+    out = gate.run('quarantine', 'release', '--to', both[1], held['id'], '-c',
+                   str(gate.path))
+    assert both[0] not in out and f'<{both[1]}> 250' in out
+    assert len(gate.delivered()) == 1
+    assert gate.quarantine()[0]['held_for'] == both[:1]
+    out = gate.run('quarantine', 'release', held['id'], '-c', str(gate.path))
+    assert f'<{both[0]}> 250' in out
+    assert f'<{both[1]}> has it already, since 20' in out
+    assert len(gate.delivered()) == 2
+    assert held['id'] not in [row['id'] for row in gate.quarantine()]
+
+
 def test_testing_policy_is_one_step_milder(gate):
     """p=reject; t=y: RFC 9989 asks for the next lower policy."""
     sent = message('service@testing.example')
