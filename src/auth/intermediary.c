@@ -93,8 +93,9 @@ static size_t first_trusted_set(const struct intermediary_input *input)
 	return first;
 }
 
-/* True: matched.  Else *ret_why, unless the seal is of somebody else. */
-static bool match_sealer(struct arena *arena,
+/* Is what the sealer's sets say enough, if only the chain passes?  Known
+ * without its keys. */
+static bool sealer_vouches(struct arena *arena,
     const struct intermediary_input *input,
     const struct conf_intermediary *entry, struct slice *ret_why)
 {
@@ -103,13 +104,6 @@ static bool match_sealer(struct arena *arena,
 	struct authres authres;
 	size_t first;
 
-	if (!arc || !slice_eq_nocase(arc->sealer, entry->arc_sealer))
-		return false;
-	*ret_why = arena_format_slice(arena,
-	    "sealed by %.*s, but the ARC chain does not pass",
-	    SLICE_ARGS(entry->arc_sealer));
-	if (arc->result != ARC_PASS)
-		return false;
 	*ret_why = arena_format_slice(arena,
 	    "sealed by %.*s, but its message signature does not cover every "
 	    "From: field",
@@ -140,6 +134,27 @@ static bool match_sealer(struct arena *arena,
 	    SLICE_ARGS(entry->arc_sealer), SLICE_ARGS(method),
 	    SLICE_ARGS(input->from[0]));
 	return true;
+}
+
+static bool is_sealed_by(const struct intermediary_input *input,
+    const struct conf_intermediary *entry)
+{
+	return input->arc &&
+	       slice_eq_nocase(input->arc->sealer, entry->arc_sealer);
+}
+
+/* True: matched.  Else *ret_why, unless the seal is of somebody else. */
+static bool match_sealer(struct arena *arena,
+    const struct intermediary_input *input,
+    const struct conf_intermediary *entry, struct slice *ret_why)
+{
+	if (!is_sealed_by(input, entry))
+		return false;
+	*ret_why = arena_format_slice(arena,
+	    "sealed by %.*s, but the ARC chain does not pass",
+	    SLICE_ARGS(entry->arc_sealer));
+	return input->arc->result == ARC_PASS &&
+	       sealer_vouches(arena, input, entry, ret_why);
 }
 
 /* "relay.example", or "*.example" for any name below it. */
@@ -216,14 +231,16 @@ static bool match_entry(struct arena *arena,
 }
 
 /* Could it match once something temporary is over? */
-static bool may_match(const struct intermediary_input *input,
+static bool may_match(struct arena *arena,
+    const struct intermediary_input *input,
     const struct conf_intermediary *entry)
 {
-	const struct arc_outcome *arc = input->arc;
+	struct slice why;
 
 	if (entry->arc_sealer.len)
-		return arc && arc->result == ARC_TEMPERROR &&
-		       slice_eq_nocase(arc->sealer, entry->arc_sealer);
+		return is_sealed_by(input, entry) &&
+		       input->arc->result == ARC_TEMPERROR &&
+		       sealer_vouches(arena, input, entry, &why);
 	if (entry->host.len || !entry->dkim_domain.len)
 		return false;
 	for (size_t i = 0; i < input->dkim_count; i++)
@@ -248,7 +265,7 @@ struct intermediary_outcome intermediary_find(
 		if (why.len)
 			outcome.reason = why;
 		if (!outcome.matched) {
-			outcome.undecided |= may_match(input, entry);
+			outcome.undecided |= may_match(arena, input, entry);
 			continue;
 		}
 		outcome.undecided = false;

@@ -262,6 +262,8 @@ static const struct judge_case seals[] = {
     {"changed after sealing", BANK, REJECT, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .appended = "evil\r\n"},
     {"another From after sealing", "From: x@none.example\r\n", MALFORMED, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=none.example"}, .added = BANK},
     {"another Subject after sealing", BANK, REJECT, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .added = "Subject: evil\r\n"},
+    {"the list's key is down, and it saw no pass", BANK, REJECT, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=fail header.from=bank.example"}, .broken = "k._domainkey.lists.example", .policy = "dmarc"},
+    {"the list's key is down, second Subject", BANK, REJECT, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .added = "Subject: evil\r\n", .broken = "k._domainkey.lists.example", .policy = "dmarc"},
     {"the list's key is down", BANK, DEFER, TRUSTED, .arc = {"lists.example", "lists.example; dmarc=pass header.from=bank.example"}, .broken = "k._domainkey.lists.example"},
 };
 
