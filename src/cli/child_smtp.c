@@ -126,6 +126,7 @@ static void tick(struct mail_child *child)
 	struct smtp_child *smtp = (struct smtp_child *)child;
 
 	reload_certificates(smtp);
+	smtp_server_tidy(smtp->server);
 	expire(smtp);
 	warn_of_expiry(smtp);
 }

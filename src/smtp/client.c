@@ -13,7 +13,12 @@
 #include "smtp/proxy_header.h"
 #include "smtp/stream.h"
 
-enum { RESET_MS = 5000, QUIT_MS = 200, LAST_WORDS_MS = 1000 };
+enum {
+	CONNECT_MS = 30 * 1000,
+	RESET_MS = 5000,
+	QUIT_MS = 200,
+	LAST_WORDS_MS = 1000,
+};
 
 struct smtp_client {
 	const struct smtp_client_settings *settings;
@@ -23,6 +28,8 @@ struct smtp_client {
 	struct stream *stream;
 	struct smtp_capabilities capabilities;
 	bool verified, broken;
+	enum smtp_client_stage stage; /* while it is opened */
+	struct deadline end;
 	struct smtp_client_state state;
 };
 
@@ -76,7 +83,13 @@ bool smtp_client_is_idle(const struct smtp_client *client)
 
 struct deadline smtp_client_deadline(const struct smtp_client *client)
 {
-	return deadline_in((int64_t)client->settings->limits->next_hop_timeout);
+	return deadline_min(client->end,
+	    deadline_in((int64_t)client->settings->limits->next_hop_timeout));
+}
+
+void smtp_client_set_end(struct smtp_client *client, struct deadline end)
+{
+	client->end = end;
 }
 
 void smtp_client_drop(struct smtp_client *client)
@@ -177,6 +190,7 @@ static bool read_reply(struct smtp_client *client, struct deadline deadline,
 		    LOG_S("line", slice_trim(line)));
 	}
 	metrics_count_reply(METRIC_NEXT_HOP_REPLIES, reply.code);
+	client->state.refusals += reply.code >= 400;
 	/* It closes now, whatever else is asked. */
 	if (reply_is_closing(&reply))
 		client->broken = true;
@@ -187,6 +201,7 @@ static bool read_reply(struct smtp_client *client, struct deadline deadline,
 bool smtp_client_receive(struct smtp_client *client, struct deadline deadline,
     struct smtp_reply *ret, struct err *err)
 {
+	deadline = deadline_min(deadline, client->end);
 	if (client->broken)
 		return is_over(err);
 	if (!stream_flush(client->stream, deadline, err))
@@ -265,6 +280,7 @@ static bool shake_hands(struct smtp_client *client, struct err *err)
 {
 	const struct smtp_endpoint *endpoint = &client->endpoint;
 	int64_t time = (int64_t)client->settings->limits->tls_timeout;
+	struct deadline deadline = deadline_min(client->end, deadline_in(time));
 	bool verify = endpoint->tls == NEXT_HOP_TLS_MUST;
 	struct err reason = {0};
 	struct ssl_st *ssl;
@@ -272,7 +288,7 @@ static bool shake_hands(struct smtp_client *client, struct err *err)
 	if (!client_tls_start(client->settings->tls, verify, endpoint->tls_ca,
 		endpoint->host, &ssl, err))
 		return failed(client, err);
-	if (stream_start_tls(client->stream, ssl, deadline_in(time), &reason)) {
+	if (stream_start_tls(client->stream, ssl, deadline, &reason)) {
 		client->verified = verify;
 		return true;
 	}
@@ -291,6 +307,7 @@ static bool start_tls(
 	if (client->endpoint.tls == NEXT_HOP_TLS_OFF ||
 	    client->endpoint.path.len)
 		return true;
+	client->stage = STAGE_TLS;
 	if (!capabilities_have(&client->capabilities, CAP_STARTTLS)) {
 		if (!must)
 			return true;
@@ -300,13 +317,15 @@ static bool start_tls(
 	if (!smtp_client_command(client, SLICE("STARTTLS"), &reply, err))
 		return false;
 	if (reply.code != 220)
-		return !must || refused(client, "STARTTLS", &reply, err);
+		return (!must && !reply_is_closing(&reply)) ||
+		       refused(client, "STARTTLS", &reply, err);
 	/* What it offered before counts no more (RFC 3207 section 4.2). */
 	client->capabilities = (struct smtp_capabilities){0};
 	if (!shake_hands(client, err)) {
 		*ret_handshake_failed = true;
 		return false;
 	}
+	client->stage = STAGE_GREETING;
 	return say_hello(client, err);
 }
 
@@ -346,47 +365,63 @@ static void copy_endpoint(
 	client->endpoint.key = arena_slice(arena, endpoint->key);
 }
 
+static bool connect_endpoint(const struct smtp_endpoint *endpoint,
+    struct deadline deadline, int *ret_fd, struct err *err)
+{
+	deadline = deadline_min(deadline, deadline_in(CONNECT_MS));
+	return (endpoint->path.len
+		       ? connect_unix(endpoint->path, deadline, ret_fd, err)
+		       : connect_tcp(&endpoint->ip, endpoint->port, deadline,
+			     ret_fd, err)) ||
+	       err_prefix(err, "%.*s", SLICE_ARGS(endpoint->key));
+}
+
 static bool open_once(const struct smtp_client_settings *settings,
     const struct smtp_endpoint *endpoint, const struct envelope_client *about,
     struct deadline deadline, struct smtp_client **ret,
-    bool *ret_handshake_failed, struct err *err)
+    enum smtp_client_stage *ret_stage, bool *ret_handshake_failed,
+    struct err *err)
 {
 	struct smtp_client *client;
 	int fd;
 
-	if (!(endpoint->path.len
-		    ? connect_unix(endpoint->path, deadline, &fd, err)
-		    : connect_tcp(
-			  &endpoint->ip, endpoint->port, deadline, &fd, err)))
-		return err_prefix(err, "%.*s", SLICE_ARGS(endpoint->key));
+	*ret_stage = STAGE_CONNECT;
+	if (!connect_endpoint(endpoint, deadline, &fd, err))
+		return false;
 	client = MEMORY_NEW(struct smtp_client);
 	client->settings = settings;
 	client->arena = arena_new(1024);
 	client->replies = arena_new(1024);
 	client->stream = stream_new(fd);
+	client->stage = STAGE_GREETING;
+	client->end = deadline;
 	copy_endpoint(client, endpoint);
 	if (!greet(client, about, ret_handshake_failed, err)) {
+		*ret_stage = client->stage;
 		smtp_client_quit(client);
 		return false;
 	}
+	client->state.refusals = 0; /* EHLO may be one */
+	client->end = DEADLINE_NEVER;
 	*ret = client;
 	return true;
 }
 
 bool smtp_client_open(const struct smtp_client_settings *settings,
     const struct smtp_endpoint *endpoint, const struct envelope_client *client,
-    struct deadline deadline, struct smtp_client **ret, struct err *err)
+    struct deadline deadline, struct smtp_client **ret,
+    enum smtp_client_stage *ret_stage, struct err *err)
 {
 	bool handshake_failed = false;
 	struct smtp_endpoint plain;
 
-	if (open_once(settings, endpoint, client, deadline, ret,
+	if (open_once(settings, endpoint, client, deadline, ret, ret_stage,
 		&handshake_failed, err))
 		return true;
 	if (!handshake_failed || endpoint->tls != NEXT_HOP_TLS_MAY)
 		return false;
 	plain = *endpoint;
 	plain.tls = NEXT_HOP_TLS_OFF;
-	return open_once(
-	    settings, &plain, client, deadline, ret, &handshake_failed, err);
+	return open_once(settings, &plain, client, deadline, ret, ret_stage,
+	    &handshake_failed, err);
 }

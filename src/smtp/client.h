@@ -3,8 +3,9 @@
  *
  * RFC 5321, RFC 2033 (LMTP), RFC 3207 (STARTTLS).  Opening includes the
  * greeting, EHLO or LHLO and, as the policy says, TLS.  Every exchange is
- * bounded by limits->next_hop_timeout.  After a function returned false the
- * connection is of no more use: drop it.  One thread at a time.
+ * bounded by limits->next_hop_timeout, and by an end that all of them have
+ * (smtp_client_set_end).  After a function returned false the connection is of
+ * no more use: drop it.  One thread at a time.
  *
  * Replies live until the next command on the same connection.
  */
@@ -46,14 +47,21 @@ struct smtp_client_settings {
 
 struct smtp_client;
 
+/* Where opening failed. */
+enum smtp_client_stage { STAGE_CONNECT, STAGE_GREETING, STAGE_TLS };
+
 /* client (or NULL) is told in the PROXY header.  With tls "may", a handshake
- * that fails is followed by one more connection without TLS.  settings must
- * outlive the connection; endpoint is copied.  False: the kinds of
- * base/io.h; E_TEMP when the peer's reply or its lack of TLS stands in the
- * way. */
+ * that fails is followed by one more connection without TLS.  All of it is over
+ * by deadline.  settings must outlive the connection; endpoint is copied.
+ * False: *ret_stage says where; the kinds of base/io.h; E_TEMP when the peer's
+ * reply or its lack of TLS stands in the way. */
 bool smtp_client_open(const struct smtp_client_settings *settings,
     const struct smtp_endpoint *endpoint, const struct envelope_client *client,
-    struct deadline deadline, struct smtp_client **ret, struct err *err);
+    struct deadline deadline, struct smtp_client **ret,
+    enum smtp_client_stage *ret_stage, struct err *err);
+
+/* No exchange goes on after that.  Without it: none of its own. */
+void smtp_client_set_end(struct smtp_client *client, struct deadline end);
 
 /* Without a word; NULL is nothing. */
 void smtp_client_drop(struct smtp_client *client);
@@ -83,6 +91,7 @@ struct smtp_client_state {
 	bool proxied; /* carries one client's identity */
 	bool authenticated;
 	bool in_transaction;	  /* MAIL was accepted */
+	unsigned int refusals;	  /* since a message was taken */
 	int64_t idle_since_ms;	  /* monotonic */
 	struct smtp_client *next; /* of its keeper's list */
 };

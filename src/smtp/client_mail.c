@@ -226,6 +226,10 @@ bool client_mail_outcome(
 	const struct limits *limits = smtp_client_limits(client);
 
 	smtp_client_forget(client);
-	return smtp_client_receive(client,
-	    deadline_in((int64_t)limits->next_hop_data_timeout), ret, err);
+	if (!smtp_client_receive(client,
+		deadline_in((int64_t)limits->next_hop_data_timeout), ret, err))
+		return false;
+	if (reply_is_ok(ret))
+		smtp_client_state(client)->refusals = 0;
+	return true;
 }

@@ -106,8 +106,10 @@ struct smtp_reply_text delivery_session_authenticate(
     const struct conf_route *route,
     const struct delivery_credentials *credentials)
 {
-	struct next_hop_request request = {
-	    .route = route, .client = session->client, .fresh = true};
+	struct next_hop_request request = {.route = route,
+	    .client = session->client,
+	    .fresh = true,
+	    .until = DEADLINE_NEVER};
 	struct smtp_client *client;
 	struct smtp_reply_text text;
 	struct smtp_reply answer;
@@ -214,6 +216,27 @@ static bool exceeds(const struct delivery *delivery,
 	    delivery->envelope, recipient, ret);
 }
 
+static struct next_hop_request request_of(const struct delivery *delivery)
+{
+	return (struct next_hop_request){
+	    .route = delivery->route,
+	    .domain = delivery->domain,
+	    .client = delivery->session->client,
+	    .until = DEADLINE_NEVER,
+	};
+}
+
+/* Others are tried first, for a while. */
+static void blame(const struct delivery *delivery, const struct err *err)
+{
+	struct next_hop_request request = request_of(delivery);
+
+	if (is_borrowed(delivery))
+		return;
+	next_hop_pool_blame(
+	    delivery->session->pool, &request, delivery->client, err);
+}
+
 enum attempt {
 	ATTEMPT_DONE,
 	ATTEMPT_AGAIN, /* the connection failed, nothing was accepted */
@@ -240,14 +263,20 @@ static enum attempt begin(struct delivery *delivery,
     const struct envelope_recipient *recipient, struct smtp_reply_text *ret)
 {
 	struct smtp_reply mail, rcpt;
+	struct err err = {0};
 
 	if (exceeds(delivery, recipient, ret)) {
 		leave(delivery);
 		return ATTEMPT_DONE;
 	}
 	if (!client_mail_begin(delivery->client, delivery->envelope, recipient,
-		&mail, &rcpt, NULL))
+		&mail, &rcpt, &err)) {
+		/* A reused one may have been closed meanwhile. */
+		if (smtp_client_is_broken(delivery->client) &&
+		    !smtp_client_state(delivery->client)->reused)
+			blame(delivery, &err);
 		return after_failure(delivery, ret);
+	}
 	if (smtp_client_is_broken(delivery->client)) {
 		/* 421 to MAIL or to the first RCPT; the replies end with the
 		 * connection. */
@@ -274,11 +303,7 @@ static enum attempt begin(struct delivery *delivery,
 static struct smtp_reply_text first_recipient(
     struct delivery *delivery, const struct envelope_recipient *recipient)
 {
-	struct next_hop_request request = {
-	    .route = delivery->route,
-	    .domain = delivery->domain,
-	    .client = delivery->session->client,
-	};
+	struct next_hop_request request = request_of(delivery);
 	struct smtp_reply_text text = reply_lost(), unreachable;
 
 	while (acquire(delivery, &request, &unreachable)) {
@@ -540,12 +565,16 @@ static enum go ask_for_go_ahead(struct delivery *delivery,
 {
 	struct smtp_client *client = delivery->client;
 	struct smtp_reply answer;
+	struct err err = {0};
 	bool said;
 
 	if (content_exceeds(delivery, pieces, ret))
 		return GO_NO;
-	said = (delivery->announced || client_mail_data(client, NULL)) &&
-	       client_mail_go_ahead(client, &answer, NULL);
+	said = (delivery->announced || client_mail_data(client, &err)) &&
+	       client_mail_go_ahead(client, &answer, &err);
+	/* One that hangs would do so again. */
+	if (!said && err.kind == E_TIMEOUT)
+		blame(delivery, &err);
 	delivery->announced &= !said;
 	if (said)
 		*ret = reply_pass_on(delivery->arena, &answer);

@@ -34,6 +34,12 @@ struct next_hop_pool *next_hop_pool_new(
 	return pool;
 }
 
+void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)
+{
+	(void)pool;
+	(void)now_ms;
+}
+
 static atomic_uint pool_takes_ms;
 
 void fake_pool_takes(unsigned int milliseconds)

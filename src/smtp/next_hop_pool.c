@@ -19,9 +19,12 @@ enum {
 	ASIDE_MS = 30 * 1000,
 	ASIDE_MAX = 256,
 	TELL_EVERY_MS = 5 * 60 * 1000, /* of one that comes and goes */
-	CONNECT_MS = 30 * 1000,
 	ALL_MS = 120 * 1000, /* for all targets: RFC 5321 section 4.5.3.2.3
 			      * gives a client five minutes for RCPT */
+	/* Strangers' wrong addresses.  Postfix slows down after ten errors and
+	 * closes after twenty (smtpd_soft_error_limit, _hard_), for whoever
+	 * comes next. */
+	REFUSALS_MAX = 8,
 };
 
 /* An endpoint that could not be reached.  The hash stands for its key: a
@@ -232,9 +235,10 @@ static void note_success(
 
 /* Locked.  Unlinks and returns those that were idle too long, or are too
  * many. */
-static struct smtp_client *take_expired(struct next_hop_pool *pool)
+static struct smtp_client *take_expired(
+    struct next_hop_pool *pool, int64_t now_ms)
 {
-	int64_t oldest = clock_monotonic_ms() - IDLE_MS;
+	int64_t oldest = now_ms - IDLE_MS;
 	struct smtp_client **at = &pool->idle, *expired;
 	size_t kept = 0;
 
@@ -255,7 +259,7 @@ static struct smtp_client *take_idle(
 	struct smtp_client *expired, **at, *found = NULL;
 
 	lock(pool);
-	expired = take_expired(pool);
+	expired = take_expired(pool, clock_monotonic_ms());
 	for (at = &pool->idle; *at; at = &smtp_client_state(*at)->next)
 		if (slice_eq(smtp_client_endpoint(*at)->key, key))
 			break;
@@ -295,14 +299,16 @@ void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client)
 	if (!client)
 		return;
 	state = smtp_client_state(client);
+	smtp_client_set_end(client, DEADLINE_NEVER);
+	if (state->proxied || state->authenticated ||
+	    state->refusals >= REFUSALS_MAX) {
+		smtp_client_quit(client);
+		return;
+	}
 	if (state->in_transaction && !smtp_client_is_broken(client))
 		smtp_client_reset(client, NULL);
 	if (smtp_client_is_broken(client)) {
 		smtp_client_drop(client);
-		return;
-	}
-	if (state->proxied || state->authenticated) {
-		smtp_client_quit(client);
 		return;
 	}
 	smtp_client_shrink(client);
@@ -311,7 +317,17 @@ void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client)
 	lock(pool);
 	state->next = pool->idle;
 	pool->idle = client;
-	expired = take_expired(pool);
+	expired = take_expired(pool, state->idle_since_ms);
+	unlock(pool);
+	quit_all(expired);
+}
+
+void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)
+{
+	struct smtp_client *expired;
+
+	lock(pool);
+	expired = take_expired(pool, now_ms);
 	unlock(pool);
 	quit_all(expired);
 }
@@ -333,16 +349,34 @@ static void order(struct next_hop_pool *pool, const struct target_list *list,
 			ret[count++] = &list->endpoints[i];
 }
 
-/* For the metric. */
-static const char *failure_word(enum err_kind kind)
+/* For the metric.  E_TEMP: a reply says no. */
+static const char *failure_word(
+    enum smtp_client_stage stage, enum err_kind kind)
 {
+	if (stage == STAGE_TLS)
+		return "tls";
 	switch (kind) {
 	case E_TIMEOUT: return "timeout";
 	case E_CLOSED: return "closed";
-	case E_IO: return "refused";
-	case E_SYNTAX: return "protocol";
+	case E_IO:
+	case E_TEMP: return "refused";
+	case E_SYNTAX:
+	case E_LIMIT: return "protocol";
 	default: return "other";
 	}
+}
+
+static void count_failure(const char *word)
+{
+	metrics_count(METRIC_NEXT_HOP_FAILURES, slice_from(word));
+}
+
+void next_hop_pool_blame(struct next_hop_pool *pool,
+    const struct next_hop_request *request, const struct smtp_client *client,
+    const struct err *err)
+{
+	note_failure(pool, request, smtp_client_endpoint(client)->key, err);
+	count_failure(failure_word(STAGE_GREETING, err->kind));
 }
 
 static bool open_one(struct next_hop_pool *pool,
@@ -350,17 +384,17 @@ static bool open_one(struct next_hop_pool *pool,
     const struct smtp_endpoint *endpoint, struct deadline end,
     struct smtp_client **ret, struct err *err)
 {
+	enum smtp_client_stage stage;
 	struct smtp_client *client;
 
 	if (!request->fresh && (client = reuse(pool, endpoint))) {
 		*ret = client;
 		return true;
 	}
-	if (!smtp_client_open(&pool->settings, endpoint, request->client,
-		deadline_min(end, deadline_in(CONNECT_MS)), &client, err)) {
+	if (!smtp_client_open(&pool->settings, endpoint, request->client, end,
+		&client, &stage, err)) {
 		note_failure(pool, request, endpoint->key, err);
-		metrics_count(METRIC_NEXT_HOP_FAILURES,
-		    slice_from(failure_word(err->kind)));
+		count_failure(failure_word(stage, err->kind));
 		log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.failed",
 		    LOG_S("target", endpoint->key), LOG_ERR(err));
 		return false;
@@ -395,12 +429,16 @@ bool next_hop_pool_get(struct next_hop_pool *pool, struct arena *arena,
 {
 	const struct smtp_endpoint *endpoints[TARGETS_MAX];
 	struct target_list list;
-	struct deadline end = deadline_in(ALL_MS);
+	struct deadline end = deadline_min(request->until, deadline_in(ALL_MS));
 	struct err err = {0};
 
-	if (!targets_find(
-		arena, pool->config, pool->resolver, request, &list, ret_reply))
+	if (!targets_find(arena, pool->config, pool->resolver, request, &list,
+		ret_reply)) {
+		/* A domain that takes no mail (5xx) is no failure. */
+		if (ret_reply->code < 500)
+			count_failure("dns");
 		return false;
+	}
 	order(pool, &list, endpoints);
 	for (size_t i = 0; i < list.count; i++) {
 		if (slice_eq(endpoints[i]->key, request->avoid))

@@ -45,7 +45,8 @@ struct next_hop_request {
 	struct slice domain; /* of the recipient: whose MX, with kind mx */
 	const struct envelope_client *client; /* for PROXY; or NULL */
 	bool fresh;			      /* not an idle one */
-	struct slice avoid; /* key of an endpoint that has just failed */
+	struct slice avoid;    /* key of an endpoint that has just failed */
+	struct deadline until; /* opened by then, or not at all */
 };
 
 /* Tries the route's targets in order: an idle connection, else a new one,
@@ -56,9 +57,19 @@ bool next_hop_pool_get(struct next_hop_pool *pool, struct arena *arena,
     const struct next_hop_request *request, struct smtp_client **ret,
     struct smtp_reply_text *ret_reply);
 
+/* A connection that was got for request failed while it served: its endpoint is
+ * tried last for a while. */
+void next_hop_pool_blame(struct next_hop_pool *pool,
+    const struct next_hop_request *request, const struct smtp_client *client,
+    const struct err *err);
+
 /* Gives a connection back: kept if it may serve another client (no
- * transaction open, no PROXY header, no AUTH), else closed with QUIT.  NULL is
- * allowed. */
+ * transaction open, no PROXY header, no AUTH, not too many refusals), else
+ * closed with QUIT.  NULL is allowed. */
 void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client);
+
+/* Closes what has been idle for too long at now_ms (monotonic): now and then,
+ * so that a next hop need not do it. */
+void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms);
 
 #endif

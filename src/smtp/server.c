@@ -489,6 +489,17 @@ bool smtp_server_reload(struct smtp_server *server,
 	return true;
 }
 
+void smtp_server_tidy(struct smtp_server *server)
+{
+	struct smtp_snapshot *snapshot;
+
+	pthread_mutex_lock(&server->lock);
+	snapshot = smtp_snapshot_hold(server->snapshot);
+	pthread_mutex_unlock(&server->lock);
+	next_hop_pool_tidy(snapshot->pool, clock_monotonic_ms());
+	smtp_snapshot_release(snapshot);
+}
+
 void smtp_server_drain(struct smtp_server *server)
 {
 	pthread_mutex_lock(&server->lock);

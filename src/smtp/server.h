@@ -43,6 +43,10 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 bool smtp_server_reload(struct smtp_server *server,
     const struct gate_context *gate, struct err *err);
 
+/* Now and then: ends connections to next hops that have been idle for too
+ * long.  May wait for them for a moment. */
+void smtp_server_tidy(struct smtp_server *server);
+
 /* Returns at once.  New connections (but see is_kept) and parked sessions get
  * 421; those at work
  * finish, within limits.drain_timeout. */

@@ -20,6 +20,8 @@
 	"S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS", "C:STARTTLS",      \
 	    "S:220 go"
 #define AGAIN "C:EHLO", "S:250-hop\r\n250 SIZE 77", "C:QUIT"
+#define STARTTLS                                                               \
+	"S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS", "C:STARTTLS"
 #define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* A certificate for hop.example that signs itself, with its key. */
@@ -121,6 +123,7 @@ static void test_policies(void **state)
 		    .tls = cases[i].tls,
 		    .tls_ca = slice_from(cases[i].with_ca ? path : ""),
 		};
+		enum smtp_client_stage stage;
 		struct smtp_client *client;
 		struct err err = {0};
 		const char *problem;
@@ -129,7 +132,7 @@ static void test_policies(void **state)
 		fake_server_use_certificate(server, path);
 		assert_true(ip_parse(SLICE("127.0.0.1"), &endpoint.ip));
 		ok = smtp_client_open(&settings, &endpoint, NULL,
-		    deadline_in(2000), &client, &err);
+		    deadline_in(2000), &client, &stage, &err);
 		if (ok != cases[i].opens)
 			fail_msg("%s: %s", cases[i].name, err.text);
 		if (ok) {
@@ -149,10 +152,67 @@ static void test_policies(void **state)
 	unlink(path);
 }
 
+static const struct {
+	const char *name;
+	const char *const *script;
+	enum conf_next_hop_tls tls;
+	enum smtp_client_stage stage;
+	enum err_kind kind;
+} stages[] = {
+    {"no greeting", SCRIPT("H"), NEXT_HOP_TLS_OFF, STAGE_GREETING, E_TIMEOUT},
+    {"refuses", SCRIPT("S:554 no"), NEXT_HOP_TLS_OFF, STAGE_GREETING, E_TEMP},
+    {"no EHLO", SCRIPT("S:220 hop", "C:EHLO", "H"), NEXT_HOP_TLS_OFF,
+	STAGE_GREETING, E_TIMEOUT},
+    {"no STARTTLS", SCRIPT(STARTTLS, "H"), NEXT_HOP_TLS_MAY, STAGE_TLS,
+	E_TIMEOUT},
+    {"closing at STARTTLS", SCRIPT(STARTTLS, "S:421 bye"), NEXT_HOP_TLS_MAY,
+	STAGE_TLS, E_TEMP},
+    {"no handshake", SCRIPT(STARTTLS, "S:220 go", "H"), NEXT_HOP_TLS_MUST,
+	STAGE_TLS, E_TIMEOUT},
+};
+
+/* Whatever it waits for, opening is over in time, and says where it was. */
+static void test_stages(void **state)
+{
+	struct limits limits = limits_default;
+	struct client_tls *tls = client_tls_new();
+	const struct smtp_client_settings settings = {
+	    .hostname = SLICE("gate.example"),
+	    .limits = &limits,
+	    .tls = tls,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+		struct fake_server *server = fake_server_start(
+		    &stages[i].script, 1, false);
+		struct smtp_endpoint endpoint = {
+		    .host = SLICE("hop.example"),
+		    .port = fake_server_port(server),
+		    .tls = stages[i].tls,
+		};
+		int64_t started = clock_monotonic_ms();
+		enum smtp_client_stage stage = STAGE_CONNECT;
+		struct smtp_client *client;
+		struct err err = {0};
+
+		assert_true(ip_parse(SLICE("127.0.0.1"), &endpoint.ip));
+		assert_false(smtp_client_open(&settings, &endpoint, NULL,
+		    deadline_in(300), &client, &stage, &err));
+		if (stage != stages[i].stage || err.kind != stages[i].kind)
+			fail_msg(
+			    "%s: %d %s", stages[i].name, (int)stage, err.text);
+		assert_in_range(clock_monotonic_ms() - started, 0, 2000);
+		assert_null(fake_server_stop(server));
+	}
+	client_tls_free(tls);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_policies),
+	    cmocka_unit_test(test_stages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -327,6 +327,81 @@ static void test_failover(void **state)
 	close_world(&world);
 }
 
+/* One that greets and then hangs is tried last, as if it did not answer. */
+static void test_hangs_at_mail(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world, SCRIPTS(SCRIPT(HELLO, "C:MAIL", "H")), 1);
+	add_server(&world,
+	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 kept", MAIL, RCPT,
+		DATA, "S:250 again", "H")),
+	    1);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	assert_int_equal(next_hop_pool_statistics(world.pool).failed, 1);
+	close_world(&world);
+}
+
+#define NOBODY "C:RCPT TO:<x@b.example>", "S:550 5.1.1 no"
+#define RESET "C:RSET", "S:250 ok"
+
+/* What strangers guess does not pile up on a connection that others get next;
+ * a message that is taken makes up for it. */
+static void test_refusals_pile_up(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    SCRIPTS(SCRIPT(HELLO, MAIL, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY,
+			NOBODY, NOBODY, RCPT, DATA, "S:250 kept", MAIL, NOBODY,
+			NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, RESET,
+			MAIL, NOBODY, "C:QUIT"),
+		SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 kept", "H")),
+	    2);
+	for (size_t i = 0; i < 7; i++)
+		expect_reply(&world, ask(&world, "x@b.example"), "550");
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	for (size_t i = 0; i < 7; i++)
+		expect_reply(&world, ask(&world, "x@b.example"), "550");
+	delivery_abort(world.delivery);
+	world.delivery = NULL;
+	expect_reply(&world, ask(&world, "x@b.example"), "550");
+	delivery_abort(world.delivery);
+	world.delivery = NULL;
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	close_world(&world);
+}
+
+/* Idle connections end without a next message, too. */
+static void test_idle_for_too_long(void **state)
+{
+	int64_t now = clock_monotonic_ms();
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 kept", "C:QUIT")),
+	    1);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	next_hop_pool_tidy(world.pool, now + 25 * 1000);
+	assert_int_equal(next_hop_pool_statistics(world.pool).idle, 1);
+	next_hop_pool_tidy(world.pool, now + 35 * 1000);
+	assert_int_equal(next_hop_pool_statistics(world.pool).idle, 0);
+	fake_server_wait(world.servers[0]);
+	close_world(&world);
+}
+
 static void test_another_route(void **state)
 {
 	struct envelope_recipient recipient = {.address = SLICE("x@c.example")};
@@ -525,6 +600,9 @@ int main(void)
 	    cmocka_unit_test(test_lmtp_lost),
 	    cmocka_unit_test(test_reuse),
 	    cmocka_unit_test(test_failover),
+	    cmocka_unit_test(test_hangs_at_mail),
+	    cmocka_unit_test(test_refusals_pile_up),
+	    cmocka_unit_test(test_idle_for_too_long),
 	    cmocka_unit_test(test_another_route),
 	    cmocka_unit_test(test_parameters),
 	    cmocka_unit_test(test_missing_capabilities),

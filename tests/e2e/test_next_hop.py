@@ -3,7 +3,7 @@
 import pytest
 
 from gatehouse import listener
-from hop import USUAL
+from hop import USUAL, Act
 from mail import message, message_id
 from net import free_port
 from world import SHOP, ZONE
@@ -172,6 +172,37 @@ def test_strangers_that_are_away_are_no_warning(make_gate):
     assert first_refusal(gate, to='user@away.example')[:3] == '451'
     gate.wait_for_log('info next-hop.away')
     assert gate.metrics()['gatehouse_next_hops_away'] == 0
+
+
+FAILURES = [
+    # what the next hop says, tls, what is counted
+    ({}, 'must', 'tls'),
+    ({'STARTTLS': '421 4.3.2 bye'}, 'may', 'tls'),
+    ({'STARTTLS': Act(lambda it: it.wfile.write(b'220 go\r\n' + b'x' * 99),
+                      '220')}, 'must', 'tls'),
+    ({'connect': '554 5.3.2 no'}, 'off', 'refused'),
+    ({'connect': ''}, 'off', 'closed'),
+    ({'connect': 'hello'}, 'off', 'protocol'),
+]
+
+
+@pytest.mark.parametrize('script, tls, reason', FAILURES)
+def test_failures_are_counted(make_gate, make_hop, script, tls, reason):
+    more = ('STARTTLS',) if 'STARTTLS' in script else ()
+    hop = make_hop(script, extensions=USUAL + more)
+    gate = make_gate(zone=ZONE, routes=[
+        {'domains': ['*'], 'next_hop': hop.route, 'tls': tls}])
+    assert first_refusal(gate)[:3] == '451'
+    name = 'gatehouse_next_hop_failures_total'
+    assert {key: value for key, value in gate.metrics().items()
+            if key.startswith(name) and value} == \
+        {f'{name}{{reason="{reason}"}}': 1}
+
+
+def test_name_without_address_is_counted(make_gate):
+    gate = make_gate(zone=ZONE, route='smtp:[nowhere.agency.example]:25')
+    assert first_refusal(gate).startswith('451 4.4.1')
+    gate.metric('gatehouse_next_hop_failures_total{reason="dns"}', 1)
 
 
 def test_idle_connection_that_the_next_hop_closed(make_gate, make_hop):
