@@ -37,4 +37,5 @@ const struct limits limits_default = {
     .dns_queries = 200,
     .dns_time = 20 * 1000,
     .dns_query_timeout = 10 * 1000,
+    .dns_memory = 1024 * 1024,
 };

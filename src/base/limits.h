@@ -50,6 +50,7 @@ struct limits {
 	uint64_t dns_queries;	    /* per message */
 	uint64_t dns_time;	    /* per message */
 	uint64_t dns_query_timeout; /* per query */
+	uint64_t dns_memory;	    /* of all answers of a message */
 };
 
 /* What the documentation promises. */

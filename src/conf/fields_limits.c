@@ -115,6 +115,8 @@ static const struct field limits_fields[] = {
 	.example = "20s"},
     {LIMIT(dns_query_timeout, TYPE_MILLISECONDS, 100, 120 * 1000),
 	.help = "Time for one DNS query.", .example = "5s"},
+    {LIMIT(dns_memory, TYPE_SIZE, 64 * 1024, 1 << 30),
+	.help = "Memory for the DNS answers of one message.", .example = "1M"},
 };
 
 const struct table table_limits = {

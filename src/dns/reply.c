@@ -20,20 +20,42 @@ struct reply *reply_new(void)
 	return reply;
 }
 
-struct reply *reply_failure(
-    enum dns_security security, const char *rcode, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static struct reply *failure(
+    enum dns_security security, const char *rcode, const char *format,
+    va_list args)
 {
 	struct reply *reply = reply_new();
 	char problem[PROBLEM_MAX];
-	va_list args;
 
-	va_start(args, format);
 	vsnprintf(problem, sizeof(problem), format, args);
-	va_end(args);
 	reply->answer.status = DNS_TEMPORARY_FAILURE;
 	reply->answer.security = security;
 	reply->answer.rcode = rcode;
 	reply->answer.problem = arena_text(reply->arena, slice_from(problem));
+	return reply;
+}
+
+struct reply *reply_failure(
+    enum dns_security security, const char *rcode, const char *format, ...)
+{
+	struct reply *reply;
+	va_list args;
+
+	va_start(args, format);
+	reply = failure(security, rcode, format, args);
+	va_end(args);
+	return reply;
+}
+
+struct reply *reply_over_limit(const char *rcode, const char *format, ...)
+{
+	struct reply *reply;
+	va_list args;
+
+	va_start(args, format);
+	reply = failure(DNS_INSECURE, rcode, format, args);
+	va_end(args);
+	reply->answer.over_limit = true;
 	return reply;
 }
 

@@ -24,6 +24,10 @@ struct reply *reply_new(void);
 struct reply *reply_failure(enum dns_security security, const char *rcode,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* The same for a limit of ours. */
+struct reply *reply_over_limit(const char *rcode, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 struct reply *reply_hold(struct reply *reply);
 void reply_release(struct reply *reply);
 

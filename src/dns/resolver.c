@@ -20,12 +20,18 @@
  * that tries again must not meet a failure that is long over. */
 enum { FAILURE_TTL_MS = 5000 };
 
+/* Sessions that started a query hold what comes until they end, and no limit
+ * of theirs counts it before they ask: larger replies do not wait for them. */
+enum { UNCLAIMED_MAX = 8 * 1024 };
+
 struct request {
 	struct recursor_call call; /* first: deliver gets back from it */
 	struct dns_resolver *resolver;
 	struct question question; /* its key is our own copy */
-	struct reply *reply;	  /* NULL until delivered */
-	unsigned int holders;	  /* guarded by the resolver's lock */
+	/* guarded by the resolver's lock: */
+	struct reply *reply; /* NULL until delivered, or let go since */
+	bool is_delivered;
+	unsigned int holders, waiting;
 	bool in_table;
 	pthread_cond_t delivered;
 	UT_hash_handle hh;
@@ -191,6 +197,17 @@ static void set_lifetime(
 	reply->expires_ms = now + (int64_t)answer->ttl * 1000;
 }
 
+/* Who waits gets it; others find it in the cache, or ask again.  The lock is
+ * held. */
+static void let_go_unclaimed(struct request *request)
+{
+	if (request->waiting > 0 || !request->reply ||
+	    reply_size(request->reply) <= UNCLAIMED_MAX)
+		return;
+	reply_release(request->reply);
+	request->reply = NULL;
+}
+
 /* On the recursor's thread. */
 static void deliver(struct recursor_call *call, struct reply *reply)
 {
@@ -202,6 +219,8 @@ static void deliver(struct recursor_call *call, struct reply *reply)
 	pthread_mutex_lock(&resolver->lock);
 	cache_put(resolver->cache, &request->question, reply);
 	request->reply = reply;
+	request->is_delivered = true;
+	let_go_unclaimed(request);
 	pthread_cond_broadcast(&request->delivered);
 	take_from_table(request);
 	pthread_mutex_unlock(&resolver->lock);
@@ -296,8 +315,8 @@ static void post_to_recursor(struct dns_resolver *resolver,
 	if (reply)
 		count(&resolver->counters.cache_hits);
 	if (!reply && !request)
-		reply = reply_failure(
-		    DNS_INSECURE, "SERVFAIL", "too many DNS queries under way");
+		reply = reply_over_limit(
+		    "SERVFAIL", "too many DNS queries under way");
 	*ret_reply = reply;
 	*ret_request = request;
 	if (request && is_new)
@@ -322,24 +341,28 @@ void resolver_post(struct dns_resolver *resolver,
 	*ret_request = NULL;
 }
 
-struct reply *resolver_wait(struct dns_resolver *resolver,
-    struct request *request, struct deadline deadline)
+bool resolver_wait(struct dns_resolver *resolver, struct request *request,
+    struct deadline deadline, struct reply **ret)
 {
 	/* Far enough in the future for pthread_cond_timedwait, always. */
 	int64_t at_ms = deadline_min(deadline, deadline_in(86400 * 1000)).at_ms;
 	const struct timespec at = {
 	    .tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
-	struct reply *reply = NULL;
+	bool was_let_go;
 	int code = 0;
 
 	pthread_mutex_lock(&resolver->lock);
-	while (!request->reply && code == 0)
+	request->waiting++;
+	while (!request->is_delivered && code == 0)
 		code = pthread_cond_timedwait(
 		    &request->delivered, &resolver->lock, &at);
-	if (request->reply)
-		reply = reply_hold(request->reply);
+	was_let_go = request->is_delivered && !request->reply;
+	if (!was_let_go)
+		*ret = request->reply ? reply_hold(request->reply) : NULL;
+	request->waiting--;
+	let_go_unclaimed(request);
 	pthread_mutex_unlock(&resolver->lock);
-	return reply;
+	return !was_let_go;
 }
 
 struct reply *resolver_peek(
@@ -350,6 +373,9 @@ struct reply *resolver_peek(
 	pthread_mutex_lock(&resolver->lock);
 	if (request->reply)
 		reply = reply_hold(request->reply);
+	else if (request->is_delivered)
+		reply = cache_find(
+		    resolver->cache, &request->question, clock_monotonic_ms());
 	pthread_mutex_unlock(&resolver->lock);
 	return reply;
 }
@@ -367,7 +393,7 @@ void resolver_timed_out(struct dns_resolver *resolver,
 	count(&resolver->counters.timeouts);
 	set_lifetime(&resolver->settings, failure);
 	pthread_mutex_lock(&resolver->lock);
-	if (!request->reply)
+	if (!request->is_delivered)
 		cache_put(resolver->cache, &request->question, failure);
 	pthread_mutex_unlock(&resolver->lock);
 }

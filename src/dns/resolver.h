@@ -53,6 +53,7 @@ struct dns_answer {
 	enum dns_security security;
 	const char *problem; /* why it failed, in words; "" if it did not */
 	const char *rcode;   /* "NOERROR", "NXDOMAIN", "SERVFAIL", "TIMEOUT" */
+	bool over_limit;     /* failed for a limit of ours, not of theirs */
 	uint32_t ttl;	     /* seconds, clamped by the cache's bounds */
 	size_t count;
 	const struct dns_record *records;
@@ -96,8 +97,9 @@ struct dns_statistics {
 };
 struct dns_statistics dns_resolver_statistics(struct dns_resolver *resolver);
 
-/* All queries of one message: within limits->dns_queries and dns_time, and no
- * later than deadline.  The same name and type is asked once.  One thread. */
+/* All queries of one message: within limits->dns_queries, dns_time and
+ * dns_memory, and no later than deadline.  The same name and type is asked
+ * once.  One thread. */
 struct dns_session;
 
 struct dns_session *dns_session_new(struct arena *arena,
@@ -120,9 +122,9 @@ const struct dns_answer *dns_ask(
 void dns_peek_begin(struct dns_session *session);
 bool dns_peek_end(struct dns_session *session);
 
-/* A limit of ours (dns_queries, dns_time, the deadline) has left a question
- * without its answer: then a temporary failure is not the domain's, and who
- * sent the message may have brought it about. */
+/* A limit of ours (dns_queries, dns_time, dns_memory, the deadline) has left a
+ * question without its answer: then a temporary failure is not the domain's,
+ * and who sent the message may have brought it about. */
 bool dns_session_exhausted(const struct dns_session *session);
 
 /* What was asked so far, in order: for traces. */

@@ -20,9 +20,10 @@ void resolver_post(struct dns_resolver *resolver,
     const struct question *question, struct reply **ret_reply,
     struct request **ret_request);
 
-/* The reply, held; NULL when the deadline passed. */
-struct reply *resolver_wait(struct dns_resolver *resolver,
-    struct request *request, struct deadline deadline);
+/* The reply, held; NULL when the deadline passed.  False: it came while nobody
+ * waited, and was too large to be kept but in the cache: post it again. */
+bool resolver_wait(struct dns_resolver *resolver, struct request *request,
+    struct deadline deadline, struct reply **ret);
 
 /* The reply, held; NULL when there is none yet. */
 struct reply *resolver_peek(

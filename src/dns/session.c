@@ -21,7 +21,7 @@ struct dns_session {
 	struct dns_resolver *resolver;
 	const struct limits *limits;
 	struct deadline deadline;
-	uint64_t waited_ms;
+	uint64_t waited_ms, memory; /* so far */
 	size_t count, size;
 	struct dns_query_record *records;
 	struct pending *pending;
@@ -104,6 +104,32 @@ static bool is_same(const struct dns_session *session, size_t i,
 	       slice_eq(known->key, question->key);
 }
 
+/* The reply, if there is room for it. */
+static struct reply *admit(struct dns_session *session, struct reply *reply)
+{
+	uint64_t max = session->limits->dns_memory;
+	size_t size = reply_size(reply);
+
+	if (size <= max - session->memory) {
+		session->memory += size;
+		return reply;
+	}
+	reply_release(reply);
+	return reply_over_limit("SERVFAIL",
+	    "over %llu octets of DNS answers for one message "
+	    "(limits.dns_memory)",
+	    (unsigned long long)max);
+}
+
+static void post(struct dns_session *session, struct pending *pending)
+{
+	pending->posted_ms = clock_monotonic_ms();
+	resolver_post(session->resolver, &pending->question, &pending->reply,
+	    &pending->request);
+	if (pending->reply)
+		pending->reply = admit(session, pending->reply);
+}
+
 static void add(struct dns_session *session, const struct question *question)
 {
 	struct dns_query_record *record;
@@ -119,9 +145,7 @@ static void add(struct dns_session *session, const struct question *question)
 		record->answer = &impossible_name;
 		return;
 	}
-	pending->posted_ms = clock_monotonic_ms();
-	resolver_post(
-	    session->resolver, question, &pending->reply, &pending->request);
+	post(session, pending);
 }
 
 /* The index of the question, started if it is new.  False: over the limit. */
@@ -205,21 +229,26 @@ static struct reply *timeout_reply(struct dns_session *session,
 	struct reply *reply;
 
 	if (bound->ms == 0)
-		return reply_failure(
-		    DNS_INSECURE, "TIMEOUT", "%s", bound->problem);
+		return reply_over_limit("TIMEOUT", "%s", bound->problem);
+	if (!bound->is_query_timeout)
+		return reply_over_limit("TIMEOUT", "%s: %llu ms",
+		    bound->problem, (unsigned long long)bound->ms);
 	reply = reply_failure(DNS_INSECURE, "TIMEOUT", "%s: %llu ms",
 	    bound->problem, (unsigned long long)bound->ms);
-	if (bound->is_query_timeout)
-		resolver_timed_out(session->resolver, pending->request, reply);
+	resolver_timed_out(session->resolver, pending->request, reply);
 	return reply;
 }
 
 static bool has_arrived(struct dns_session *session, struct pending *pending)
 {
-	if (!pending->reply)
-		pending->reply = resolver_peek(
-		    session->resolver, pending->request);
-	return pending->reply != NULL;
+	struct reply *reply;
+
+	if (pending->reply)
+		return true;
+	reply = resolver_peek(session->resolver, pending->request);
+	if (reply)
+		pending->reply = admit(session, reply);
+	return reply != NULL;
 }
 
 void dns_peek_begin(struct dns_session *session)
@@ -236,16 +265,23 @@ bool dns_peek_end(struct dns_session *session)
 
 static void wait_for(struct dns_session *session, struct pending *pending)
 {
-	struct bound bound = wait_bound(session, pending);
 	int64_t start_ms = clock_monotonic_ms();
+	struct reply *reply = NULL;
+	struct bound bound;
 
-	pending->reply = resolver_wait(
-	    session->resolver, pending->request, bound.deadline);
-	session->waited_ms += (uint64_t)(clock_monotonic_ms() - start_ms);
-	if (!pending->reply) {
-		pending->reply = timeout_reply(session, pending, &bound);
-		session->exhausted |= !bound.is_query_timeout;
+	for (;;) {
+		bound = wait_bound(session, pending);
+		if (resolver_wait(session->resolver, pending->request,
+			bound.deadline, &reply))
+			break;
+		resolver_leave(session->resolver, pending->request);
+		post(session, pending);
+		if (pending->reply)
+			return;
 	}
+	session->waited_ms += (uint64_t)(clock_monotonic_ms() - start_ms);
+	pending->reply = reply ? admit(session, reply)
+			       : timeout_reply(session, pending, &bound);
 	resolver_leave(session->resolver, pending->request);
 	pending->request = NULL;
 }
@@ -275,6 +311,7 @@ static const struct dns_answer *refuse(struct dns_session *session)
 	*session->refused = (struct dns_answer){
 	    .status = DNS_TEMPORARY_FAILURE,
 	    .rcode = "SERVFAIL",
+	    .over_limit = true,
 	    .problem = arena_format(session->arena,
 		"over %llu DNS queries for one message (limits.dns_queries)",
 		(unsigned long long)session->limits->dns_queries),
@@ -302,6 +339,7 @@ const struct dns_answer *dns_ask(
 	if (!pending->reply)
 		wait_for(session, pending);
 	record->answer = own_answer(session, pending->reply);
+	session->exhausted |= record->answer->over_limit;
 	log_trace(LOG_TOPIC_DNS, "dns.answer", LOG_S("name", record->name),
 	    LOG_T("type", dns_type_name(type)),
 	    LOG_T("rcode", record->answer->rcode),
