@@ -90,9 +90,10 @@ static void check_tls(const struct checker *checker, size_t i)
 		    "needs tls with a certificate and a key");
 	if (has_tls && listener->role == ROLE_MILTER)
 		ERROR(checker, path, "is not for a milter listener");
-	if (!has_tls && listener->role == ROLE_SUBMISSION)
+	if (!has_tls && listener->role == ROLE_SUBMISSION &&
+	    !listener->xclient.count)
 		WARNING(checker, path_of(checker, "listeners", i, ""),
-		    "takes submissions without TLS");
+		    "takes no mail: without tls nobody can log in");
 	check_readable(checker,
 	    path_of(checker, "listeners", i, "tls.certificate"),
 	    tls->certificate);

@@ -50,7 +50,8 @@ static const struct field limits_fields[] = {
 	.help = "Sessions that work at one time, half of them of one network; "
 		"the others wait in line.",
 	.example = "256"},
-    {LIMIT(command_length, TYPE_SIZE, 512, 65536),
+    /* What a session's input holds: STREAM_INPUT_MAX in smtp/stream.h. */
+    {LIMIT(command_length, TYPE_SIZE, 512, 32768),
 	.help = "The longest SMTP command; RFC 5321 section 4.5.3.1.4 "
 		"wants 512.",
 	.example = "2K"},

@@ -107,6 +107,8 @@ const struct test_text test_texts[] = {
     {H "limits: {recipients: 0}\n", 1, "limits.recipients: is out of bounds; 1 to 100000 is possible"},
     {H "limits: {arc_sets: 51}\n", 1, "1 to 50"},
     {H "limits: {message_size: 150MB}\n", 1, "is not a size"},
+    {H "limits: {command_length: 33K}\n", 1, "limits.command_length: is out of bounds; 512 to 32K is possible"},
+    {H "limits: {command_length: 32K}\n", 0, ""},
     {H "limits: {message_size: [1]}\n", 1, "like 50M"},
     {H "admin: {address: localhost}\n", 1, "is not an address"},
     {H "organization: {accepted_domains: agency.example}\n", 1, "is a single value; it must be a list, like [agency"},
@@ -139,7 +141,7 @@ const struct test_text test_texts[] = {
     {L "  - {name: a, address: \"[::]:25\", role: relay, tls: {required: true}}\n", 1, "t.yaml:3:53: listeners[0].tls: needs a certificate and a key"},
     {L "  - {name: a, address: \"[::]:25\", role: relay, implicit_tls: true}\n", 1, "implicit_tls: needs tls"},
     {L "  - {name: a, address: \"[::]:25\", role: milter, tls: {certificate: c, key: k}}\n", 1, "is not for a milter"},
-    {L "  - {name: a, address: \"[::]:25\", role: submission}\n", 0, "takes submissions without TLS"},
+    {L "  - {name: a, address: \"[::]:25\", role: submission}\n", 0, "warning: listeners[0]: takes no mail: without tls nobody can log in"},
     {L "  - {name: a, address: \"[::]:25\", role: relay, xclient: [10.0.0.0/33]}\n", 1, "listeners[0].xclient[0]: \"10.0.0.0/33\" is not an IP address or network"},
     {L "  -\n", 1, "listeners[0]: is empty"},
     /* connectors */
