@@ -357,6 +357,7 @@ static void refuse_long_line(struct session *session)
 {
 	session->continuation = NULL;
 	session->skipping = true;
+	session->skipped = 0;
 	session_reply(session, 500, "5.5.6",
 	    "line too long (limits.command_length: %llu)",
 	    (unsigned long long)session->limits->command_length);
@@ -371,9 +372,8 @@ static bool skip_line(struct session *session)
 
 	stream_consume(session->stream, end < have.len ? end + 1 : have.len);
 	session->skipping = end == have.len;
-	session->bytes += have.len;
-	if (session->skipping && session->bytes > SKIP_MAX &&
-	    !session->messages)
+	session->skipped += end;
+	if (session->skipping && session->skipped > SKIP_MAX)
 		session_dismiss(session, "endless line");
 	return !session->skipping;
 }

@@ -93,6 +93,7 @@ struct session {
 	/* Against limits.bad_commands and limits.refused_recipients. */
 	unsigned int bad_commands, bad_recipients;
 	unsigned int idle_commands; /* since the last message */
+	size_t skipped;		    /* of the line that is too long */
 	uint64_t bytes;
 };
 

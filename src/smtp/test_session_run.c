@@ -174,6 +174,48 @@ static void test_rest(void **state)
 	}
 }
 
+/* The rest of a line that is too long is dropped, up to a limit of its own;
+ * what stands behind it is not counted with it. */
+static void test_long_line(void **state)
+{
+	enum { TOO_MUCH = 65536 };
+	static char line[TOO_MUCH];
+	static const struct {
+		int len;
+		const char *end;
+		uint64_t content; /* that came before */
+		enum session_next next;
+		bool over;
+	} cases[] = {
+	    {30000, "", 0, SESSION_WAITS, false},
+	    {30000, "", TOO_MUCH, SESSION_WAITS, false},
+	    {30000, "\r\nNOOP\r\n", TOO_MUCH, SESSION_WAITS, false},
+	    {TOO_MUCH - 1, "", 0, SESSION_WAITS, true},
+	};
+
+	(void)state;
+	memset(line, 'x', sizeof(line) - 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world world;
+
+		print_message("case %zu\n", i);
+		set_up(&world);
+		open_session(&world);
+		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		world.session->bytes = cases[i].content;
+		say(&world, line + TOO_MUCH - 1 - cases[i].len);
+		session_run(world.session);
+		say(&world, "xx");
+		say(&world, cases[i].end);
+		assert_int_equal(session_run(world.session), cases[i].next);
+		assert_int_equal(world.session->over, cases[i].over);
+		if (!cases[i].over)
+			assert_int_equal(
+			    world.session->bytes, cases[i].content);
+		tear_down(&world);
+	}
+}
+
 static size_t memory_in_use(void)
 {
 	struct mallinfo2 info = mallinfo2();
@@ -267,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(test_end),
 	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_rest),
+	    cmocka_unit_test(test_long_line),
 	    cmocka_unit_test(test_memory),
 	    cmocka_unit_test(test_announced),
 	};
