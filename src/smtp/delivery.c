@@ -136,6 +136,13 @@ struct smtp_reply_text delivery_session_authenticate(
 	return reply_cannot_login();
 }
 
+void delivery_session_forget_login(struct delivery_session *session)
+{
+	smtp_client_quit(session->authenticated);
+	session->authenticated = NULL;
+	session->authenticated_route = SLICE("");
+}
+
 /* --- Connections ------------------------------------------------------- */
 
 static bool is_borrowed(const struct delivery *delivery)

@@ -55,6 +55,9 @@ struct smtp_reply_text delivery_session_authenticate(
     const struct conf_route *route,
     const struct delivery_credentials *credentials);
 
+/* Outside of a delivery: what follows is another client's, or nobody's. */
+void delivery_session_forget_login(struct delivery_session *session);
+
 /* One transaction. */
 struct delivery;
 

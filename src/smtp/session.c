@@ -298,6 +298,8 @@ void session_forget_client(struct session *session)
 	session->client.esmtp = false;
 	session->client.authenticated_as = SLICE("");
 	session->client.auth_mechanism = SLICE("");
+	if (session->delivery)
+		delivery_session_forget_login(session->delivery);
 }
 
 /* Phases. */

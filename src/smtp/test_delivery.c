@@ -516,6 +516,31 @@ static void test_login(void **state)
 	close_world(&world);
 }
 
+/* Whoever comes after the one who logged in does not use that login. */
+static void test_forgotten_login(void **state)
+{
+	const struct delivery_credentials right = {
+	    .user = SLICE("u"), .password = SLICE("p")};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    (const char *const *const[]){
+		SCRIPT(GREETING, "S:250-hop\r\n250 AUTH PLAIN", "C:AUTH PLAIN",
+		    "S:235 2.7.0 ok", "C:QUIT", "S:221 bye", "X"),
+		SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 kept", "H")},
+	    2);
+	expect_reply(&world,
+	    delivery_session_authenticate(
+		world.session, world.arena, &world.route, &right),
+	    "235 2.7.0");
+	delivery_session_forget_login(world.session);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	close_world(&world);
+}
+
 /* Nothing is announced on it: it outlives a message that is not sent. */
 static void test_login_announced(void **state)
 {
@@ -592,6 +617,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_dialogues),
 	    cmocka_unit_test(test_announced_in_vain),
+	    cmocka_unit_test(test_forgotten_login),
 	    cmocka_unit_test(test_login_announced),
 	    cmocka_unit_test(test_refused_amid_data),
 	    cmocka_unit_test(test_several_recipients),

@@ -496,37 +496,61 @@ def authenticator(server, session, envelope, mechanism, data):
                       auth_data=data.login if good else None)
 
 
-def test_submission_asks_the_next_hop(make_gate, tls):
+@pytest.fixture
+def mailbox():
+    """A next hop that wants a login, and what it took."""
     mailbox = Mailbox()
     hop = Controller(mailbox, hostname='127.0.0.1', port=free_port(),
                      authenticator=authenticator, auth_required=True,
                      auth_require_tls=False)
     hop.start()
-    try:
-        gate = make_gate(
-            zone=ZONE, listeners=[listener('submission', 'submission',
-                                           tls=tls)],
-            routes=[{'domains': ['*'],
-                     'next_hop': f'smtp:[127.0.0.1]:{hop.port}'}])
-        with Smtp(gate.port) as client:
-            assert 'AUTH' not in client.extensions
-            assert client.command('AUTH PLAIN AGFubgBzM2NyZXQ=')[0] == '5'
-            client.starttls()
-            assert 'AUTH PLAIN LOGIN' in client.extensions
-            assert client.command(f'MAIL FROM:<{USER}>').startswith('530')
-            # ann:wrong
-            reply = client.command('AUTH PLAIN AGFubgB3cm9uZw==')
-            assert reply.startswith('535 5.7.8'), reply
-            reply = client.command('AUTH PLAIN AGFubgBzM2NyZXQ=')
-            assert reply.startswith('235'), reply
-            sent = message(USER, 'x@elsewhere.example')
-            assert client.mail(USER, 'x@elsewhere.example',
-                               sent).startswith('250 2.0.0 kept')
-        (login, envelope), = mailbox.taken
-        assert login == b'ann'
-        assert envelope.content.endswith(sent)
-        trace = gate.explain(message_id(sent))
-        assert trace['client']['authenticated_as'] == 'ann'
-        assert 's3cret' not in gate.log() and 'AGFubg' not in gate.log()
-    finally:
-        hop.stop()
+    mailbox.route = {'domains': ['*'],
+                     'next_hop': f'smtp:[127.0.0.1]:{hop.port}'}
+    yield mailbox
+    hop.stop()
+
+
+def test_submission_asks_the_next_hop(make_gate, tls, mailbox):
+    gate = make_gate(zone=ZONE, routes=[mailbox.route], listeners=[
+        listener('submission', 'submission', tls=tls)])
+    with Smtp(gate.port) as client:
+        assert 'AUTH' not in client.extensions
+        assert client.command('AUTH PLAIN AGFubgBzM2NyZXQ=')[0] == '5'
+        client.starttls()
+        assert 'AUTH PLAIN LOGIN' in client.extensions
+        assert client.command(f'MAIL FROM:<{USER}>').startswith('530')
+        # ann:wrong
+        reply = client.command('AUTH PLAIN AGFubgB3cm9uZw==')
+        assert reply.startswith('535 5.7.8'), reply
+        reply = client.command('AUTH PLAIN AGFubgBzM2NyZXQ=')
+        assert reply.startswith('235'), reply
+        sent = message(USER, 'x@elsewhere.example')
+        assert client.mail(USER, 'x@elsewhere.example',
+                           sent).startswith('250 2.0.0 kept')
+    (login, envelope), = mailbox.taken
+    assert login == b'ann'
+    assert envelope.content.endswith(sent)
+    trace = gate.explain(message_id(sent))
+    assert trace['client']['authenticated_as'] == 'ann'
+    assert 's3cret' not in gate.log() and 'AGFubg' not in gate.log()
+
+
+def test_login_ends_with_xclient(make_gate, tls, mailbox):
+    """What a proxy sends for its next client is not sent by the last one."""
+    gate = make_gate(zone=ZONE, routes=[mailbox.route], listeners=[
+        listener('submission', 'submission', tls=tls, xclient=['127.0.0.1'])])
+    with Smtp(gate.port) as client:
+        client.starttls()
+        assert client.command('AUTH PLAIN AGFubgBzM2NyZXQ=')[:3] == '235'
+        assert client.command('XCLIENT LOGIN=bob')[:3] == '220'
+        client.hello('client.example')
+        reply = client.mail(USER, 'x@elsewhere.example', message(USER))
+        assert reply.startswith('530'), reply
+        # Logged in again, it is ann's.
+        assert client.command('XCLIENT ADDR=127.0.0.1')[:3] == '220'
+        client.hello('client.example')
+        assert client.command('AUTH PLAIN AGFubgBzM2NyZXQ=')[:3] == '235'
+        assert client.mail(USER, 'x@elsewhere.example',
+                           message(USER))[:3] == '250'
+    (login, _), = mailbox.taken
+    assert login == b'ann'
