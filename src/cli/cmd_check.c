@@ -37,17 +37,37 @@ static bool usage(struct err *err, const char *option)
 	return err_prefix(err, "check: --%s", option);
 }
 
+/* Without -c it is the service's file, if there is one.  Which it was is told:
+ * a verdict of another configuration is of no use. */
+static bool load_config(struct arena *arena, const struct command_line *line,
+    struct config **ret, struct err *err)
+{
+	const char *path = COMMAND_CONFIG_DEFAULT;
+
+	if (command_has(line, "config"))
+		return config_load(arena,
+		    arena_text(arena, command_text(line, "config")), ret, NULL,
+		    err);
+	if (config_load(arena, path, ret, NULL, err)) {
+		fprintf(stderr, "gatehouse: check: %s judges\n", path);
+		return true;
+	}
+	if (err->kind != E_NOT_FOUND)
+		return false;
+	fprintf(stderr,
+	    "gatehouse: check: there is no %s: the built-in defaults judge, "
+	    "with no accepted domains\n",
+	    path);
+	*ret = config_default();
+	return true;
+}
+
 static bool open_context(struct arena *arena, const struct command_line *line,
     struct gate_context *ret, struct err *err)
 {
-	const char *path = arena_text(arena, command_text(line, "config"));
-
 	ret->inspect_content = true;
-	if (!command_clock(line, &ret->clock, err))
-		return false;
-	if (!command_has(line, "config"))
-		ret->config = config_default();
-	else if (!config_load(arena, path, &ret->config, NULL, err))
+	if (!command_clock(line, &ret->clock, err) ||
+	    !load_config(arena, line, &ret->config, err))
 		return false;
 	/* The snapshot is this command's own: nobody else sees the change. */
 	if (command_has(line, "hostname")) {
@@ -243,17 +263,19 @@ const struct command command_check = {
 	"Reads a message (exact octets, CR LF line ends) from a file or\n"
 	"standard input and says what the gateway would answer and why.\n"
 	"Nothing is delivered, stored or sent.\n\n"
-	"Without -c the built-in defaults judge, with no accepted domains.",
+	"Without -c it judges by /etc/gatehouse/gatehouse.yaml, or, where\n"
+	"that is not there, by the built-in defaults, with no accepted\n"
+	"domains; which of both is told on standard error.",
     .options = {options_config, options_check, options_dns, options_clock,
 	options_json},
     .arguments_max = 1,
     .examples =
 	"# what would happen to this message?\n"
-	"gatehouse check -c /etc/gatehouse/gatehouse.yaml \\\n"
+	"gatehouse check \\\n"
 	"    --client-ip 192.0.2.1 --helo mail.example.com \\\n"
 	"    --mail-from a@example.com --rcpt-to b@agency.example "
 	"message.eml\n"
-	"# the same as JSON, with a zone file as the only DNS\n"
+	"# as JSON, with a zone file as the only DNS\n"
 	"gatehouse check --zone demo.zone --client-ip 192.0.2.1 --helo h \\\n"
 	"    --mail-from '' --rcpt-to b@agency.example --json - <message.eml\n",
     .run = check_run,

@@ -542,7 +542,7 @@ static void release_config(void *config)
 static int run(struct arena *arena, const struct command_line *line)
 {
 	struct status *status = ARENA_NEW(arena, struct status);
-	const char *path = "/etc/gatehouse/gatehouse.yaml";
+	const char *path = COMMAND_CONFIG_DEFAULT;
 	struct config *config;
 	struct err err = {0};
 	int code;

@@ -147,7 +147,7 @@ static void release_config(void *config)
 
 static int run(struct arena *arena, const struct command_line *line)
 {
-	const char *path = "/etc/gatehouse/gatehouse.yaml";
+	const char *path = COMMAND_CONFIG_DEFAULT;
 	const char *const *ignored;
 	bool wants = command_has(line, "client") || command_has(line, "stop");
 	struct trace_rules rules = {0};

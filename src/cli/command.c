@@ -156,6 +156,14 @@ struct reader {
 	char *const *words;
 };
 
+static bool is_help(
+    const struct command *command, bool is_long, struct slice name)
+{
+	if (is_long)
+		return slice_eq(name, SLICE("help"));
+	return slice_eq(name, SLICE("h")) && !find_option(command, name, 'h');
+}
+
 static bool take_option(
     struct command_line *line, struct reader *reader, struct err *err)
 {
@@ -167,7 +175,7 @@ static bool take_option(
 
 	has_value = slice_split(
 	    slice_from_pos(word, is_long ? 2 : 1), '=', &name, &value);
-	if (is_long && slice_eq(name, SLICE("help")))
+	if (is_help(line->command, is_long, name))
 		return line->help = true;
 	spec = find_option(line->command, name, is_long ? 0 : word.ptr[1]);
 	if (!spec || (!is_long && word.len != 2))
@@ -283,26 +291,33 @@ static const struct command *find_command(const struct command *const *commands,
 	return NULL;
 }
 
+static bool is_group(const struct command *const *commands, const char *word)
+{
+	for (; *commands; commands++) {
+		struct slice first, rest;
+
+		if (slice_split(
+			slice_from((*commands)->name), ' ', &first, &rest) &&
+		    slice_eq(first, slice_from(word)))
+			return true;
+	}
+	return false;
+}
+
 static int unknown_command(
     const struct command *const *commands, const char *word)
 {
 	const char *names[64];
 	const char *nearest;
 	size_t count = 0;
-	bool is_group = false;
 
-	for (size_t i = 0; commands[i] && count < 64; i++) {
-		struct slice first, rest;
-
-		names[count++] = commands[i]->name;
-		if (slice_split(
-			slice_from(commands[i]->name), ' ', &first, &rest) &&
-		    slice_eq(first, slice_from(word)))
-			is_group = true;
-	}
-	if (is_group) {
+	if (is_group(commands, word)) {
 		manual_print_group(commands, word, stderr);
 		return EXIT_USAGE;
+	}
+	while (commands[count] && count < 64) {
+		names[count] = commands[count]->name;
+		count++;
 	}
 	nearest = text_nearest(slice_from(word), names, count);
 	fprintf(stderr, "gatehouse: unknown command \"%s\"", word);
@@ -318,6 +333,26 @@ static bool wants_help(const char *word)
 	       !strcmp(word, "help");
 }
 
+/* "help", "help status", "help config". */
+static int print_help(
+    const struct command *const *commands, int count, char *const *words)
+{
+	const struct command *command;
+	int ignored;
+
+	if (count == 0) {
+		manual_print_overview(commands, stdout);
+		return EXIT_DONE;
+	}
+	command = find_command(commands, count, words, &ignored);
+	if (command)
+		return manual_print_command(command, stdout);
+	if (!is_group(commands, words[0]))
+		return unknown_command(commands, words[0]);
+	manual_print_group(commands, words[0], stdout);
+	return EXIT_DONE;
+}
+
 int command_main(
     const struct command *const *commands, int argc, char *const *argv)
 {
@@ -331,10 +366,8 @@ int command_main(
 		manual_print_overview(commands, stderr);
 		return EXIT_USAGE;
 	}
-	if (wants_help(argv[1])) {
-		manual_print_overview(commands, stdout);
-		return EXIT_DONE;
-	}
+	if (wants_help(argv[1]))
+		return print_help(commands, argc - 2, argv + 2);
 	if (!strcmp(argv[1], "--version")) {
 		puts("gatehouse " GATEHOUSE_VERSION);
 		return EXIT_DONE;
@@ -343,10 +376,8 @@ int command_main(
 		return manual_print_pages(commands, argc, argv);
 	line.command = find_command(commands, argc - 1, argv + 1, &words);
 	if (!line.command) {
-		if (argc > 2 && wants_help(argv[2])) {
-			manual_print_group(commands, argv[1], stdout);
-			return EXIT_DONE;
-		}
+		if (argc > 2 && wants_help(argv[2]))
+			return print_help(commands, 1, argv + 1);
 		return unknown_command(commands, argv[1]);
 	}
 	arena = arena_new(0);

@@ -47,6 +47,9 @@ extern const struct option_spec options_json[];	  /* --json */
 extern const struct option_spec options_clock[];  /* --now --hostname */
 extern const struct option_spec options_config[]; /* -c, --config */
 
+/* What is read without it. */
+#define COMMAND_CONFIG_DEFAULT "/etc/gatehouse/gatehouse.yaml"
+
 enum { COMMAND_GROUPS_MAX = 6 };
 
 struct command_line;

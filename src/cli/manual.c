@@ -8,7 +8,8 @@
 static const char exit_codes[] =
     "0 done, whatever the verdict; 1 what was looked for was found failing or "
     "is not there (where the command says so); 2 usage; 65 bad input; 66 a "
-    "file cannot be read; 75 try again; 78 bad configuration.";
+    "file cannot be read; 70 a fault of the program; 75 try again; 78 bad "
+    "configuration.";
 
 static struct slice first_word(const struct command *command)
 {
@@ -104,7 +105,7 @@ int manual_print_command(const struct command *command, FILE *out)
 		for (; spec && spec->name; spec++)
 			print_option(spec, out);
 	}
-	fprintf(out, "      %-30s %s\n", "--help", "print this");
+	fprintf(out, "  %-34s %s\n", "-h, --help", "print this");
 	fprintf(out, "\nExamples:\n%s%s", command->examples,
 	    slice_ends_nocase(slice_from(command->examples), SLICE("\n"))
 		? ""

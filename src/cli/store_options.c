@@ -15,8 +15,6 @@ const struct option_spec options_store[] = {
     {0},
 };
 
-static const char default_config[] = "/etc/gatehouse/gatehouse.yaml";
-
 static void release_config(void *config)
 {
 	config_release(config);
@@ -30,7 +28,7 @@ static void close_store(void *store)
 static bool load_config(struct arena *arena, const struct command_line *line,
     struct config **ret, struct err *err)
 {
-	const char *path = default_config;
+	const char *path = COMMAND_CONFIG_DEFAULT;
 
 	if (command_has(line, "config"))
 		path = arena_text(arena, command_text(line, "config"));

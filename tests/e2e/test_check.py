@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse check`: exit codes and the JSON that scripts rely on."""
 import json
+import shutil
+import subprocess
 
 import pytest
 
+
 from dnsserver import DnsServer, Zone
+from gatehouse import binary
 from mail import message
 from world import PARTNER, SHOP, STRANGER, ZONE
 
@@ -150,6 +154,40 @@ def test_the_clock_can_be_set(gate):
         assert facts['verdict'] == verdict, now
 
 
+def as_on_a_host(etc, *args, octets=b''):
+    """With this folder as the only one in /etc."""
+    script = 'mount -t tmpfs none /etc && cp -r "$1" /etc && shift && "$@"'
+    done = subprocess.run(
+        ['unshare', '-rm', 'sh', '-c', script, 'sh', str(etc), binary(),
+         *args], input=octets, capture_output=True)
+    if b'unshare' in done.stderr or b'mount' in done.stderr:
+        pytest.skip('no namespaces here')
+    return done
+
+
+def test_the_services_file_judges(gate, folder):
+    """Without -c; and which configuration it was is said."""
+    etc = folder / 'gatehouse'
+    etc.mkdir()
+    wanted = ['check', '--client-ip', STRANGER, '--helo', 'h.example',
+              '--mail-from', '', '--rcpt-to', 'user@agency.example',
+              '--zone', str(gate.folder / 'zone'), '--json', '-']
+    forged = message('x@agency.example')
+    done = as_on_a_host(etc, *wanted, octets=forged)
+    assert done.returncode == 0 and b'built-in defaults' in done.stderr
+    assert json.loads(done.stdout)['own_domain']['result'] == 'none'
+    shutil.copy(gate.path, etc / 'gatehouse.yaml')
+    done = as_on_a_host(etc, *wanted, octets=forged)
+    assert b'/etc/gatehouse/gatehouse.yaml judges' in done.stderr
+    assert json.loads(done.stdout)['verdict'] == 'reject'
+    # One that is wrong is no reason to judge by another.
+    (etc / 'gatehouse.yaml').write_text('hostnam: x\n')
+    assert as_on_a_host(etc, *wanted, octets=forged).returncode == 78
+    # With -c there is nothing to say.
+    done = gate.command(*wanted, '-c', str(gate.path), octets=forged)
+    assert done.stderr == b''
+
+
 def test_exit_codes(gate, tmp_path):
     sent = tmp_path / 'message.eml'
     sent.write_bytes(message())
@@ -162,7 +200,14 @@ def test_exit_codes(gate, tmp_path):
     gate.run('check', str(sent), code=2)
     gate.run(*right, '--unknown', str(sent), code=2)
     gate.run('nonsense', code=2)
-    gate.run('check', '--help')
+    help_text = gate.run('check', '--help')
+    assert gate.run('check', '-h') == gate.run('help', 'check') == help_text
+    assert ' 70 ' in help_text
+    assert 'config dump' in gate.run('help', 'config')
+    assert gate.run('config', '--help') == gate.run('help', 'config')
+    assert 'gatehouse COMMAND' in gate.run('help')
+    gate.run('help', 'nonsense', code=2)
+    gate.run('nonsense', '--help', code=2)
     gate.path.write_text('hostnam: x\n')
     gate.run(*right, str(sent), code=78)
     gate.run('config', 'check', '-c', str(gate.path), code=78)
