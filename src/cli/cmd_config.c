@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/named_check.h"
 #include "conf/check.h"
 #include "conf/describe.h"
 #include "conf/dump.h"
@@ -18,7 +19,7 @@ static const char *config_path(
     struct arena *arena, const struct command_line *line)
 {
 	if (!command_has(line, "config"))
-		return "/etc/gatehouse/gatehouse.yaml";
+		return COMMAND_CONFIG_DEFAULT;
 	return arena_text(arena, command_text(line, "config"));
 }
 
@@ -78,8 +79,8 @@ static int run_check(struct arena *arena, const struct command_line *line)
 	struct config_problems problems = {0};
 	struct config *config = NULL;
 	struct err err;
-	bool ok = check_file(
-	    arena, config_path(arena, line), &config, &problems, &err);
+	bool ok = check_file(arena, config_path(arena, line), named_check,
+	    &config, &problems, &err);
 
 	/* The file could not even be read. */
 	if (!ok && problems.count == 0)
@@ -143,7 +144,8 @@ const struct command command_config_check = {
 	"Reads the configuration as the server would, and prints every\n"
 	"error and warning with its line and column.  Unlike the start of\n"
 	"the server it also looks whether the files that are named can be\n"
-	"read by the user who asks.\n\n"
+	"read by the user who asks, whether certificates and their keys\n"
+	"belong together and are valid, and whether there is the user.\n\n"
 	"The exit code is 78 if there is an error; warnings do not count.",
     .options = {options_config, options_json},
     .examples = "gatehouse config check\n"

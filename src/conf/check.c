@@ -5,12 +5,18 @@
 #include "conf/check.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "conf/problems.h"
 
-enum { EXPIRY_WARNING_DAYS = 14, SECONDS_OF_DAY = 86400 };
+enum { EXPIRY_WARNING_DAYS = 14, SECONDS_OF_DAY = 86400, TEXT_MAX = 2048 };
+
+/* Less than TimeoutStopSec= of packaging/gatehouse.service, with the grace of
+ * the supervisor. */
+enum { DRAIN_WARNING_MS = 85 * 1000 };
 
 struct checker {
 	const struct config *config;
@@ -49,6 +55,37 @@ static const char *path_of(const struct checker *checker, const char *list,
 static bool is_sound(const struct checker *checker, const char *path)
 {
 	return !problems_about(checker->problems, path);
+}
+
+bool check_is_sound(const struct checker *checker, const char *path)
+{
+	return is_sound(checker, path);
+}
+
+void check_error(
+    const struct checker *checker, const char *path, const char *format, ...)
+{
+	struct arena *arena = checker->problems->arena;
+	char text[TEXT_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	ERROR(checker, arena_format(arena, "%s", path), "%s", text);
+}
+
+void check_warning(
+    const struct checker *checker, const char *path, const char *format, ...)
+{
+	struct arena *arena = checker->problems->arena;
+	char text[TEXT_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	WARNING(checker, arena_format(arena, "%s", path), "%s", text);
 }
 
 static bool contains(const struct conf_text_list *list, struct slice text)
@@ -414,6 +451,10 @@ static void check_top(const struct checker *checker)
 		if (!needed[i].text.len && is_sound(checker, needed[i].path))
 			ERROR(checker, needed[i].path,
 			    "is empty; leave the key out for its default");
+	if (config->limits.drain_timeout > DRAIN_WARNING_MS)
+		WARNING(checker, "limits.drain_timeout",
+		    "is longer than gatehouse.service waits "
+		    "(TimeoutStopSec=90): raise that too, to 5 s more");
 	if (dns->cache_min_ttl > dns->cache_max_ttl)
 		ERROR(checker, "dns.cache_min_ttl", "is over cache_max_ttl");
 	if (dns->zone.len && dns->servers.count)
@@ -438,4 +479,6 @@ void check_config(const struct config *config, const struct yaml_node *root,
 	check_connectors(&checker);
 	check_routes(&checker);
 	check_intermediaries(&checker);
+	if (options->more)
+		options->more(config, &checker);
 }

@@ -37,11 +37,9 @@ struct source {
 };
 
 static bool load_file(struct arena *arena, struct source source,
-    bool check_files, struct config **ret, struct problems *problems,
+    struct load_options options, struct config **ret, struct problems *problems,
     struct err *err)
 {
-	struct load_options options = {
-	    .file = source.path, .check_files = check_files};
 	struct slice bytes;
 	struct config *config;
 
@@ -50,6 +48,7 @@ static bool load_file(struct arena *arena, struct source source,
 			err->kind = E_CONFIG;
 		return false;
 	}
+	options.file = source.path;
 	options.folder = folder_of(arena, source.path);
 	config = load_bytes(bytes, &options, problems);
 	if (!config)
@@ -60,12 +59,13 @@ static bool load_file(struct arena *arena, struct source source,
 
 /* The bytes of the file and the search for problems are gone afterwards; what
  * the caller asked for is copied. */
-static bool load(struct arena *arena, struct source source, bool check_files,
-    struct config **ret, struct config_problems *ret_problems, struct err *err)
+static bool load(struct arena *arena, struct source source,
+    struct load_options options, struct config **ret,
+    struct config_problems *ret_problems, struct err *err)
 {
 	struct arena *scratch = arena_new(0);
 	struct problems *problems = problems_new(arena, source.path);
-	bool ok = load_file(scratch, source, check_files, ret, problems, err);
+	bool ok = load_file(scratch, source, options, ret, problems, err);
 
 	if (ret_problems)
 		problems_export(problems, ret_problems);
@@ -76,22 +76,24 @@ static bool load(struct arena *arena, struct source source, bool check_files,
 bool config_load(struct arena *arena, const char *path, struct config **ret,
     struct config_problems *problems, struct err *err)
 {
-	return load(
-	    arena, (struct source){path, path}, false, ret, problems, err);
+	return load(arena, (struct source){path, path},
+	    (struct load_options){0}, ret, problems, err);
 }
 
 bool config_load_copy(struct arena *arena, const char *copy, const char *path,
     struct config **ret, struct config_problems *problems, struct err *err)
 {
-	return load(
-	    arena, (struct source){copy, path}, false, ret, problems, err);
+	return load(arena, (struct source){copy, path},
+	    (struct load_options){0}, ret, problems, err);
 }
 
-bool check_file(struct arena *arena, const char *path, struct config **ret,
-    struct config_problems *ret_problems, struct err *err)
+bool check_file(struct arena *arena, const char *path, check_more *more,
+    struct config **ret, struct config_problems *ret_problems, struct err *err)
 {
-	return load(
-	    arena, (struct source){path, path}, true, ret, ret_problems, err);
+	struct load_options options = {.check_files = true, .more = more};
+
+	return load(arena, (struct source){path, path}, options, ret,
+	    ret_problems, err);
 }
 
 struct config *config_default(void)

@@ -96,7 +96,8 @@ static const struct field limits_fields[] = {
 	.example = "10m"},
     {LIMIT(drain_timeout, TYPE_MILLISECONDS, 0, 3600 * 1000),
 	.help = "How long running sessions may finish when the program "
-		"ends.",
+		"ends.  The supervisor waits 5 s more, and systemd as long "
+		"as TimeoutStopSec= of its unit says (90 s).",
 	.example = "30s"},
     {LIMIT(dkim_signatures, TYPE_NUMBER, 1, 100),
 	.help = "DKIM signatures that are verified of a message.  Of more, "

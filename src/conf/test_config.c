@@ -216,7 +216,7 @@ static void test_files(void **state)
 	assert_string_equal(config->dns.zone.ptr, "/tmp/not/there");
 	assert_string_equal(config->file.ptr, path);
 	config_release(config);
-	assert_false(check_file(arena, path, &config, &problems, &err));
+	assert_false(check_file(arena, path, NULL, &config, &problems, &err));
 	assert_int_equal(err.kind, E_CONFIG);
 	assert_non_null(strstr(err.text, ":2:13: dns.zone: cannot be read"));
 	unlink(path);

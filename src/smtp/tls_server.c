@@ -30,8 +30,20 @@ static bool path_text(struct slice path, char text[static PATH_SIZE])
 	return true;
 }
 
-static bool load_key(SSL_CTX *context, struct slice key, struct err *err)
+/* The library tells it while it reads the key. */
+static bool is_mismatch(void)
 {
+	unsigned long code = ERR_peek_last_error();
+
+	return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+	       (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+		   ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+}
+
+static bool load_key(
+    SSL_CTX *context, const struct conf_tls *tls, struct err *err)
+{
+	struct slice key = tls->key;
 	char path[PATH_SIZE];
 	bool asked = false, ok;
 
@@ -41,9 +53,13 @@ static bool load_key(SSL_CTX *context, struct slice key, struct err *err)
 	SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
 	if (ok)
 		return true;
-	if (!asked)
+	if (!asked && !is_mismatch())
 		return fail(err, key, "no private key");
 	ERR_clear_error();
+	if (!asked)
+		return err_set(err, E_CONFIG,
+		    "%.*s: not the key of the certificate in %.*s",
+		    SLICE_ARGS(key), SLICE_ARGS(tls->certificate));
 	return err_set(err, E_CONFIG,
 	    "%.*s: the private key is encrypted; it has to be there without a "
 	    "passphrase",
@@ -59,11 +75,7 @@ static bool load_pair(
 	if (!path_text(tls->certificate, path) ||
 	    SSL_CTX_use_certificate_chain_file(context, path) != 1)
 		return fail(err, tls->certificate, "no certificate chain");
-	if (!load_key(context, tls->key, err))
-		return false;
-	if (SSL_CTX_check_private_key(context) != 1)
-		return fail(err, tls->key, "not the certificate's key");
-	return true;
+	return load_key(context, tls, err);
 }
 
 /* Goes on in any case, and remembers through the application data that the

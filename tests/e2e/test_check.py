@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse check`: exit codes and the JSON that scripts rely on."""
 import json
+import re
 import shutil
 import subprocess
 
 import pytest
 
+from certificates import Authority
 
 from dnsserver import DnsServer, Zone
-from gatehouse import binary
+from gatehouse import binary, listener
 from mail import message
 from world import PARTNER, SHOP, STRANGER, ZONE
 
@@ -224,3 +226,45 @@ def test_errors_of_a_configuration_are_told_with_their_place(gate):
     assert done.returncode == 78
     for place in (':2:1', ':3:', 'listeners', 'message_size', 'threads'):
         assert place in told, told
+
+
+def config_check(gate, code=0, **changes):
+    gate.write(**changes)
+    return gate.run('config', 'check', '-c', str(gate.path), code=code)
+
+
+def test_certificates_and_keys_are_looked_at(gate, folder):
+    authority = Authority(folder / 'ca')
+    certificate, key = authority.issue('mx1.agency.example')
+    _, other = authority.issue('mx2.agency.example')
+
+    def with_tls(certificate, key):
+        return [listener(tls={'certificate': str(certificate),
+                              'key': str(key)})]
+
+    # The authority's certificates last two days.
+    told = config_check(gate, listeners=with_tls(certificate, key))
+    assert f'warning: listeners[0].tls.certificate: {certificate} ' \
+        'expires soon' in told
+    told = config_check(gate, 78, listeners=with_tls(certificate, other))
+    assert f'error: listeners[0].tls: {other}: not the key of the ' \
+        f'certificate in {certificate}\n' in told
+    assert re.search(r'gatehouse\.yaml:\d+:\d+: error', told)
+    subprocess.run(['openssl', 'x509', '-in', certificate, '-signkey', key,
+                    '-days', '-1', '-out', str(folder / 'old.pem')],
+                   check=True, capture_output=True)
+    told = config_check(gate, listeners=with_tls(folder / 'old.pem', key))
+    assert 'old.pem has expired' in told
+    told = config_check(gate, 78, listeners=with_tls(key, key))
+    assert 'no certificate chain' in told
+    # One error is enough for a file that is not there.
+    told = config_check(gate, 78, listeners=with_tls('/nowhere', key))
+    assert len([line for line in told.split('\n') if 'error' in line]) == 1
+
+
+def test_user_and_times_are_looked_at(gate):
+    assert 'warning:' not in config_check(gate)
+    told = config_check(gate, user='nobody-by-this-name')
+    assert 'warning: user: there is no user "nobody-by-this-name"' in told
+    told = config_check(gate, user='', limits={'drain_timeout': '2m'})
+    assert 'warning: limits.drain_timeout: is longer than' in told

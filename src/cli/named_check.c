@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/named_check.h"
+
+#include "base/clock.h"
+#include "cli/identity.h"
+#include "smtp/tls_certificate.h"
+#include "smtp/tls_server.h"
+
+enum { WARN_DAYS = 14, DAY = 86400 };
+
+static void check_validity(struct arena *arena, const struct checker *checker,
+    const char *path, struct slice file)
+{
+	int64_t now = clock_now(NULL), expires;
+
+	if (!tls_certificate_expires(arena, file, &expires, NULL) ||
+	    expires > now + WARN_DAYS * DAY)
+		return;
+	check_warning(checker, path, "%.*s %s: %.*s", SLICE_ARGS(file),
+	    expires > now ? "expires soon" : "has expired",
+	    SLICE_ARGS(clock_format_rfc3339(arena, expires)));
+}
+
+static void check_tls(struct arena *arena, const struct checker *checker,
+    const struct conf_listener *listener, size_t i)
+{
+	const char *path = arena_format(arena, "listeners[%zu].tls", i);
+	struct ssl_ctx_st *context;
+	struct err err = {0};
+
+	if (slice_empty(listener->tls.certificate) ||
+	    !check_is_sound(checker, path))
+		return;
+	if (!tls_server_load(&listener->tls, &context, &err)) {
+		check_error(checker, path, "%s", err.text);
+		return;
+	}
+	tls_server_free(context);
+	check_validity(arena, checker,
+	    arena_format(arena, "%s.certificate", path),
+	    listener->tls.certificate);
+}
+
+/* Only root changes to it, and it may be made before the start. */
+static void check_user(struct arena *arena, const struct checker *checker,
+    const struct config *config)
+{
+	struct err err = {0};
+	uid_t uid;
+	gid_t gid;
+
+	struct slice key, text;
+
+	if (!config->user.len || identity_find(arena, config, &uid, &gid, &err))
+		return;
+	/* "user: there is no ..." */
+	slice_split(slice_from(err.text), ':', &key, &text);
+	check_warning(checker, arena_text(arena, key), "%.*s",
+	    SLICE_ARGS(slice_trim(text)));
+}
+
+void named_check(const struct config *config, const struct checker *checker)
+{
+	struct arena *arena = arena_new(0);
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		check_tls(arena, checker, &config->listeners[i], i);
+	check_user(arena, checker, config);
+	arena_free(arena);
+}
