@@ -37,7 +37,6 @@ static const struct {
     {"dns", LOG_TOPIC_DNS},
     {"auth", LOG_TOPIC_AUTH},
     {"store", LOG_TOPIC_STORE},
-    {"config", LOG_TOPIC_CONFIG},
 };
 
 /* The process's sink: log_setup writes it, also while threads log. */

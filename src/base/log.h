@@ -35,7 +35,6 @@ enum log_topic {
 	LOG_TOPIC_DNS = 1 << 2,
 	LOG_TOPIC_AUTH = 1 << 3,
 	LOG_TOPIC_STORE = 1 << 4,
-	LOG_TOPIC_CONFIG = 1 << 5,
 };
 
 enum log_value_kind { LOG_VALUE_END, LOG_VALUE_SLICE, LOG_VALUE_INT };
@@ -84,9 +83,9 @@ void log_set_topics(unsigned int topics);
 bool log_traces(enum log_topic topic);
 
 /* What a trace of one client shows if nothing else is wanted. */
-#define LOG_TOPICS_ALL 0x3fU
+#define LOG_TOPICS_ALL 0x1fU
 
-/* The bit of a name ("smtp", "next-hop", "dns", "auth", "store", "config");
+/* The bit of a name ("smtp", "next-hop", "dns", "auth", "store");
  * 0: no such topic. */
 unsigned int log_topic_from_name(struct slice name);
 

@@ -142,7 +142,7 @@ static const char *const log_levels[] = {[LOG_ERROR] = "error",
     NULL};
 
 static const char *const log_topics[] = {
-    "smtp", "next-hop", "dns", "auth", "store", "config", NULL};
+    "smtp", "next-hop", "dns", "auth", "store", NULL};
 
 static const struct field log_fields[] = {
     {.name = "format",

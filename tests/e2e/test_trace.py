@@ -142,6 +142,18 @@ def test_several_rules_and_wrong_ones(make_gate):
     assert 'until' in gate.run('trace', '-c', str(gate.path))
 
 
+def test_the_rule_that_is_wrong_is_quoted(make_gate):
+    gate = make_gate(zone=ZONE, start=False)
+    path = pathlib.Path(gate.config['state_directory']) / 'trace'
+    path.write_text('17 of apples\n')
+    done = gate.command('trace', '-c', str(gate.path))
+    assert b'not UNTIL NETWORK TOPICS: "17 of apples"' in done.stderr
+    # A topic that another version had.
+    path.write_text('99999999999999 192.0.2.1 dns,config\n')
+    rule, = trace(gate)
+    assert rule['topics'] == 'dns'
+
+
 @pytest.mark.parametrize('text', ['nonsense\n', '1 2 3\n', '\0\n',
                                   '99999999999999 192.0.2.1 weather\n'])
 def test_a_broken_file_changes_nothing(make_gate, text):
