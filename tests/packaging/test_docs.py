@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the guides quote is what the program says: replies, settings, metrics,
 commands and events of the log."""
+import json
 import os
 import pathlib
 import re
@@ -117,6 +118,38 @@ def test_configurations_load(tmp_path, number):
     done = subprocess.run([os.environ['GATEHOUSE'], 'config', 'check', '-c',
                            str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done
+
+
+def installed():
+    """Below the folder of the documents, what `make install` puts there."""
+    build = pathlib.Path(os.environ['GATEHOUSE']).parents[2]
+    done = subprocess.run(['meson', 'introspect', '--installed', str(build)],
+                          check=True, capture_output=True, text=True)
+    # Folders are one entry.
+    found = set()
+    for source, place in json.loads(done.stdout).items():
+        _, _, below = place.partition('/share/doc/gatehouse/')
+        if not below:
+            continue
+        source = pathlib.Path(source)
+        found |= {f'{below}/{path.relative_to(source)}'
+                  for path in source.rglob('*')} if source.is_dir() \
+            else {below}
+    return found
+
+
+def test_what_the_readme_names_is_installed():
+    there = installed()
+    text = (SOURCE / 'README.md').read_text()
+    named = set(re.findall(r'`((?:docs|contrib)/[\w.-]*)`', text))
+    assert len(named) > 8
+    for name in named:
+        assert name.rstrip('/') in {path[:len(name.rstrip('/'))]
+                                    for path in there}, name
+    for path in (SOURCE / 'contrib').iterdir():
+        assert f'contrib/{path.name}' in there
+    assert set(re.findall(r'/usr/share/doc/gatehouse/([\w./-]+\w)',
+                          text + guide('TROUBLESHOOTING.md'))) <= there
 
 
 def test_links_lead_somewhere():
