@@ -50,7 +50,10 @@ static const char *advice_for(int code, enum err_kind kind)
 		       "one";
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
-	case SQLITE_READONLY: return "; run as the user that owns it";
+	case SQLITE_READONLY:
+		return "; the folder and its files must belong to the "
+		       "user that runs (chown), or run this as "
+		       "that user";
 	default: return "";
 	}
 }
