@@ -14,6 +14,7 @@
 enum {
 	MAGIC = 0x47484d31, /* "GHM1" */
 	SLOTS_MAX = 1024,
+	GAUGE_SHARES = PROCESS_COUNT + 1, /* the last: of any other process */
 };
 
 /* The shared block.  Offsets are in it, so that reading needs no table of
@@ -32,12 +33,15 @@ static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock cannot be shared");
 
 /* Set once at the start of a process: see the header. */
 static struct metrics *in_use;
+static size_t own_share = PROCESS_COUNT;
 
 static size_t slots_of(const struct metric_spec *spec)
 {
 	/* A histogram has one more bucket for the rest, and its sum. */
 	if (spec->kind == METRIC_HISTOGRAM)
 		return metric_bucket_count(spec) + 2;
+	if (spec->kind == METRIC_GAUGE)
+		return GAUGE_SHARES;
 	return metric_value_count(spec);
 }
 
@@ -151,6 +155,7 @@ int64_t metrics_created_at(const struct metrics *metrics)
 void metrics_use(struct metrics *metrics)
 {
 	in_use = metrics;
+	own_share = PROCESS_COUNT;
 }
 
 static void add(enum metric metric, size_t at, int64_t step)
@@ -167,15 +172,16 @@ void metrics_add(enum metric metric, int64_t step)
 
 	require(spec->kind != METRIC_HISTOGRAM && !spec->label);
 	require(step >= 0 || spec->kind == METRIC_GAUGE);
-	add(metric, 0, step);
+	add(metric, spec->kind == METRIC_GAUGE ? own_share : 0, step);
 }
 
 void metrics_set(enum metric metric, int64_t value)
 {
 	require(metric_specs[metric].kind == METRIC_GAUGE);
 	if (in_use)
-		atomic_store_explicit(&in_use->slot[in_use->offset[metric]],
-		    value, memory_order_relaxed);
+		atomic_store_explicit(
+		    &in_use->slot[in_use->offset[metric] + own_share], value,
+		    memory_order_relaxed);
 }
 
 void metrics_count(enum metric metric, struct slice word)
@@ -210,8 +216,9 @@ void metrics_observe(enum metric metric, uint64_t value)
 	add(metric, count + 1, (int64_t)value);
 }
 
-void metrics_reset_gauges(void)
+void metrics_act_as(enum metrics_process process)
 {
+	own_share = process;
 	for (size_t i = 0; i < METRIC_COUNT; i++)
 		if (metric_specs[i].kind == METRIC_GAUGE)
 			metrics_set((enum metric)i, 0);
@@ -261,10 +268,15 @@ int64_t metrics_read(
     const struct metrics *metrics, enum metric metric, size_t value)
 {
 	const struct metric_spec *spec = &metric_specs[metric];
+	int64_t sum = 0;
 
 	require(spec->kind != METRIC_HISTOGRAM);
 	require(value < metric_value_count(spec));
-	return read_slot(metrics, metric, value);
+	if (spec->kind != METRIC_GAUGE)
+		return read_slot(metrics, metric, value);
+	for (size_t i = 0; i < GAUGE_SHARES; i++)
+		sum += read_slot(metrics, metric, i);
+	return sum;
 }
 
 void metrics_read_histogram(const struct metrics *metrics, enum metric metric,

@@ -11,9 +11,9 @@
  * fixed values; a word that is not among them counts as the last one, "other":
  * no peer can grow the block.
  *
- * The block in use is the one global pointer of the program, set once at start
- * by metrics_use.  Without it, counting does nothing, so libraries and tests
- * need no set-up.
+ * The block in use, and whose gauges are set in it, are the only globals of the
+ * program, set once at start by metrics_use and metrics_act_as.  Without it,
+ * counting does nothing, so libraries and tests need no set-up.
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -131,9 +131,6 @@ void metrics_count_reply(enum metric metric, int code);
 /* A histogram's value, in the unit of its row (microseconds or bytes). */
 void metrics_observe(enum metric metric, uint64_t value);
 
-/* Gauges to zero: a process whose predecessor crashed calls it at start. */
-void metrics_reset_gauges(void);
-
 /* Signs of life, for /readyz. */
 enum metrics_process {
 	PROCESS_SMTP,
@@ -142,6 +139,11 @@ enum metrics_process {
 	PROCESS_MILTER,
 	PROCESS_COUNT
 };
+
+/* Which of them this process is, once, at its start.  Its gauges are its own,
+ * and begin at zero: what a predecessor left that was killed is gone.  A gauge
+ * is rendered as the sum of all processes'. */
+void metrics_act_as(enum metrics_process process);
 
 /* "I am alive": at least once every 5 seconds. */
 void metrics_heartbeat(enum metrics_process process);

@@ -95,8 +95,39 @@ static void test_words(void **state)
 	metrics_add(METRIC_CONNECTIONS, 3);
 	metrics_add(METRIC_CONNECTIONS, -1);
 	assert_int_equal(metrics_read(metrics, METRIC_CONNECTIONS, 0), 2);
-	metrics_reset_gauges();
-	assert_int_equal(metrics_read(metrics, METRIC_CONNECTIONS, 0), 0);
+	metrics_use(NULL);
+	metrics_close(metrics);
+	close(fd);
+}
+
+/* A gauge is the sum of what each process has; one that was killed leaves
+ * nothing behind once its successor is there. */
+static void test_gauges(void **state)
+{
+	static const struct {
+		enum metrics_process process;
+		int64_t set, sum;
+	} steps[] = {
+	    {PROCESS_SMTP, 5, 5},
+	    {PROCESS_MILTER, 2, 7},
+	    {PROCESS_ADMIN, 1, 8},
+	    {PROCESS_MILTER, 0, 6}, /* the next one */
+	    {PROCESS_SMTP, 3, 4},
+	};
+	struct metrics *metrics;
+	int fd;
+
+	(void)state;
+	assert_true(metrics_create(&metrics, &fd, NULL));
+	metrics_use(metrics);
+	metrics_count(METRIC_MESSAGES, SLICE("reject"));
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		metrics_act_as(steps[i].process);
+		metrics_add(METRIC_STORE_WAITING, 9);
+		metrics_set(METRIC_STORE_WAITING, steps[i].set);
+		assert_int_equal(metrics_read(metrics, METRIC_STORE_WAITING, 0),
+		    steps[i].sum);
+	}
 	assert_int_equal(metrics_read(metrics, METRIC_MESSAGES, 6), 1);
 	metrics_use(NULL);
 	metrics_close(metrics);
@@ -174,6 +205,7 @@ int main(void)
 	    cmocka_unit_test(test_rows),
 	    cmocka_unit_test(test_without_block),
 	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_gauges),
 	    cmocka_unit_test(test_shared),
 	    cmocka_unit_test(test_foreign_block),
 	};

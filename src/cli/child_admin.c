@@ -18,6 +18,7 @@ static bool start(
 	if (!metrics_open(child_inherited_fd(CHILD_ENV_METRICS), &metrics, err))
 		return false;
 	metrics_use(metrics);
+	metrics_act_as(PROCESS_ADMIN);
 	settings.metrics = metrics;
 	return admin_start(&settings, ret, err);
 }

@@ -34,8 +34,7 @@ static bool start(struct mail_child *child, struct err *err)
 {
 	if (!child_open_metrics(err))
 		return false;
-	if (child->kind->begin)
-		child->kind->begin(child);
+	metrics_act_as(child->kind->process);
 	return child_begin(child->arena, child->config, &child->process, err) &&
 	       child_open_named(
 		   child->arena, child->config, &child->resolver, err) &&

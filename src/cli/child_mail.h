@@ -20,8 +20,6 @@ struct mail_child;
 struct mail_child_kind {
 	const char *name;
 	enum metrics_process process;
-	/* Counters can be used, nothing is open yet; may be NULL. */
-	void (*begin)(struct mail_child *child);
 	/* False: as the server's start. */
 	bool (*start)(struct mail_child *child,
 	    const struct listener_sockets *sockets, struct err *err);

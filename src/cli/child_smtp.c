@@ -21,13 +21,6 @@ struct smtp_child {
 	uint64_t expired; /* rows, not yet told */
 };
 
-/* This child came first; the others count anew at once. */
-static void begin(struct mail_child *child)
-{
-	(void)child;
-	metrics_reset_gauges();
-}
-
 /* The supervisor reloads nothing that lacks the listener of a socket: one that
  * nobody answered would swallow its clients. */
 static bool start(struct mail_child *child,
@@ -145,7 +138,6 @@ int child_smtp_run(
 	static const struct mail_child_kind kind = {
 	    .name = "smtp",
 	    .process = PROCESS_SMTP,
-	    .begin = begin,
 	    .start = start,
 	    .reload = reload,
 	    .tick = tick,

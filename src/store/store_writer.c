@@ -298,6 +298,7 @@ static void requeue_notes(
 			group[i]->queued = true;
 			push_front(&writer->queue, group[i]);
 		}
+	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
 }
 
 /* With the lock held. */
