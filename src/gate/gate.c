@@ -322,6 +322,8 @@ static bool prepare_record(struct gate_message *message, struct err *err)
 static void conclude(struct gate_message *message)
 {
 	metrics_count(METRIC_MESSAGES, message->trace->verdict);
+	if (message->trace->policy.len)
+		metrics_count(METRIC_POLICY_VERDICTS, message->trace->policy);
 	log_verdict(message, message->trace);
 }
 
@@ -426,8 +428,12 @@ void gate_end(struct gate_message *message)
 	ended->recipient_count = ended->recipient_room = 1;
 	ended->recipients = &message->refused_recipient;
 	message->envelope = ended;
-	if (message->spf_done)
+	if (message->spf_done) {
 		message->own_domain = authenticate_own_domain(message);
+		metrics_count(METRIC_OWN_DOMAIN_RESULTS,
+		    slice_from(
+			own_domain_result_name(message->own_domain.result)));
+	}
 	gate_refuse(message,
 	    message->own_domain.result == OWN_DOMAIN_FAIL ? SLICE("own-domain")
 							  : SLICE("recipient"),
@@ -439,6 +445,9 @@ void gate_end(struct gate_message *message)
 void gate_note_delivery(
     struct gate_message *message, struct slice verdict, struct slice reply)
 {
+	/* As in the trace: another verdict is the next hop's. */
+	if (verdict.len && !slice_eq(verdict, message->trace->verdict))
+		metrics_count(METRIC_POLICY_VERDICTS, SLICE("next-hop"));
 	store_note_delivery(
 	    message->context->store, message->envelope->id, verdict, reply);
 	log_info("message.delivery", LOG_S("id", message->envelope->id),

@@ -408,6 +408,4 @@ void policies_apply(struct gate_message *message)
 		find_override(message);
 	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
 		apply(message, &policies[i]);
-	if (message->decision.policy.len)
-		metrics_count(METRIC_POLICY_VERDICTS, message->decision.policy);
 }

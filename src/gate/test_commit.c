@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -227,6 +228,128 @@ static void test_held_elsewhere(void **state)
 	assert_true(slice_eq(trace_of(fixture)->verdict, SLICE("quarantine")));
 }
 
+static int64_t counted(
+    const struct metrics *metrics, enum metric metric, const char *word)
+{
+	const char *const *values = metric_specs[metric].values;
+
+	for (size_t i = 0; values[i]; i++)
+		if (!strcmp(values[i], word))
+			return metrics_read(metrics, metric, i);
+	return -1;
+}
+
+static int64_t counted_in_all(const struct metrics *metrics, enum metric metric)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < metric_value_count(&metric_specs[metric]); i++)
+		sum += metrics_read(metrics, metric, i);
+	return sum;
+}
+
+/* Ways to a verdict. */
+static void pass(struct gate_message *message)
+{
+	struct smtp_reply_text reply;
+
+	gate_decide(message, SLICE(PLAIN));
+	assert_true(gate_commit(message, &reply));
+}
+
+static void refuse_content(struct gate_message *message)
+{
+	const struct smtp_reply_text reply = {
+	    552, SLICE("5.3.4"), SLICE("too big")};
+
+	gate_refuse(message, SLICE("limits"), &reply);
+	pass(message);
+}
+
+static void refuse_recipient(struct gate_message *message)
+{
+	const struct smtp_reply_text reply = {
+	    550, SLICE("5.1.1"), SLICE("nobody")};
+
+	gate_refuse_recipient(message, 0, &reply);
+	pass(message);
+}
+
+static void refuse_by_next_hop(struct gate_message *message)
+{
+	pass(message);
+	gate_note_delivery(message, SLICE("reject"), SLICE("550 5.7.1 no"));
+}
+
+static void take_by_next_hop(struct gate_message *message)
+{
+	pass(message);
+	gate_note_delivery(message, SLICE("accept"), SLICE("250 2.0.0 ok"));
+}
+
+/* gate_end, and no content. */
+static void refuse_at_rcpt(struct gate_message *message)
+{
+	struct smtp_reply_text reply;
+
+	assert_true(gate_own_domain_suspect(message, &reply));
+	gate_note_refused_recipient(message, SLICE("x@agency.example"), &reply);
+	gate_end(message);
+}
+
+/* Whoever refuses a message is counted, once. */
+static void test_policy_counts(void **state)
+{
+	static const struct {
+		const char *mail_from, *header;
+		void (*conclude)(struct gate_message *message);
+		const char *policy; /* NULL: none */
+	} rows[] = {
+	    {BOUNCE, PLAIN, pass, NULL},
+	    {BOUNCE, "From: a@bank.example\r\n" REST, pass, "dmarc"},
+	    {"ceo@agency.example", PLAIN, pass, "own-domain"},
+	    {BOUNCE, PLAIN, refuse_content, "limits"},
+	    {BOUNCE, PLAIN, refuse_recipient, "recipient"},
+	    {BOUNCE, PLAIN, refuse_by_next_hop, "next-hop"},
+	    {BOUNCE, PLAIN, take_by_next_hop, NULL},
+	    {"ceo@agency.example", NULL, refuse_at_rcpt, "own-domain"},
+	};
+	struct fixture *fixture = *state;
+	struct metrics *metrics;
+	int fd;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gate_message *message;
+
+		assert_true(metrics_create(&metrics, &fd, NULL));
+		close(fd);
+		metrics_use(metrics);
+		fixture->stage.envelope.mail_from = slice_from(
+		    rows[i].mail_from);
+		fixture->stage.envelope.id = arena_format_slice(
+		    fixture->stage.arena, "%016zu", i);
+		message = begin(fixture);
+		if (rows[i].header)
+			assert_true(gate_header(
+			    message, slice_from(rows[i].header), NULL));
+		rows[i].conclude(message);
+		assert_int_equal(
+		    counted_in_all(metrics, METRIC_POLICY_VERDICTS),
+		    rows[i].policy != NULL);
+		if (rows[i].policy)
+			assert_int_equal(
+			    counted(metrics, METRIC_POLICY_VERDICTS,
+				rows[i].policy),
+			    1);
+		if (!rows[i].header)
+			assert_int_equal(
+			    counted(metrics, METRIC_OWN_DOMAIN_RESULTS, "fail"),
+			    1);
+		metrics_use(NULL);
+		metrics_close(metrics);
+	}
+}
+
 /* Half of it is not kept for the whole, nor the same id for two. */
 static void test_refused_by_store(void **state)
 {
@@ -362,6 +485,8 @@ int main(void)
 		test_held_elsewhere, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		test_refused_by_store, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		test_policy_counts, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		test_begin_and_end, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
