@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "conf/domain_index.h"
 #include "conf/problems.h"
 
 enum { EXPIRY_WARNING_DAYS = 14, SECONDS_OF_DAY = 86400, TEXT_MAX = 2048 };
@@ -323,40 +324,43 @@ static void check_connectors(const struct checker *checker)
 	}
 }
 
-static bool covers(struct slice pattern, struct slice domain)
+/* By the number 0 those that lead elsewhere than to an MX come first. */
+static struct domain_index index_routes(const struct checker *checker)
 {
-	if (slice_eq(pattern, SLICE("*")))
-		return true;
-	if (slice_starts(pattern, SLICE(".")))
-		return slice_ends_nocase(domain, pattern);
-	return slice_eq(pattern, domain);
+	const struct config *config = checker->config;
+	struct domain_index index;
+	size_t room = 0;
+
+	for (size_t i = 0; i < config->route_count; i++)
+		room += config->routes[i].domains.count;
+	index = domain_index_new(checker->problems->arena, room);
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct conf_route *route = &config->routes[i];
+
+		for (size_t j = 0; j < route->domains.count; j++)
+			domain_index_add(&index, route->domains.items[j],
+			    route->kind == NEXT_HOP_MX);
+	}
+	domain_index_sort(&index);
+	return index;
 }
 
 /* Our own MX is this program: mail for us needs another way. */
-static void check_accepted_domain(const struct checker *checker, size_t i)
+static void check_accepted_domain(
+    const struct checker *checker, const struct domain_index *routes, size_t i)
 {
-	const struct config *config = checker->config;
-	struct slice domain = config->accepted_domains.items[i];
-	const char *path = path_of(
-	    checker, "organization.accepted_domains", i, "");
-	bool has_route = false, has_other_than_mx = false;
+	struct slice domain = checker->config->accepted_domains.items[i];
+	const struct domain_entry *found = domain_index_cover(routes, domain);
+	const char *path;
 
-	for (size_t j = 0; j < config->route_count; j++) {
-		const struct conf_route *route = &config->routes[j];
-
-		for (size_t k = 0; k < route->domains.count; k++) {
-			if (!covers(route->domains.items[k], domain))
-				continue;
-			has_route = true;
-			has_other_than_mx = has_other_than_mx ||
-					    route->kind != NEXT_HOP_MX;
-		}
-	}
-	if (!has_route)
+	if (found && !found->number)
+		return;
+	path = path_of(checker, "organization.accepted_domains", i, "");
+	if (!found)
 		WARNING(checker, path,
 		    "no route leads to %.*s: its mail is deferred",
 		    SLICE_ARGS(domain));
-	else if (!has_other_than_mx)
+	else
 		WARNING(checker, path,
 		    "%.*s is routed to its MX, which may be this host",
 		    SLICE_ARGS(domain));
@@ -374,6 +378,7 @@ static bool delivers(const struct config *config)
 static void check_routes(const struct checker *checker)
 {
 	const struct config *config = checker->config;
+	struct domain_index routes;
 
 	for (size_t i = 0; i < config->route_count; i++) {
 		const struct conf_route *route = &config->routes[i];
@@ -389,8 +394,9 @@ static void check_routes(const struct checker *checker)
 	if (!is_sound(checker, "routes") ||
 	    !is_sound(checker, "organization") || !delivers(config))
 		return;
+	routes = index_routes(checker);
 	for (size_t i = 0; i < config->accepted_domains.count; i++)
-		check_accepted_domain(checker, i);
+		check_accepted_domain(checker, &routes, i);
 }
 
 static void check_intermediaries(const struct checker *checker)
@@ -422,16 +428,19 @@ static void check_duplicate_domains(const struct checker *checker)
 {
 	const struct conf_text_list *domains =
 	    &checker->config->accepted_domains;
-	enum { CHECKED_MAX = 2000 }; /* the check is quadratic */
+	struct domain_index index = domain_index_new(
+	    checker->problems->arena, domains->count);
 
-	for (size_t i = 0; i < domains->count && i < CHECKED_MAX; i++)
-		for (size_t j = 0; j < i; j++)
-			if (domains->items[i].len &&
-			    slice_eq(domains->items[i], domains->items[j]))
-				WARNING(checker,
-				    path_of(checker,
-					"organization.accepted_domains", i, ""),
-				    "is there twice");
+	for (size_t i = 0; i < domains->count; i++)
+		if (domains->items[i].len)
+			domain_index_add(&index, domains->items[i], i);
+	domain_index_sort(&index);
+	for (size_t i = 1; i < index.count; i++)
+		if (slice_eq(index.entries[i].name, index.entries[i - 1].name))
+			WARNING(checker,
+			    path_of(checker, "organization.accepted_domains",
+				index.entries[i].number, ""),
+			    "is there twice");
 }
 
 static void check_top(const struct checker *checker)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -244,6 +245,52 @@ static void test_example(void **state)
 	arena_free(arena);
 }
 
+static int64_t cpu_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* What it takes to load a configuration of so many domains. */
+static int64_t load_domains(size_t count)
+{
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, 16 << 20);
+	struct config_problems problems;
+	struct config *config;
+	int64_t began;
+
+	buf_add_text(text, "hostname: a.example\norganization:\n"
+			   "  accepted_domains:\n");
+	for (size_t i = 0; i < count; i++)
+		buf_add_format(text, "  - d%zu.example\n", i);
+	buf_add_text(text, "routes:\n- next_hop: 'maildir:/m'\n  domains:\n");
+	for (size_t i = 0; i < count; i++)
+		buf_add_format(text, "  - d%zu.example\n", i);
+	buf_add_byte(text, '\0');
+	began = cpu_ms();
+	config = load(arena, text->ptr, &problems);
+	began = cpu_ms() - began;
+	assert_non_null(config);
+	config_release(config);
+	arena_free(arena);
+	return began;
+}
+
+/* The supervisor has no patience for what grows with the square: that was 300
+ * times as much for 20 times as many. */
+static void test_many_domains(void **state)
+{
+	int64_t few = load_domains(1500), many = load_domains(30000);
+
+	(void)state;
+	if (many > 100 * (few + 1))
+		fail_msg(
+		    "%lld ms, and %lld ms", (long long)few, (long long)many);
+}
+
 static void *hold_and_release(void *object)
 {
 	struct config *config = object;
@@ -307,6 +354,7 @@ int main(void)
 	    cmocka_unit_test(test_default),
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_example),
+	    cmocka_unit_test(test_many_domains),
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_describe),
 	};
