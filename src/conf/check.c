@@ -304,7 +304,36 @@ static void check_connector_expiry(const struct checker *checker, size_t i)
 		    left / SECONDS_OF_DAY);
 }
 
-static void check_connectors(const struct checker *checker)
+/* Is it one of the domains, or below one where that counts? */
+static bool is_ours(const struct config *config,
+    const struct domain_index *accepted, struct slice domain)
+{
+	if (domain_index_find(accepted, domain))
+		return true;
+	for (size_t i = 0; config->accepted_subdomains && i < domain.len; i++)
+		if (domain.ptr[i] == '.' &&
+		    domain_index_find(accepted, slice_from_pos(domain, i + 1)))
+			return true;
+	return false;
+}
+
+static void check_connector_domains(const struct checker *checker,
+    const struct domain_index *accepted, size_t i)
+{
+	const struct conf_text_list *domains =
+	    &checker->config->connectors[i].may_send_as;
+	const char *path = path_of(checker, "connectors", i, "may_send_as");
+
+	for (size_t j = 0; j < domains->count; j++)
+		if (!is_ours(checker->config, accepted, domains->items[j]))
+			WARNING(checker, path_of(checker, path, j, ""),
+			    "%.*s is no domain of ours: this is an exception "
+			    "from its DMARC policy alone",
+			    SLICE_ARGS(domains->items[j]));
+}
+
+static void check_connectors(
+    const struct checker *checker, const struct domain_index *accepted)
 {
 	const struct conf_connector *connectors = checker->config->connectors;
 
@@ -320,20 +349,28 @@ static void check_connectors(const struct checker *checker)
 				    j);
 		check_connector_source(checker, i);
 		check_connector_listeners(checker, i);
+		if (is_sound(checker, "organization"))
+			check_connector_domains(checker, accepted, i);
 		check_connector_expiry(checker, i);
 	}
+}
+
+static size_t count_route_domains(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->route_count; i++)
+		count += config->routes[i].domains.count;
+	return count;
 }
 
 /* By the number 0 those that lead elsewhere than to an MX come first. */
 static struct domain_index index_routes(const struct checker *checker)
 {
 	const struct config *config = checker->config;
-	struct domain_index index;
-	size_t room = 0;
+	struct domain_index index = domain_index_new(
+	    checker->problems->arena, count_route_domains(config));
 
-	for (size_t i = 0; i < config->route_count; i++)
-		room += config->routes[i].domains.count;
-	index = domain_index_new(checker->problems->arena, room);
 	for (size_t i = 0; i < config->route_count; i++) {
 		const struct conf_route *route = &config->routes[i];
 
@@ -366,6 +403,73 @@ static void check_accepted_domain(
 		    SLICE_ARGS(domain));
 }
 
+/* The number is the place in a list of all domains of all routes. */
+struct route_place {
+	size_t route, domain;
+};
+
+static void warn_of_twice(const struct checker *checker, struct slice name,
+    const struct route_place *first, const struct route_place *place)
+{
+	const char *list = path_of(checker, "routes", place->route, "domains");
+	const char *path = path_of(checker, list, place->domain, "");
+
+	if (first->route == place->route)
+		WARNING(checker, path, "is there twice");
+	else
+		WARNING(checker, path,
+		    "%.*s is in routes[%zu] too, which is the one that counts",
+		    SLICE_ARGS(name), first->route);
+}
+
+static void check_domains_of_routes(const struct checker *checker)
+{
+	const struct config *config = checker->config;
+	struct arena *arena = checker->problems->arena;
+	size_t room = count_route_domains(config), count = 0, first = 0;
+	struct domain_index index = domain_index_new(arena, room);
+	struct route_place *places = ARENA_ARRAY(
+	    arena, room, struct route_place);
+
+	for (size_t i = 0; i < config->route_count; i++)
+		for (size_t j = 0; j < config->routes[i].domains.count; j++) {
+			places[count] = (struct route_place){i, j};
+			domain_index_add(&index,
+			    config->routes[i].domains.items[j], count++);
+		}
+	domain_index_sort(&index);
+	for (size_t i = 1; i < index.count; i++)
+		if (!slice_eq(index.entries[i].name, index.entries[first].name))
+			first = i;
+		else
+			warn_of_twice(checker, index.entries[i].name,
+			    &places[index.entries[first].number],
+			    &places[index.entries[i].number]);
+}
+
+/* What only a server can do. */
+static void check_maildir(const struct checker *checker, size_t i)
+{
+	const struct conf_route *route = &checker->config->routes[i];
+	const struct {
+		const char *name;
+		bool is_set;
+	} rows[] = {
+	    {"tls", route->tls == NEXT_HOP_TLS_MUST},
+	    {"tls_ca", route->tls_ca.len > 0},
+	    {"xforward", route->xforward},
+	    {"proxy_protocol", route->proxy_protocol > 0},
+	};
+
+	if (route->kind != NEXT_HOP_MAILDIR)
+		return;
+	for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++)
+		if (rows[j].is_set)
+			WARNING(checker,
+			    path_of(checker, "routes", i, rows[j].name),
+			    "has no effect: a Maildir is no server");
+}
+
 /* A milter alone leaves delivery to the MTA. */
 static bool delivers(const struct config *config)
 {
@@ -390,13 +494,63 @@ static void check_routes(const struct checker *checker)
 			    "is empty; write [\"*\"] for all domains");
 		check_readable(checker, path_of(checker, "routes", i, "tls_ca"),
 		    route->tls_ca);
+		check_maildir(checker, i);
 	}
+	if (is_sound(checker, "routes"))
+		check_domains_of_routes(checker);
 	if (!is_sound(checker, "routes") ||
 	    !is_sound(checker, "organization") || !delivers(config))
 		return;
 	routes = index_routes(checker);
 	for (size_t i = 0; i < config->accepted_domains.count; i++)
 		check_accepted_domain(checker, &routes, i);
+}
+
+/* A second one makes a message malformed, or would be believed. */
+static const struct slice own_fields[] = {
+    SLICE_INIT("From"),
+    SLICE_INIT("Sender"),
+    SLICE_INIT("Reply-To"),
+    SLICE_INIT("To"),
+    SLICE_INIT("Cc"),
+    SLICE_INIT("Bcc"),
+    SLICE_INIT("Subject"),
+    SLICE_INIT("Date"),
+    SLICE_INIT("Message-ID"),
+    SLICE_INIT("In-Reply-To"),
+    SLICE_INIT("References"),
+    SLICE_INIT("MIME-Version"),
+    SLICE_INIT("Content-Type"),
+    SLICE_INIT("Content-Transfer-Encoding"),
+    SLICE_INIT("Content-Disposition"),
+    SLICE_INIT("Received"),
+    SLICE_INIT("Return-Path"),
+    SLICE_INIT("Received-SPF"),
+    SLICE_INIT("Authentication-Results"),
+    SLICE_INIT("DKIM-Signature"),
+    SLICE_INIT("ARC-Seal"),
+    SLICE_INIT("ARC-Message-Signature"),
+    SLICE_INIT("ARC-Authentication-Results"),
+};
+
+static void check_junk_header(const struct checker *checker)
+{
+	static const char path[] = "authentication.dmarc.junk_header";
+	const struct conf_authentication *auth =
+	    &checker->config->authentication;
+	struct slice name, value;
+
+	if (auth->dmarc_quarantine_action == QUARANTINE_ACTION_JUNK_HEADER &&
+	    !auth->dmarc_junk_header.len)
+		ERROR(checker, path,
+		    "is empty; quarantine_action: junk_header needs it");
+	slice_split(auth->dmarc_junk_header, ':', &name, &value);
+	for (size_t i = 0; i < sizeof(own_fields) / sizeof(own_fields[0]); i++)
+		if (slice_eq_nocase(name, own_fields[i]))
+			ERROR(checker, path,
+			    "%s may not be added: it is one of the message's "
+			    "own; write one like \"X-Spam-Flag: YES\"",
+			    problems_quote(checker->problems->arena, name));
 }
 
 static void check_intermediaries(const struct checker *checker)
@@ -418,13 +572,10 @@ static void check_intermediaries(const struct checker *checker)
 			    "networks; it needs exactly one",
 			    kinds);
 	}
-	if (auth->dmarc_quarantine_action == QUARANTINE_ACTION_JUNK_HEADER &&
-	    !auth->dmarc_junk_header.len)
-		ERROR(checker, "authentication.dmarc.junk_header",
-		    "is empty; quarantine_action: junk_header needs it");
+	check_junk_header(checker);
 }
 
-static void check_duplicate_domains(const struct checker *checker)
+static struct domain_index index_accepted(const struct checker *checker)
 {
 	const struct conf_text_list *domains =
 	    &checker->config->accepted_domains;
@@ -435,11 +586,19 @@ static void check_duplicate_domains(const struct checker *checker)
 		if (domains->items[i].len)
 			domain_index_add(&index, domains->items[i], i);
 	domain_index_sort(&index);
-	for (size_t i = 1; i < index.count; i++)
-		if (slice_eq(index.entries[i].name, index.entries[i - 1].name))
+	return index;
+}
+
+static void check_duplicate_domains(
+    const struct checker *checker, const struct domain_index *accepted)
+{
+	const struct domain_entry *entries = accepted->entries;
+
+	for (size_t i = 1; i < accepted->count; i++)
+		if (slice_eq(entries[i].name, entries[i - 1].name))
 			WARNING(checker,
 			    path_of(checker, "organization.accepted_domains",
-				index.entries[i].number, ""),
+				entries[i].number, ""),
 			    "is there twice");
 }
 
@@ -481,11 +640,12 @@ void check_config(const struct config *config, const struct yaml_node *root,
     const struct load_options *options, struct problems *problems)
 {
 	const struct checker checker = {config, root, options, problems};
+	const struct domain_index accepted = index_accepted(&checker);
 
 	check_top(&checker);
-	check_duplicate_domains(&checker);
+	check_duplicate_domains(&checker, &accepted);
 	check_listeners(&checker);
-	check_connectors(&checker);
+	check_connectors(&checker, &accepted);
 	check_routes(&checker);
 	check_intermediaries(&checker);
 	if (options->more)

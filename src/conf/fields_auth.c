@@ -46,7 +46,8 @@ static const struct field dmarc_fields[] = {
 	.type = TYPE_HEADER,
 	.fallback = "X-Spam-Flag: YES",
 	.offset = OFFSET(dmarc_junk_header),
-	.help = "The header field for quarantine_action: junk_header.",
+	.help = "The header field for quarantine_action: junk_header; none "
+		"that a message has itself.",
 	.example = "\"X-Spam-Flag: YES\""},
 };
 
