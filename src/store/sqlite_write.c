@@ -416,12 +416,33 @@ static bool remove_traces(struct store_connection *connection,
 	return true;
 }
 
+static bool count_free(
+    struct store_connection *connection, int64_t *ret, struct err *err)
+{
+	return sqlite_get_int(
+	    connection, sqlite_statement_texts[SQL_FREE_PAGES], 0, ret, err);
+}
+
+/* *ret_more: it helped, and there is much left.  Where it does not help (the
+ * database was made without auto_vacuum) it never will. */
+static bool give_back(
+    struct store_connection *connection, bool *ret_more, struct err *err)
+{
+	int64_t before, after;
+
+	if (!count_free(connection, &before, err) ||
+	    !execute(connection, SQL_VACUUM, err) ||
+	    !count_free(connection, &after, err))
+		return false;
+	*ret_more = after > FREE_PAGES_MAX && after < before;
+	return true;
+}
+
 static bool write_expire(struct store_connection *connection,
     struct store_work *work, struct err *err)
 {
 	uint64_t traces = 0, messages = 0;
-	bool more_traces, more_pieces;
-	int64_t free_pages;
+	bool more_traces, more_pieces, more_free;
 
 	if (!remove_traces(connection, work->trace_before_ms, &traces,
 		&more_traces, err) ||
@@ -429,13 +450,11 @@ static bool write_expire(struct store_connection *connection,
 		work->quarantine_before_ms, &messages, err) ||
 	    !execute(connection, SQL_DELETE_DISCARDED, err) ||
 	    !clear_garbage(connection, &more_pieces, err) ||
-	    !execute(connection, SQL_VACUUM, err) ||
-	    !sqlite_get_int(connection, sqlite_statement_texts[SQL_FREE_PAGES],
-		0, &free_pages, err))
+	    !give_back(connection, &more_free, err))
 		return false;
 	work->removed = traces + messages;
 	work->more = more_traces || messages == STORE_EXPIRE_ROWS ||
-		     more_pieces || free_pages > FREE_PAGES_MAX;
+		     more_pieces || more_free;
 	return true;
 }
 

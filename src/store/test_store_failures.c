@@ -530,11 +530,40 @@ static void test_made_by_several(void **state)
 	}
 }
 
+/* A database that somebody copied without auto_vacuum gives no pages back,
+ * however often it is asked to. */
+static void test_no_vacuum(void **state)
+{
+	struct place place = place_new("");
+	struct store_connection connection = {.path = place.path};
+	struct store *store;
+	uint64_t removed;
+	bool more = true;
+
+	(void)state;
+	connection.db = open_raw(&place);
+	run_raw(connection.db, "PRAGMA auto_vacuum = NONE;"
+			       "PRAGMA synchronous = OFF");
+	assert_true(sqlite_schema_migrate(
+	    &connection, sqlite_migrations, sqlite_migration_count, NULL));
+	run_raw(connection.db, "CREATE TABLE big (x);"
+			       "INSERT INTO big VALUES (zeroblob(70000000));"
+			       "DROP TABLE big");
+	sqlite3_close(connection.db);
+	store = open_place(&place);
+	assert_true(
+	    store_expire(store, 0, 0, deadline_in(500), &removed, &more, NULL));
+	assert_false(more);
+	store_close(store);
+	place_remove(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_killed),
 	    cmocka_unit_test(test_made_by_several),
+	    cmocka_unit_test(test_no_vacuum),
 	    cmocka_unit_test(test_urls),
 	    cmocka_unit_test(test_file_mode),
 	    cmocka_unit_test(test_locked),
