@@ -106,6 +106,12 @@ static int run(struct arena *arena, const struct command_line *line)
 	size_t count;
 
 	command_arguments(line, &arguments);
+	/* An empty query would match any message. */
+	if (!arguments[0][0]) {
+		err_set(&err, E_USAGE,
+		    "explain: the id is empty; write one, or a Message-ID");
+		return command_fail(&err);
+	}
 	if (!store_options_open(arena, line, &store, NULL, &err) ||
 	    !find(
 		arena, store, slice_from(arguments[0]), &count, &traces, &err))

@@ -95,17 +95,16 @@ static void add_row(const struct store_quarantined *row, struct buf *out)
 
 static int list_run(struct arena *arena, const struct command_line *line)
 {
-	struct store_query query = {
-	    .sender = command_text(line, "sender"),
-	    .recipient = command_text(line, "recipient"),
-	};
+	struct store_query query = {.limit = 0};
 	struct buf *out = buf_in_arena(arena, SHOW_MAX);
 	struct store_quarantined *rows;
 	struct store *store;
 	struct err err;
 	size_t count;
 
-	if (!store_options_since(
+	if (!store_options_address(line, "sender", &query.sender, &err) ||
+	    !store_options_address(line, "recipient", &query.recipient, &err) ||
+	    !store_options_since(
 		line, "since", clock_now(NULL), &query.from_ms, &err) ||
 	    !store_options_number(line, "limit", 0, &query.limit, &err) ||
 	    !store_options_open(arena, line, &store, NULL, &err) ||

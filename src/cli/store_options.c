@@ -201,3 +201,17 @@ json_t *show_json_texts(
 		json_array_append_new(values, show_json_text(arena, texts[i]));
 	return values;
 }
+
+/* Empty matches all: what nobody asks for by looking for an address. */
+bool store_options_address(const struct command_line *line, const char *name,
+    struct slice *ret, struct err *err)
+{
+	struct slice text = command_text(line, name);
+
+	if (command_has(line, name) &&
+	    (!text.len || slice_eq(text, SLICE("@"))))
+		return err_set(err, E_USAGE,
+		    "--%s is empty; write an address, or @ and a domain", name);
+	*ret = text;
+	return true;
+}

@@ -48,4 +48,9 @@ json_t *show_json_texts(
 
 enum { SHOW_MAX = 64 << 20 };
 
+/* An address or "@domain"; empty if the option was not given.  False: E_USAGE,
+ * it was given and is empty. */
+bool store_options_address(const struct command_line *line, const char *name,
+    struct slice *ret, struct err *err);
+
 #endif

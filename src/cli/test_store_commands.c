@@ -236,6 +236,19 @@ static void test_list_show(void **state)
 	assert_true(slice_eq(raw, slice_from(message)));
 }
 
+/* Nothing to look for is not everything. */
+static void test_empty_search(void **state)
+{
+	static const char *const commands[] = {"explain ''",
+	    "quarantine list --sender @", "quarantine list --sender ''",
+	    "quarantine list --recipient @", "quarantine list --recipient ''"};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		expect(fixture, commands[i], 2, "empty");
+	expect(fixture, "explain '<>'", 1, "no message has");
+}
+
 static size_t files_in(struct fixture *fixture, const char *user)
 {
 	const char *command = arena_format(fixture->arena,
@@ -333,6 +346,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    UNIT(test_explain),
 	    UNIT(test_list_show),
+	    UNIT(test_empty_search),
 	    UNIT(test_release_delete),
 	    UNIT(test_release_to_one),
 	    UNIT(test_report),
