@@ -241,7 +241,9 @@ static bool may_match(struct arena *arena,
 		return is_sealed_by(input, entry) &&
 		       input->arc->result == ARC_TEMPERROR &&
 		       sealer_vouches(arena, input, entry, &why);
-	if (entry->host.len || !entry->dkim_domain.len)
+	if (entry->host.len)
+		return input->client_name_unknown;
+	if (!entry->dkim_domain.len)
 		return false;
 	for (size_t i = 0; i < input->dkim_count; i++)
 		if (input->dkim[i].result == DKIM_TEMPERROR &&

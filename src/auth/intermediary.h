@@ -28,6 +28,7 @@ struct intermediary_input {
 	const struct arc_outcome *arc; /* or NULL */
 	struct ip client_ip;
 	struct slice client_name; /* verified both ways; empty if not */
+	bool client_name_unknown; /* it could not be looked up now */
 	size_t dkim_count;
 	const struct dkim_outcome *dkim;
 	size_t from_count;
@@ -37,7 +38,7 @@ struct intermediary_input {
 struct intermediary_outcome {
 	bool matched;
 	bool undecided; /* not matched; one would have to be asked again once
-			 * a key can be had */
+			 * a key, or the client's name, can be had */
 	const struct conf_intermediary *entry; /* NULL if not matched */
 	struct slice reason; /* plain words, also why none matched */
 };

@@ -361,6 +361,7 @@ static void find_override(struct gate_message *message)
 	    .arc = &message->arc,
 	    .client_ip = message->envelope->client->ip,
 	    .client_name = message->envelope->client->name,
+	    .client_name_unknown = message->envelope->client->name_unknown,
 	    .dkim_count = message->dkim_count,
 	    .dkim = message->dkim,
 	    .from_count = message->from.domain_count,

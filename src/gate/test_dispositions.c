@@ -128,6 +128,7 @@ static const struct judge_case intermediaries[] = {
     {"host, another", BANK, REJECT, .client_name = "evil-list.partner.example", TRUST("host: list.partner.example")},
     {"host, said in HELO only", BANK, REJECT, .helo = "list.partner.example", TRUST("host: list.partner.example")},
     {"host, unverified", BANK, REJECT, .client_name = "", TRUST("host: list.partner.example")},
+    {"host, not known for now", BANK, DEFER, .policy = "dmarc", .name_unknown = true, TRUST("host: list.partner.example")},
     {"host, wildcard", BANK, ACCEPT, .client_name = "a.b.partner.example", TRUST("host: '*.partner.example'")},
     {"host, wildcard's parent", BANK, REJECT, .client_name = "partner.example", TRUST("host: '*.partner.example'")},
     {"host, wildcard glued", BANK, REJECT, .client_name = "evilpartner.example", TRUST("host: '*.partner.example'")},

@@ -223,6 +223,7 @@ static struct envelope_client make_client(
 	struct envelope_client client = {
 	    .helo = text_or(test->helo, "stranger.example"),
 	    .name = text_or(test->client_name, ""),
+	    .name_unknown = test->name_unknown,
 	    .listener = text_or(test->listener, "mx"),
 	    .authenticated_as = text_or(test->authenticated_as, ""),
 	    .esmtp = true,

@@ -33,7 +33,7 @@ struct judge_case {
 	/* Who brings it; default: the stranger of stranger.example. */
 	const char *client, *helo, *mail_from, *client_name, *listener;
 	const char *authenticated_as, *tls_name;
-	bool tls;
+	bool tls, name_unknown;
 	bool after_refusal; /* the next hop refused another recipient before */
 
 	const char *config; /* appended to the configuration */

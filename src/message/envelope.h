@@ -19,6 +19,7 @@ struct envelope_client {
 	struct ip ip;
 	uint16_t port;
 	struct slice name;     /* verified host name, or empty */
+	bool name_unknown;     /* empty, because DNS failed for now */
 	struct slice helo;     /* as given; empty if none yet */
 	bool esmtp;	       /* EHLO, not HELO */
 	struct slice listener; /* its name in the configuration */

@@ -14,9 +14,9 @@
 #include "base/slice.h"
 
 enum macro {
-	MACRO_QUEUE_ID,	      /* i */
-	MACRO_CLIENT_RESOLVE, /* Sendmail: OK if the client's name is verified
-			       */
+	MACRO_QUEUE_ID, /* i */
+	/* Sendmail: OK if the client's name is verified, TEMP if DNS failed. */
+	MACRO_CLIENT_RESOLVE,
 	MACRO_TLS_VERSION,
 	MACRO_CIPHER,
 	MACRO_VERIFY, /* Sendmail: OK if the client's certificate is */

@@ -124,6 +124,8 @@ static void take_client(struct milter_message *message,
 	    .auth_mechanism = arena_slice(
 		arena, macros_get(macros, MACRO_AUTH_TYPE)),
 	};
+	client->name_unknown = slice_eq_nocase(
+	    macros_get(macros, MACRO_CLIENT_RESOLVE), SLICE("TEMP"));
 	client->tls = client->tls_version.len > 0;
 	if (certificate.len) {
 		struct slice *names = ARENA_ARRAY(arena, 1, struct slice);

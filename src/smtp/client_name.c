@@ -11,13 +11,15 @@
 /* Names tried of one reverse record: some have hundreds. */
 enum { NAMES_MAX = 5, LOOK_UP_MS = 5000 };
 
-static bool leads_back(
-    struct dns_session *dns, struct slice name, const struct ip *ip)
+/* *unknown: it might, but DNS fails. */
+static bool leads_back(struct dns_session *dns, struct slice name,
+    const struct ip *ip, bool *unknown)
 {
 	size_t size = ip->family == IP_V4 ? 4 : 16;
 	const struct dns_answer *answer = dns_ask(
 	    dns, name, ip->family == IP_V4 ? DNS_A : DNS_AAAA);
 
+	*unknown |= answer->status == DNS_TEMPORARY_FAILURE;
 	for (size_t i = 0; i < answer->count; i++)
 		if (answer->records[i].data.len == size &&
 		    !memcmp(answer->records[i].data.ptr, ip->bytes, size))
@@ -25,7 +27,8 @@ static bool leads_back(
 	return false;
 }
 
-static struct slice look_up(struct arena *arena, const struct session *session)
+static struct slice look_up(
+    struct arena *arena, const struct session *session, bool *unknown)
 {
 	struct dns_session *dns = dns_session_new(arena,
 	    session->snapshot->gate.resolver, session->limits,
@@ -34,22 +37,26 @@ static struct slice look_up(struct arena *arena, const struct session *session)
 	const struct dns_answer *answer = dns_ask(
 	    dns, name_reverse(arena, ip), DNS_PTR);
 
+	*unknown = answer->status == DNS_TEMPORARY_FAILURE;
 	for (size_t i = 0; i < answer->count && i < NAMES_MAX; i++)
-		if (leads_back(dns, answer->records[i].data, ip))
+		if (leads_back(dns, answer->records[i].data, ip, unknown))
 			return answer->records[i].data;
 	return SLICE("");
 }
 
 void session_look_up_name(struct session *session)
 {
+	struct envelope_client *client = &session->client;
 	struct arena *arena;
+	bool unknown;
 
 	if (session->name_looked_up || !session->snapshot->gate.resolver ||
-	    session->client.ip.family == IP_NONE)
+	    client->ip.family == IP_NONE)
 		return;
 	session->name_looked_up = true;
 	arena = arena_new(0);
-	session->client.name = arena_slice(
-	    session->arena, look_up(arena, session));
+	client->name = arena_slice(
+	    session->arena, look_up(arena, session, &unknown));
+	client->name_unknown = client->name.len == 0 && unknown;
 	arena_free(arena);
 }

@@ -11,16 +11,22 @@ bool cmd_xclient_exists(const struct session *session)
 	return session_in_networks(&session->listener->xclient, &session->peer);
 }
 
-/* "[UNAVAILABLE]" and "[TEMPUNAVAIL]" stand for "not known". */
-static bool is_unknown(struct slice value)
+/* Not known: there is none, or it could not be looked up now. */
+static const struct slice unavailable = SLICE_INIT("[UNAVAILABLE]");
+static const struct slice temporarily = SLICE_INIT("[TEMPUNAVAIL]");
+
+static struct slice known(struct slice value)
 {
-	return slice_eq_nocase(value, SLICE("[UNAVAILABLE]")) ||
-	       slice_eq_nocase(value, SLICE("[TEMPUNAVAIL]"));
+	if (slice_eq_nocase(value, unavailable) ||
+	    slice_eq_nocase(value, temporarily))
+		return SLICE("");
+	return value;
 }
 
 static bool take_name(struct session *session, struct slice value)
 {
-	session->client.name = value;
+	session->client.name = known(value);
+	session->client.name_unknown = slice_eq_nocase(value, temporarily);
 	session->name_looked_up = true;
 	return true;
 }
@@ -29,6 +35,7 @@ static bool take_address(struct session *session, struct slice value)
 {
 	struct ip ip = {0};
 
+	value = known(value);
 	if (slice_starts_nocase(value, SLICE("IPV6:")))
 		value = slice_from_pos(value, 5);
 	if (value.len && !ip_parse(value, &ip))
@@ -41,6 +48,7 @@ static bool take_port(struct session *session, struct slice value)
 {
 	uint64_t port = 0;
 
+	value = known(value);
 	if (value.len && !slice_to_u64(value, UINT16_MAX, &port))
 		return false;
 	session->client.port = (uint16_t)port;
@@ -55,6 +63,7 @@ static bool take_protocol(struct session *session, struct slice value)
 
 static bool take_helo(struct session *session, struct slice value)
 {
+	value = known(value);
 	if (value.len && !command_helo_is_sane(value))
 		return false;
 	buf_clear(&session->helo);
@@ -65,6 +74,7 @@ static bool take_helo(struct session *session, struct slice value)
 
 static bool take_login(struct session *session, struct slice value)
 {
+	value = known(value);
 	session->client.authenticated_as = value;
 	session->client.auth_mechanism = value.len ? SLICE("XCLIENT")
 						   : SLICE("");
@@ -100,8 +110,6 @@ static bool take_attribute(struct session *session, struct slice word)
 	    !command_decode_xtext(session->arena, encoded, &value) ||
 	    !slice_all(value, ascii_is_visible))
 		return false;
-	if (is_unknown(value))
-		value = SLICE("");
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++)
 		if (slice_eq_nocase(attributes[i].name, name))
 			return attributes[i].take(session, value);
@@ -115,7 +123,7 @@ void cmd_xclient(struct session *session, struct slice argument)
 	session_forget_client(session);
 	session->client.tls_name_count = 0;
 	session->client.name = SLICE("");
-	session->name_looked_up = false;
+	session->client.name_unknown = session->name_looked_up = false;
 	while (argument.len) {
 		struct slice word;
 

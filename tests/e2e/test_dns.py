@@ -5,8 +5,9 @@ import time
 import pytest
 
 from dnsserver import DnsServer, Zone
+from gatehouse import listener
 from mail import message, message_id
-from net import wait_until
+from net import Smtp, wait_until
 from nsd import Nsd
 from world import SHOP, STRANGER
 
@@ -145,6 +146,34 @@ def test_the_same_record_twice_is_one(make_gate):
         trace = gate.explain(message_id(sent))
         assert trace['spf']['result'] == 'pass'
         assert trace['dmarc']['result'] == 'pass'
+
+
+@pytest.mark.parametrize('broken, code', [
+    (None, '250'),
+    (('10.2.0.192.in-addr.arpa', 'PTR'), '451 4.7'),
+    (('list.partner.example', 'A'), '451 4.7'),
+], ids=str)
+def test_trusted_host_whose_name_cannot_be_looked_up(make_gate, broken, code):
+    zone = Zone()
+    zone.add('_dmarc.bank.example', 'TXT', 'v=DMARC1; p=reject')
+    for record in (('10.2.0.192.in-addr.arpa', 'PTR', 'list.partner.example'),
+                   ('list.partner.example', 'A', '192.0.2.10')):
+        if record[:2] == broken:
+            zone.fail(*broken)
+        else:
+            zone.add(*record)
+    with DnsServer(zone) as server:
+        gate = make_gate(
+            dns={'zone': '', 'servers': [server.address]},
+            listeners=[listener(proxy_protocol=['127.0.0.0/8'])],
+            authentication={'trusted_intermediaries': [
+                {'host': 'list.partner.example'}]})
+        with Smtp(gate.port, proxy=b'PROXY TCP4 192.0.2.10 127.0.0.1 '
+                  b'1000 25\r\n') as client:
+            reply = client.mail('x@list.partner.example',
+                                'user@agency.example',
+                                message('ceo@bank.example'))
+        assert reply.startswith(code), reply
 
 
 def test_own_domain_defers_when_its_record_cannot_be_read(make_gate):
