@@ -84,10 +84,12 @@ bool authres_parse(struct arena *arena, struct slice value, struct authres *ret,
 struct slice authres_property(const struct authres_result *result,
     const char *ptype, const char *property);
 
-/* Could anybody read this field as written by authserv_id?  Errs towards yes:
- * such a field in incoming mail is forged and is removed (section 5). */
-bool authres_claims(
-    struct arena *arena, struct slice value, struct slice authserv_id);
+/* Could anybody read this field as written by authserv_id, or, unless domain is
+ * empty, by a host of that domain?  Errs towards yes: such a field in incoming
+ * mail is forged and is removed (section 5: whatever claims to come from within
+ * the trust boundary). */
+bool authres_claims(struct arena *arena, struct slice value,
+    struct slice authserv_id, struct slice domain);
 
 /* True for a field without an authserv-id ("spf=pass ..."), as Exchange
  * writes them: whoever reads those takes them for the last gateway's. */

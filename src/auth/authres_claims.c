@@ -70,16 +70,18 @@ static struct slice bare(struct arena *arena, struct slice text)
 	return squeeze(arena, buf_slice(out));
 }
 
-/* The name stands there as a whole, a final dot aside. */
-static bool names(struct slice text, struct slice name)
+/* The name stands there as a whole, a final dot aside; or, with below, at the
+ * end of a longer one. */
+static bool names(struct slice text, struct slice name, bool below)
 {
 	if (name.len == 0)
 		return false;
 	for (size_t i = 0; i + name.len <= text.len; i++) {
 		struct slice after = slice_from_pos(text, i + name.len);
+		char before = i ? text.ptr[i - 1] : ' ';
 
 		if (!slice_eq_nocase(slice_sub(text, i, name.len), name) ||
-		    (i && is_name_byte(text.ptr[i - 1])))
+		    (is_name_byte(before) && !(below && before == '.')))
 			continue;
 		if (after.len && after.ptr[0] == '.')
 			after = slice_from_pos(after, 1);
@@ -92,22 +94,30 @@ static bool names(struct slice text, struct slice name)
 /* "mx.agency.example1": an id with its version, once squeezed. */
 static bool names_with_version(struct slice plain, struct slice name)
 {
-	struct slice version = slice_from_pos(plain, name.len);
-
 	return name.len && slice_starts_nocase(plain, name) &&
-	       slice_all(version, ascii_is_digit);
+	       slice_all(slice_from_pos(plain, name.len), ascii_is_digit);
 }
 
-bool authres_claims(
-    struct arena *arena, struct slice value, struct slice authserv_id)
+static struct slice without_version(struct slice plain)
+{
+	while (plain.len && ascii_is_digit(plain.ptr[plain.len - 1]))
+		plain.len--;
+	return plain;
+}
+
+bool authres_claims(struct arena *arena, struct slice value,
+    struct slice authserv_id, struct slice domain)
 {
 	struct slice head = head_of(value);
-	struct slice squeezed = squeeze(arena, head);
 	struct slice plain = bare(arena, head);
+	const struct slice readings[] = {head, squeeze(arena, head), plain};
 
-	return names(head, authserv_id) || names(squeezed, authserv_id) ||
-	       names(plain, authserv_id) ||
-	       names_with_version(plain, authserv_id);
+	for (size_t i = 0; i < sizeof(readings) / sizeof(readings[0]); i++)
+		if (names(readings[i], authserv_id, false) ||
+		    names(readings[i], domain, true))
+			return true;
+	return names_with_version(plain, authserv_id) ||
+	       names(without_version(plain), domain, true);
 }
 
 /* Comments, white space, controls and semicolons before the first word. */

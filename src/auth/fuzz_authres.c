@@ -113,7 +113,7 @@ static void write_and_read(struct arena *arena, struct slice value)
 	for (size_t i = 0; i < count; i++)
 		require(slice_empty(authres_property(
 		    &read.results[i], "policy", "no-such-thing")));
-	require(authres_claims(arena, text, input.authserv_id));
+	require(authres_claims(arena, text, input.authserv_id, SLICE("")));
 	check_lines(authres_exchange_style(arena, &input));
 }
 
@@ -126,8 +126,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (authres_parse(arena, value, &read, NULL) &&
 	    slice_eq_nocase(read.authserv_id, id))
-		require(authres_claims(arena, value, id));
-	authres_claims(arena, value, id);
+		require(authres_claims(arena, value, id, SLICE("")) &&
+			authres_claims(arena, value, SLICE(""), id));
+	authres_claims(arena, value, id, SLICE("example"));
 	authres_is_anonymous(value);
 	write_and_read(arena, value);
 	arena_free(arena);

@@ -71,11 +71,42 @@ static void test_claims(void **state)
 		struct arena *arena = arena_new(0);
 
 		if (authres_claims(arena, slice_from(claim_cases[i].value),
-			SLICE("mx1.agency.example")) != claim_cases[i].ours)
+			SLICE("mx1.agency.example"),
+			SLICE("")) != claim_cases[i].ours)
 			fail_msg("%s", claim_cases[i].value);
 		/* Nobody has the name "". */
-		assert_false(authres_claims(
-		    arena, slice_from(claim_cases[i].value), SLICE("")));
+		assert_false(authres_claims(arena,
+		    slice_from(claim_cases[i].value), SLICE(""), SLICE("")));
+		arena_free(arena);
+	}
+}
+
+/* Hosts of agency.example. */
+static void test_claims_of_a_domain(void **state)
+{
+	static const struct {
+		const char *value;
+		bool ours;
+	} rows[] = {
+	    {"agency.example; spf=pass", true},
+	    {"mx2.AGENCY.example.; spf=pass", true},
+	    {"a.b.agency.example 1; spf=pass", true},
+	    {"mx2.agency.example1; spf=pass", true},
+	    {"(x) \"mx2.agency\".example; spf=pass", true},
+	    {"mx2.agency.example.net; spf=pass", false},
+	    {"mx2.notagency.example; spf=pass", false},
+	    {"example; spf=pass", false},
+	    {"mx.b.example; spf=pass smtp.helo=agency.example", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct arena *arena = arena_new(0);
+
+		if (authres_claims(arena, slice_from(rows[i].value),
+			SLICE("id.example"),
+			SLICE("agency.example")) != rows[i].ours)
+			fail_msg("%s", rows[i].value);
 		arena_free(arena);
 	}
 }
@@ -118,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_claims),
+	    cmocka_unit_test(test_claims_of_a_domain),
 	    cmocka_unit_test(test_anonymous),
 	};
 

@@ -184,8 +184,9 @@ static const struct field config_fields[] = {
 	.forms = DOMAIN_UNDERSCORE,
 	.offset = offsetof(struct config, authserv_id),
 	.help = "The name in Authentication-Results (RFC 8601 section 2.5); "
-		"without it the hostname. Fields of others that claim it are "
-		"removed.",
+		"without it the hostname. Fields of strangers that claim it, "
+		"or a host of the accepted domain it is in, are removed; "
+		"gateways in several domains need one name.",
 	.example = "agency.example"},
     {.name = "user",
 	.type = TYPE_NAME,

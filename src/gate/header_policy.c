@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is taken out of a header and put on top of it.
  *
- * Out, from outside mail: Authentication-Results that claim to be ours (RFC
- * 8601 section 5), and the fields by which Exchange systems trust each other
- * (its header firewall).  In: our Authentication-Results, the loop mark, and
- * on request Received-SPF and Exchange's style of results.
+ * Out, from outside mail: Authentication-Results that claim to be of a host of
+ * ours (RFC 8601 section 5), and the fields by which Exchange systems trust
+ * each other (its header firewall).  In: our Authentication-Results, the loop
+ * mark, and on request Received-SPF and Exchange's style of results.
  */
+#include "dns/name.h"
 #include "gate/gate_private.h"
 
 static const struct slice loop_field = SLICE_INIT("X-Gatehouse-Loop");
@@ -59,26 +60,47 @@ static bool is_trust_field(struct slice name)
 	return false;
 }
 
-static bool is_forged_result(
-    struct gate_message *message, struct slice name, struct slice value)
+/* The accepted domain that this host is in: our other gateways are, too.  Empty
+ * if it is in none. */
+static struct slice own_hosts(const struct gate_message *message)
+{
+	const struct config *config = message->context->config;
+	struct slice domain = {NULL, 0};
+
+	for (size_t i = 0; i < config->accepted_domains.count; i++) {
+		struct slice accepted = config->accepted_domains.items[i];
+
+		if (accepted.len > domain.len &&
+		    (name_is_at_or_below(config->hostname, accepted) ||
+			name_is_at_or_below(authserv_id(message), accepted)))
+			domain = accepted;
+	}
+	return domain;
+}
+
+static bool is_forged_result(struct gate_message *message, struct slice name,
+    struct slice value, struct slice domain)
 {
 	if (!slice_eq_nocase(name, SLICE("Authentication-Results")))
 		return false;
 	/* Without an authserv-id it speaks for whoever stands before the
 	 * reader: for us. */
 	return authres_is_anonymous(value) ||
-	       authres_claims(message->arena, value, authserv_id(message));
+	       authres_claims(
+		   message->arena, value, authserv_id(message), domain);
 }
 
 static void remove_untrusted(struct gate_message *message)
 {
+	struct slice domain = own_hosts(message);
+
 	for (size_t i = 0; i < message->headers.count; i++) {
 		const struct header_field *field = &message->headers.fields[i];
 
 		struct slice name = headers_lenient_name(message->arena, field);
 
 		if (is_trust_field(name) ||
-		    is_forged_result(message, name, field->value))
+		    is_forged_result(message, name, field->value, domain))
 			edit_remove(
 			    message->arena, &message->decision.edits, i);
 	}

@@ -271,6 +271,11 @@ static const struct judge_case seals[] = {
 #define AR "Authentication-Results"
 static const struct judge_case forgeries[] = {
     {"ours", STRANGER AR ": mx1.agency.example; dmarc=pass FORGED\r\n", ACCEPT, .removed = "FORGED", .kept = AR ": mx1.agency.example;"},
+    {"of our other gateway", STRANGER AR ": mx2.agency.example; dmarc=pass FORGED\r\n", ACCEPT, .removed = "FORGED"},
+    {"of our other gateway, version", STRANGER AR ": mx2.agency.example1; dmarc=pass FORGED\r\n", ACCEPT, .removed = "FORGED"},
+    {"of our domain", STRANGER AR ": Agency.example; dmarc=pass FORGED\r\n", ACCEPT, .removed = "FORGED"},
+    {"of a look-alike of our domain", STRANGER AR ": mx.notagency.example; dmarc=pass\r\n", ACCEPT, .kept = "notagency"},
+    {"of a domain above ours", STRANGER AR ": example; dmarc=pass\r\n", ACCEPT, .kept = " example; dmarc=pass"},
     {"upper case", STRANGER "AUTHENTICATION-RESULTS: MX1.Agency.EXAMPLE; FORGED\r\n", ACCEPT, .removed = "FORGED"},
     {"blank before colon", STRANGER AR " : mx1.agency.example; FORGED\r\n", ACCEPT, .removed = "FORGED"},
     {"tab before colon", STRANGER AR "\t: mx1.agency.example; FORGED\r\n", ACCEPT, .removed = "FORGED"},
