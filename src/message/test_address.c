@@ -52,6 +52,10 @@ static const struct {
     {S("a.@c"), NULL},
     {S("\"a@c"), NULL},
     {S("(a@c"), NULL},
+    {S("a@(b"), NULL},
+    {S("a@b(c"), NULL},
+    {S("((((((((((((((((((((((((((((((((x))))))))))))))))))))))))))))))))a@b"), "|a|b"},
+    {S("(((((((((((((((((((((((((((((((((x)))))))))))))))))))))))))))))))))a@b"), NULL},
     {S("G: a@b"), NULL},
     {S("G: H: a@b;;"), NULL},
     {S(": a@b;"), NULL},
@@ -188,6 +192,9 @@ static const struct {
     {S("a@-b c"), false, NULL},
     {S("a b@c"), false, NULL},
     {S("a@b>"), false, NULL},
+    {S("\"a\tb\"@c"), false, NULL},
+    {S("a@[1\t2]"), false, NULL},
+    {S("\x7f" "a@b"), false, NULL},
     {S("a\r\n@b"), false, NULL},
     {S("a..b@c"), false, NULL},
     {S("a@[x]y"), false, NULL},
@@ -221,11 +228,14 @@ static void test_format(void **state)
 	    .local_part = SLICE("a\"b c"), .domain = SLICE("d")};
 	const struct mailbox plain = {
 	    .local_part = SLICE("a.b"), .domain = SLICE("d")};
+	const struct mailbox empty = {.domain = SLICE("d")}, null = {0};
 
 	(void)state;
 	assert_true(
 	    slice_eq(address_format(arena, &quoted), SLICE("\"a\\\"b c\"@d")));
 	assert_true(slice_eq(address_format(arena, &plain), SLICE("a.b@d")));
+	assert_true(slice_eq(address_format(arena, &empty), SLICE("\"\"@d")));
+	assert_true(slice_empty(address_format(arena, &null)));
 	assert_true(slice_eq(
 	    address_domain(SLICE("\"a@b\"@c.example")), SLICE("c.example")));
 	assert_true(slice_empty(address_domain(SLICE("postmaster"))));

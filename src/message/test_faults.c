@@ -147,6 +147,34 @@ static void test_long_line_with_cr(void **state)
 	}
 }
 
+/* Every octet of a field: NUL, controls, and what is not UTF-8. */
+static void test_octets(void **state)
+{
+	(void)state;
+	for (unsigned int octet = 0; octet < 256; octet++) {
+		struct arena *arena = arena_new(0);
+		char text[] = "X: a?b\r\n\r\n";
+		struct header_list list;
+		struct faults found;
+
+		text[4] = (char)octet;
+		if (octet == '\n')
+			text[5] = ' ';
+		assert_true(
+		    headers_parse(arena, slice_of(text, sizeof(text) - 1),
+			&limits_default, &list, NULL));
+		found = faults_of_headers(&list);
+		assert_int_equal(
+		    faults_has(found, FAULT_NUL_IN_HEADER), octet == 0);
+		assert_int_equal(faults_has(found, FAULT_HEADER_CONTROL_BYTES),
+		    octet == 127 || (octet && octet < ' ' && octet != '\t' &&
+					octet != '\r' && octet != '\n'));
+		assert_int_equal(
+		    faults_has(found, FAULT_HEADER_8BIT), octet > 127);
+		arena_free(arena);
+	}
+}
+
 /* Mostly ordinary lines, here and there something odd. */
 static void make_random(unsigned int *seed, char *text, size_t len)
 {
@@ -250,6 +278,7 @@ int main(void)
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_long_line),
 	    cmocka_unit_test(test_long_line_with_cr),
+	    cmocka_unit_test(test_octets),
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_edits),
 	    cmocka_unit_test(test_strongest_verdict_stands),

@@ -29,6 +29,8 @@ static const struct {
     {S("A: 1"), 1, 4, {"A"}, {" 1"}},		/* no end at all */
     {S("\r\nbody"), 0, 2, {NULL}, {NULL}},
     {S(""), 0, 0, {NULL}, {NULL}},
+    {S("A\r\n : 1\r\n\r\n"), 1, 11, {"A"}, {" 1"}},
+    {S(" \r\n : 1\r\n\r\n"), 1, 11, {""}, {" 1"}},
     {S("A: x\ry\r\n\r\n"), 1, 10, {"A"}, {" x\ry"}},
     {S("A: x\0y\r\n\r\n"), 1, 10, {"A"}, {NULL}},
     /* clang-format on */
@@ -45,6 +47,7 @@ static void test_cases(void **state)
 		    arena, cases[i].message, &limits_default, &list, NULL));
 		assert_int_equal(list.count, cases[i].count);
 		assert_int_equal(list.body_offset, cases[i].body_offset);
+		assert_ptr_equal(list.block.ptr, cases[i].message.ptr);
 		for (size_t f = 0; f < list.count; f++) {
 			assert_true(slice_eq(list.fields[f].name,
 			    slice_from(cases[i].names[f])));
@@ -52,6 +55,47 @@ static void test_cases(void **state)
 				assert_true(slice_eq(list.fields[f].value,
 				    slice_from(cases[i].values[f])));
 		}
+		arena_free(arena);
+	}
+}
+
+/* A name that is none, and what lenient readers take it for. */
+static void test_names(void **state)
+{
+	static const struct {
+		struct slice field;
+		bool valid;
+		const char *lenient;
+	} names[] = {
+	    {S("From: a\r\n"), true, "From"},
+	    {S("From : a\r\n"), true, "From"},
+	    {S("From\t \t: a\r\n"), true, "From"},
+	    {S("A: a\r\n"), true, "A"},
+	    {S("A : a\r\n"), true, "A"},
+	    {S("From\r\n : a\r\n"), false, "From"},
+	    {S("\x01"
+	       "From: a\r\n"),
+		false, "From"},
+	    {S("Fr\0om: a\r\n"), false, "From"},
+	    {S("Fr om: a\r\n"), false, "From"},
+	    {S("From\xc2\xa0: a\r\n"), false, "From"},
+	    {S("\xe2\x80\x8b: a\r\n"), false, ""},
+	    {S(": a\r\n"), false, ""},
+	    {S("no colon\r\n"), false, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct header_list list;
+
+		assert_true(headers_parse(
+		    arena, names[i].field, &limits_default, &list, NULL));
+		assert_int_equal(list.count, 1);
+		if (list.fields[0].valid != names[i].valid ||
+		    !slice_eq(headers_lenient_name(arena, &list.fields[0]),
+			slice_from(names[i].lenient)))
+			fail_msg("%.*s", SLICE_ARGS(names[i].field));
 		arena_free(arena);
 	}
 }
@@ -76,11 +120,20 @@ static void test_limits(void **state)
 	assert_false(headers_parse(
 	    arena, SLICE("A: 1\r\nB: 2\r\n\r\n"), &limits, &list, &err));
 	assert_non_null(strstr(err.text, "limits.header_size"));
+	limits.header_size = 12;
+	assert_true(headers_parse(
+	    arena, SLICE("A: 1\r\nB: 2\r\n\r\n"), &limits, &list, &err));
+	limits.header_size = 11;
+	assert_false(headers_parse(
+	    arena, SLICE("A: 1\r\nB: 2\r\n\r\n"), &limits, &list, &err));
 	limits = limits_default;
 	limits.header_field_size = 8;
 	assert_false(headers_parse(
 	    arena, SLICE("A: 1\r\n 234\r\n\r\n"), &limits, &list, &err));
 	assert_non_null(strstr(err.text, "limits.header_field_size"));
+	limits.header_field_size = 12;
+	assert_true(headers_parse(
+	    arena, SLICE("A: 1\r\n 234\r\n\r\n"), &limits, &list, &err));
 	arena_free(arena);
 }
 
@@ -106,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_find),
 	};
