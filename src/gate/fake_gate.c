@@ -102,6 +102,7 @@ struct gate_message *gate_begin(struct arena *arena,
 {
 	struct gate_message *message = ARENA_NEW(arena, struct gate_message);
 
+	require(envelope->id.len > 0 && envelope->received_at > 0);
 	message->arena = arena;
 	message->context = context;
 	message->envelope = envelope;
@@ -416,8 +417,21 @@ bool gate_commit_give_up(struct gate_message *message)
 void gate_note_delivery(
     struct gate_message *message, struct slice verdict, struct slice reply)
 {
+	static const struct {
+		char digit;
+		struct slice verdict;
+	} words[] = {
+	    {'2', SLICE_INIT("accept")},
+	    {'4', SLICE_INIT("defer")},
+	    {'5', SLICE_INIT("reject")},
+	};
+	bool fits = false;
+
 	(void)message;
-	require(verdict.len && reply.len);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		fits = fits || (reply.len && reply.ptr[0] == words[i].digit &&
+				   slice_eq(verdict, words[i].verdict));
+	require(fits);
 }
 
 void gate_note_refused_recipient(struct gate_message *message,

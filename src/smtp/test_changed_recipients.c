@@ -143,6 +143,7 @@ static void open_world(struct world *world, uint16_t port, bool lmtp)
 	world->pool = next_hop_pool_new(world->config, NULL);
 	world->envelope = (struct envelope){
 	    .id = SLICE("ID1"),
+	    .received_at = 1800000000,
 	    .client = &world->client,
 	    .mail_from = SLICE("s@a.example"),
 	};
