@@ -67,7 +67,10 @@ static void test_attribution(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct stage_input input = cases[i].input;
+		const struct smtp_reply_text refusal = {
+		    552, SLICE("5.3.4"), SLICE("too big")};
 		const struct conf_connector *found, *expired;
+		struct slice line;
 		struct gate_message *message;
 		struct stage stage;
 
@@ -85,6 +88,13 @@ static void test_attribution(void **state)
 		    message->internal != cases[i].internal)
 			fail_msg("case %zu: %.*s", i,
 			    SLICE_ARGS(found ? found->name : SLICE("none")));
+		gate_refuse(message, SLICE("limits"), &refusal);
+		gate_decide(message, SLICE(""));
+		line = arena_format_slice(stage.arena,
+		    "\"connector\":\"%s\",\"expired_connector\":\"%s\"",
+		    cases[i].connector, cases[i].expired);
+		assert_true(slice_find_slice(gate_json(message), line) <
+			    gate_json(message).len);
 		stage_clear(&stage);
 	}
 }

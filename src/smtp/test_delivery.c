@@ -541,6 +541,37 @@ static void test_forgotten_login(void **state)
 	close_world(&world);
 }
 
+/* Lost amid the replies: the client hears that he has to log in again, for
+ * each of the recipients that were not answered. */
+static void test_login_lost(void **state)
+{
+	const struct delivery_credentials right = {
+	    .user = SLICE("u"), .password = SLICE("p")};
+	struct delivery_result result;
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.route.kind = NEXT_HOP_LMTP;
+	add_server(&world,
+	    (const char *const *const[]){SCRIPT("S:220 hop", "C:LHLO",
+		"S:250-hop\r\n250 AUTH PLAIN", "C:AUTH PLAIN", "S:235 2.7.0 ok",
+		MAIL, RCPT, "C:RCPT", "S:250 ok", "C:RCPT", "S:250 ok", DATA,
+		"S:250 2.0.0 one", "X")},
+	    1);
+	expect_reply(&world,
+	    delivery_session_authenticate(
+		world.session, world.arena, &world.route, &right),
+	    "235 2.7.0");
+	for (size_t i = 0; i < 3; i++)
+		expect_reply(&world, ask(&world, "r@b.example"), "250");
+	result = send_text(&world, message);
+	expect_reply(&world, result.recipient_replies[0], "250 2.0.0 one");
+	expect_reply(&world, result.recipient_replies[1], "421 4.4.2");
+	expect_reply(&world, result.recipient_replies[2], "421 4.4.2");
+	close_world(&world);
+}
+
 /* Nothing is announced on it: it outlives a message that is not sent. */
 static void test_login_announced(void **state)
 {
@@ -633,6 +664,7 @@ int main(void)
 	    cmocka_unit_test(test_parameters),
 	    cmocka_unit_test(test_missing_capabilities),
 	    cmocka_unit_test(test_login),
+	    cmocka_unit_test(test_login_lost),
 	    cmocka_unit_test(test_proxied_is_not_reused),
 	    cmocka_unit_test(test_whole_message),
 	};
