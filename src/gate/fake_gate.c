@@ -3,6 +3,7 @@
  *
  *	X-Verdict: reject (or another verdict)
  *	X-Reply: 90 words (the text of a refusal, so many times)
+ *	X-Client: told (the text of a refusal tells of the client)
  *	X-Commit: fail (or "at once": before it has begun; "never": until it is
  *	given up; "late": done when that is tried;
  *	"later", with threads: after a tenth of a second)
@@ -280,6 +281,22 @@ static void change(struct gate_message *message)
 	change_body(message, &list);
 }
 
+static struct slice client_words(const struct gate_message *message)
+{
+	const struct envelope_client *client = message->envelope->client;
+	struct slice certificate = client->tls_name_count ? client->tls_names[0]
+							  : SLICE("");
+
+	return arena_format_slice(message->arena,
+	    "name %.*s, helo %.*s, %s%.*s %.*s, certificate %.*s, user %.*s "
+	    "%.*s",
+	    SLICE_ARGS(client->name), SLICE_ARGS(client->helo),
+	    client->tls ? "tls " : "", SLICE_ARGS(client->tls_version),
+	    SLICE_ARGS(client->tls_cipher), SLICE_ARGS(certificate),
+	    SLICE_ARGS(client->authenticated_as),
+	    SLICE_ARGS(client->auth_mechanism));
+}
+
 /* What is said of a message that is refused. */
 static struct slice refusal(struct gate_message *message, const char *text)
 {
@@ -289,6 +306,8 @@ static struct slice refusal(struct gate_message *message, const char *text)
 	uint64_t times = 0;
 	size_t nth = 0;
 
+	if (has(message, "X-Client: told"))
+		return text_clean_utf8(message->arena, client_words(message));
 	if (!has(message, "X-Reply: ") ||
 	    !headers_parse(
 		message->arena, message->header, &limits_default, &list, NULL))

@@ -127,6 +127,24 @@ static void test_recipients(void **state)
 	}
 }
 
+/* A gateway without domains of its own has no postmaster either. */
+static void test_no_domains(void **state)
+{
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+	struct smtp_reply_text reply = {0};
+	struct gate_message *message;
+	struct stage stage;
+
+	(void)state;
+	stage_set(&stage, &input);
+	stage.context.config->accepted_domains.count = 0;
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	assert_false(gate_recipient(message, SLICE("postmaster"), &reply));
+	assert_int_equal(reply.code, 550);
+	assert_null(gate_route(message, SLICE("postmaster")));
+	stage_clear(&stage);
+}
+
 static void test_no_route(void **state)
 {
 	struct stage_input input = {.ip = STRANGER,
@@ -395,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_recipients),
+	    cmocka_unit_test(test_no_domains),
 	    cmocka_unit_test(test_no_route),
 	    cmocka_unit_test(test_own_domain_suspect),
 	    cmocka_unit_test(test_refused_before),

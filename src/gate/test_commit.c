@@ -382,7 +382,12 @@ static void test_begin_and_end(void **state)
 	struct smtp_reply_text reply = {0};
 	sem_t semaphore;
 	struct store_notice notice = {.done = post, .context = &semaphore};
+	struct metrics *metrics;
+	int fd;
 
+	assert_true(metrics_create(&metrics, &fd, NULL));
+	close(fd);
+	metrics_use(metrics);
 	sem_init(&semaphore, 0, 0);
 	assert_true(gate_commit_begin(message, &notice));
 	assert_false(deadline_passed(gate_commit_deadline(message)));
@@ -406,6 +411,10 @@ static void test_begin_and_end(void **state)
 	assert_false(gate_commit_end(message, &reply));
 	assert_int_equal(reply.code, 451);
 	assert_int_equal(message->record_failure.kind, E_IO);
+	/* Only the one that is recorded counts. */
+	assert_int_equal(metrics_read(metrics, METRIC_MESSAGES, 0), 1);
+	metrics_use(NULL);
+	metrics_close(metrics);
 	sem_destroy(&semaphore);
 }
 

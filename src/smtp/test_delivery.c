@@ -490,16 +490,25 @@ static void test_login(void **state)
 	    (const char *const *const[]){
 		SCRIPT(GREETING, "S:250-hop\r\n250 AUTH PLAIN",
 		    "C:AUTH PLAIN AHUAcA==", "S:535 5.7.8 no such user", "X"),
+		SCRIPT(GREETING, "S:250-hop\r\n250 AUTH PLAIN", "C:AUTH PLAIN",
+		    "S:501 5.5.2 cannot decode that", "X"),
+		SCRIPT(GREETING, "S:250-hop\r\n250 AUTH PLAIN", "C:AUTH PLAIN",
+		    "S:502 5.5.1 not now", "X"),
 		SCRIPT(GREETING, "S:250-hop\r\n250 AUTH CRAM-MD5", "X"),
 		SCRIPT(GREETING, "S:250-hop\r\n250 AUTH LOGIN", "C:AUTH LOGIN",
 		    "S:334 VXNlcm5hbWU6", "C:dQ==", "S:334 UGFzc3dvcmQ6",
 		    "C:cA==", "S:235 2.7.0 ok", MAIL, RCPT, DATA, "S:250 kept",
 		    "X")},
-	    3);
+	    5);
+	for (size_t i = 0; i < 2; i++)
+		expect_reply(&world,
+		    delivery_session_authenticate(
+			world.session, world.arena, &world.route, &right),
+		    "535 5.7.8 login refused");
 	expect_reply(&world,
 	    delivery_session_authenticate(
 		world.session, world.arena, &world.route, &right),
-	    "535 5.7.8 login refused");
+	    "454 4.7.0");
 	expect_reply(&world,
 	    delivery_session_authenticate(
 		world.session, world.arena, &world.route, &right),

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the gate hears of a client: of names and certificates only those that
+ * the MTA has verified, as Postfix and as Sendmail tell it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "milter/test_stage.h"
+
+static const struct {
+	const char *name;   /* of SMFIC_CONNECT */
+	const char *macros; /* of MAIL: "name|value|" */
+	const char *heard;
+} cases[] = {
+    {"mail.example", "", "name mail.example, helo h.example,  , certificate ,"},
+    {"[192.0.2.1]", "", "name , helo"},
+    {"unknown", "", "name , helo"},
+    {"UNKNOWN", "", "name , helo"},
+    {"", "", "name , helo"},
+    /* Sendmail gives a name that it could not verify. */
+    {"mail.example", "{client_resolve}|OK|", "name mail.example, helo"},
+    {"mail.example", "{client_resolve}|FAIL|", "name , helo"},
+    {"mail.example", "{client_resolve}|FORGED|", "name , helo"},
+    {"mail.example", "{client_resolve}|TEMP|", "name , helo"},
+    /* The connection; the user. */
+    {"m", "{tls_version}|TLSv1.3|{cipher}|AES|",
+	"name m, helo h.example, tls TLSv1.3 AES, certificate , user  "},
+    {"m", "{auth_authen}|ceo|{auth_type}|PLAIN|",
+	"name m, helo h.example,  , certificate , user ceo PLAIN"},
+    /* Postfix tells of no certificate that it does not trust. */
+    {"m", "{cert_subject}|c.example|",
+	"name m, helo h.example,  , certificate c.example,"},
+    /* Sendmail tells of any, and how good it is. */
+    {"m", "{verify}|OK|{cn_subject}|c.example|",
+	"name m, helo h.example,  , certificate c.example,"},
+    {"m", "{verify}|OK|{cert_subject}|/C=AU/CN=c.example|",
+	"name m, helo h.example,  , certificate c.example,"},
+    {"m", "{verify}|OK|{cert_subject}|/C=AU/CN=c.example/O=x|",
+	"name m, helo h.example,  , certificate c.example,"},
+    {"m", "{verify}|OK|{cn_subject}|c.example|{cert_subject}|/CN=d.example|",
+	"name m, helo h.example,  , certificate c.example,"},
+    {"m", "{verify}|FAIL|{cn_subject}|c.example|{cert_subject}|/CN=c.example|",
+	"name m, helo h.example,  , certificate ,"},
+    {"m", "{verify}|NO|{cn_subject}|c.example|",
+	"name m, helo h.example,  , certificate ,"},
+    {"m", "{verify}|NONE|{cert_subject}|c.example|",
+	"name m, helo h.example,  , certificate ,"},
+    /* {verify} was not asked for: whether it is good is not known. */
+    {"m", "{cn_subject}|c.example|",
+	"name m, helo h.example,  , certificate ,"},
+    {"m", "{cert_subject}|/C=AU/CN=c.example|",
+	"name m, helo h.example,  , certificate ,"},
+};
+
+static void test_clients(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena *arena = arena_new(0);
+		struct stage stage;
+		struct slice heard;
+
+		stage_open(&stage);
+		stage_play(&stage,
+		    arena_format(arena,
+			AGREE_6
+			">C%s|4|\\19192.0.2.1|\n>Hh.example|\n>DM%s\n" ENVELOPE
+			">LX-Client| told|\n>LX-Verdict| reject|\n>N\n>E\n",
+			cases[i].name, cases[i].macros));
+		stage_hear(&stage);
+		heard = slice_from_pos(buf_slice(&stage.heard), stage.read);
+		heard = slice_from_pos(heard, strlen("1234y550 5.7.1 "));
+		if (!slice_starts(heard, slice_from(cases[i].heard)))
+			fail_msg("%s %s: %.*s", cases[i].name, cases[i].macros,
+			    SLICE_ARGS(heard));
+		stage_close(&stage);
+		arena_free(arena);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_clients),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
