@@ -92,7 +92,8 @@ static const struct field limits_fields[] = {
 	.help = "Time for one command to the next hop.", .example = "60s"},
     {LIMIT(next_hop_data_timeout, TYPE_MILLISECONDS, 100, 3600 * 1000),
 	.help = "Time for the reply of the next hop to a message; RFC "
-		"5321 section 4.5.3.2.6 wants 10m.",
+		"5321 section 4.5.3.2.6 wants 10m. Whatever is set, a "
+		"client has its answer nine minutes after its message.",
 	.example = "10m"},
     {LIMIT(drain_timeout, TYPE_MILLISECONDS, 0, 3600 * 1000),
 	.help = "How long running sessions may finish when the program "

@@ -2,7 +2,6 @@
 #include "smtp/client_mail.h"
 
 #include "base/buf.h"
-#include "smtp/dot_stuff.h"
 #include "smtp/xforward.h"
 
 enum { COMMAND_MAX = 4096, CHUNK = 256 * 1024 };
@@ -207,17 +206,24 @@ static bool send_piece(struct smtp_client *client, struct dot_stuff *state,
 }
 
 bool client_mail_content(struct smtp_client *client,
-    const struct message_pieces *pieces, struct err *err)
+    const struct message_pieces *pieces, struct dot_stuff *state,
+    struct err *err)
 {
 	struct deadline end = deadline_in(
 	    (int64_t)smtp_client_limits(client)->session_timeout);
-	struct dot_stuff state = {0};
 
 	for (size_t i = 0; i < pieces->count; i++)
-		if (!send_piece(client, &state, pieces->pieces[i], end, err))
+		if (!send_piece(client, state, pieces->pieces[i], end, err))
 			return false;
+	return true;
+}
+
+bool client_mail_final_dot(
+    struct smtp_client *client, const struct dot_stuff *state, struct err *err)
+{
 	return is_in_step(client, err) &&
-	       smtp_client_write(client, dot_stuff_end(&state), end, err);
+	       smtp_client_write(client, dot_stuff_end(state),
+		   smtp_client_deadline(client), err);
 }
 
 bool client_mail_outcome(

@@ -8,6 +8,7 @@
 
 #include "message/edit.h"
 #include "smtp/client.h"
+#include "smtp/dot_stuff.h"
 
 /* XFORWARD (where configured and offered), MAIL and the first RCPT; in one
  * go if the peer takes PIPELINING.  ret_rcpt->code is 0 if MAIL was refused. */
@@ -24,10 +25,14 @@ bool client_mail_data(struct smtp_client *client, struct err *err);
 bool client_mail_go_ahead(
     struct smtp_client *client, struct smtp_reply *ret, struct err *err);
 
-/* The message, dots doubled, and the final dot; not yet the reply.  False:
- * the connection failed before the final dot was sent whole. */
+/* The message, dots doubled; then the final dot, and not yet the reply.  state
+ * begins zeroed.  False: the connection failed before the final dot was sent
+ * whole. */
 bool client_mail_content(struct smtp_client *client,
-    const struct message_pieces *pieces, struct err *err);
+    const struct message_pieces *pieces, struct dot_stuff *state,
+    struct err *err);
+bool client_mail_final_dot(
+    struct smtp_client *client, const struct dot_stuff *state, struct err *err);
 
 /* A reply to the end of data: one, or with LMTP one per accepted recipient. */
 bool client_mail_outcome(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "smtp/delivery.h"
+#include "smtp/delivery_private.h"
 
 #include "base/ascii.h"
 #include "base/require.h"
@@ -9,14 +9,6 @@
 #include "smtp/client.h"
 #include "smtp/client_mail.h"
 #include "smtp/maildir.h"
-
-struct delivery_session {
-	struct next_hop_pool *pool;
-	const struct envelope_client *client;
-	struct smtp_client *authenticated; /* or NULL */
-	struct slice authenticated_route;  /* its text; empty: never */
-	struct arena *arena;
-};
 
 struct delivery {
 	struct arena *arena;
@@ -56,6 +48,13 @@ static struct smtp_reply_text reply_login_lost(void)
 	    SLICE("the connection that you logged in to was lost"));
 }
 
+static struct smtp_reply_text reply_given_up(void)
+{
+	return reply(451, SLICE("4.4.2"),
+	    SLICE("it took too long until the next hop would take the "
+		  "message"));
+}
+
 static struct smtp_reply_text reply_not_sayable(void)
 {
 	return reply(
@@ -70,77 +69,6 @@ static bool is_ok(const struct smtp_reply_text *text)
 static bool is_ascii(char byte)
 {
 	return !ascii_is_8bit(byte);
-}
-
-/* --- The session ------------------------------------------------------- */
-
-static void release_session(void *object)
-{
-	struct delivery_session *session = object;
-
-	smtp_client_quit(session->authenticated);
-	next_hop_pool_release(session->pool);
-}
-
-struct delivery_session *delivery_session_new(struct arena *arena,
-    struct next_hop_pool *pool, const struct envelope_client *client)
-{
-	struct delivery_session *session = ARENA_NEW(
-	    arena, struct delivery_session);
-
-	session->arena = arena;
-	session->pool = next_hop_pool_hold(pool);
-	session->client = client;
-	arena_defer(arena, release_session, session);
-	return session;
-}
-
-static struct smtp_reply_text reply_cannot_login(void)
-{
-	return reply(454, SLICE("4.7.0"),
-	    SLICE("your login cannot be checked now, try again later"));
-}
-
-struct smtp_reply_text delivery_session_authenticate(
-    struct delivery_session *session, struct arena *arena,
-    const struct conf_route *route,
-    const struct delivery_credentials *credentials)
-{
-	struct next_hop_request request = {.route = route,
-	    .client = session->client,
-	    .fresh = true,
-	    .until = DEADLINE_NEVER};
-	struct smtp_client *client;
-	struct smtp_reply_text text;
-	struct smtp_reply answer;
-
-	if ((route->kind != NEXT_HOP_SMTP && route->kind != NEXT_HOP_LMTP) ||
-	    !next_hop_pool_get(session->pool, arena, &request, &client, &text))
-		return reply_cannot_login();
-	smtp_client_state(client)->authenticated = true;
-	if (!client_auth(client, credentials, &answer, NULL)) {
-		smtp_client_quit(client);
-		return reply_cannot_login();
-	}
-	if (answer.code == 235) {
-		smtp_client_quit(session->authenticated);
-		session->authenticated = client;
-		session->authenticated_route = arena_slice(
-		    session->arena, route->text);
-		return reply(235, SLICE("2.7.0"), SLICE("welcome"));
-	}
-	smtp_client_quit(client);
-	/* The next hop's words could tell users from passwords. */
-	if (answer.code == 535 || answer.code == 534 || answer.code == 501)
-		return reply(535, SLICE("5.7.8"), SLICE("login refused"));
-	return reply_cannot_login();
-}
-
-void delivery_session_forget_login(struct delivery_session *session)
-{
-	smtp_client_quit(session->authenticated);
-	session->authenticated = NULL;
-	session->authenticated_route = SLICE("");
 }
 
 /* --- Connections ------------------------------------------------------- */
@@ -163,6 +91,7 @@ static void give_back_login(struct delivery_session *session)
 {
 	struct smtp_client *client = session->authenticated;
 
+	smtp_client_set_end(client, DEADLINE_NEVER);
 	if (!smtp_client_is_broken(client) &&
 	    smtp_client_state(client)->in_transaction)
 		smtp_client_reset(client, NULL);
@@ -188,6 +117,22 @@ static void leave(struct delivery *delivery)
 	delivery->client = NULL;
 }
 
+/* From the end of data on the client waits for all of it together. */
+static void hurry(const struct delivery *delivery, struct deadline end)
+{
+	if (delivery->client)
+		smtp_client_set_end(delivery->client, end);
+}
+
+/* Nobody will hear the answer: the message must not be taken. */
+static bool is_given_up(const struct delivery *delivery)
+{
+	const struct delivery_waiter *waiter = &delivery->session->waiter;
+
+	return deadline_passed(waiter->dot_by) ||
+	       (waiter->is_gone && waiter->is_gone(waiter->context));
+}
+
 static bool uses_login(const struct delivery *delivery)
 {
 	struct slice route = delivery->session->authenticated_route;
@@ -200,12 +145,17 @@ static bool acquire(struct delivery *delivery,
 {
 	struct delivery_session *session = delivery->session;
 
-	if (!uses_login(delivery))
-		return next_hop_pool_get(session->pool, delivery->arena,
-		    request, &delivery->client, ret_reply);
+	if (!uses_login(delivery)) {
+		if (!next_hop_pool_get(session->pool, delivery->arena, request,
+			&delivery->client, ret_reply))
+			return false;
+		hurry(delivery, session->waiter.dot_by);
+		return true;
+	}
 	if (session->authenticated &&
 	    smtp_client_is_idle(session->authenticated)) {
 		delivery->client = session->authenticated;
+		hurry(delivery, session->waiter.dot_by);
 		return true;
 	}
 	smtp_client_drop(session->authenticated);
@@ -229,7 +179,7 @@ static struct next_hop_request request_of(const struct delivery *delivery)
 	    .route = delivery->route,
 	    .domain = delivery->domain,
 	    .client = delivery->session->client,
-	    .until = DEADLINE_NEVER,
+	    .until = delivery->session->waiter.dot_by,
 	};
 }
 
@@ -368,7 +318,8 @@ static struct smtp_reply_text say_recipient(
 static bool renew(struct delivery *delivery)
 {
 	size_t count = delivery->count;
-	bool whole = !delivery->renewed && !uses_login(delivery);
+	bool whole = !delivery->renewed && !uses_login(delivery) &&
+		     !is_given_up(delivery);
 
 	delivery->renewed = true;
 	delivery->announced = false;
@@ -600,16 +551,26 @@ static enum go ask_for_go_ahead(struct delivery *delivery,
 static struct delivery_result send_data(
     struct delivery *delivery, const struct message_pieces *pieces)
 {
+	const struct delivery_waiter *waiter = &delivery->session->waiter;
+	struct dot_stuff state = {0};
 	struct smtp_reply_text text;
 	enum go go;
 
 	delivery->renewed = false;
+	hurry(delivery, waiter->dot_by);
 	do
 		go = ask_for_go_ahead(delivery, pieces, &text);
 	while (go == GO_OVER && renew(delivery));
 	if (go != GO_ON)
 		return same_for_all(delivery, text);
-	if (!client_mail_content(delivery->client, pieces, NULL))
+	if (!client_mail_content(delivery->client, pieces, &state, NULL))
+		return same_for_all(delivery, content_failed(delivery));
+	if (is_given_up(delivery)) {
+		drop(delivery);
+		return same_for_all(delivery, reply_given_up());
+	}
+	hurry(delivery, waiter->until);
+	if (!client_mail_final_dot(delivery->client, &state, NULL))
 		return same_for_all(delivery, content_failed(delivery));
 	return outcome(delivery);
 }
@@ -621,7 +582,9 @@ struct delivery_result delivery_data(
 
 	require(!delivery->finished && delivery->count);
 	delivery->finished = true;
-	if (delivery->route->kind == NEXT_HOP_MAILDIR)
+	if (is_given_up(delivery))
+		result = same_for_all(delivery, reply_given_up());
+	else if (delivery->route->kind == NEXT_HOP_MAILDIR)
 		result = same_for_all(delivery,
 		    maildir_deliver(delivery->arena,
 			next_hop_pool_config(delivery->session->pool)->hostname,

@@ -28,6 +28,7 @@
 #define SMTP_DELIVERY_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/slice.h"
 #include "conf/config.h"
 #include "message/decision.h"
@@ -57,6 +58,21 @@ struct smtp_reply_text delivery_session_authenticate(
 
 /* Outside of a delivery: what follows is another client's, or nobody's. */
 void delivery_session_forget_login(struct delivery_session *session);
+
+/* Who waits for the reply to the end of data. */
+struct delivery_waiter {
+	/* Not even the final dot is sent after dot_by, and its reply is not
+	 * waited for after until: who is answered too late sends again what
+	 * the next hop has (RFC 5321, section 6.1). */
+	struct deadline dot_by, until;
+	bool (*is_gone)(void *context);
+	void *context;
+};
+
+/* From the end of data on, until it is NULL.  A message whose client gave up is
+ * 451, and not delivered, as long as its final dot has not been sent. */
+void delivery_session_wait(
+    struct delivery_session *session, const struct delivery_waiter *waiter);
 
 /* One transaction. */
 struct delivery;

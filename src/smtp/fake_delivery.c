@@ -65,6 +65,13 @@ struct delivery_session *delivery_session_new(struct arena *arena,
 	return ARENA_NEW(arena, struct delivery_session);
 }
 
+void delivery_session_wait(
+    struct delivery_session *session, const struct delivery_waiter *waiter)
+{
+	(void)session;
+	(void)waiter;
+}
+
 struct smtp_reply_text delivery_session_authenticate(
     struct delivery_session *session, struct arena *arena,
     const struct conf_route *route,

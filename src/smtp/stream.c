@@ -254,6 +254,15 @@ bool stream_fill_content(
 	    STREAM_CONTENT_MAX, deadline, err);
 }
 
+bool stream_is_over(struct stream *stream)
+{
+	static const struct deadline at_once = {0};
+	struct err err;
+
+	return !stream_has_input(stream) &&
+	       !stream_fill(stream, at_once, &err) && err.kind != E_TIMEOUT;
+}
+
 bool stream_read_line(struct stream *stream, size_t max,
     struct deadline deadline, struct slice *ret, struct err *err)
 {

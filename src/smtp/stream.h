@@ -70,6 +70,9 @@ bool stream_fill_content(
 bool stream_fill_some(struct stream *stream, size_t most,
     struct deadline deadline, struct err *err);
 
+/* The peer has gone, and nothing that it sent is left to read. */
+bool stream_is_over(struct stream *stream);
+
 /* A line with its LF; consumed, and valid until the next read.  The caller
  * judges what stands before the LF.  False: as stream_fill, and E_LIMIT when
  * max bytes hold no LF (nothing is consumed then). */

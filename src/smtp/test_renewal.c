@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A next hop that goes away before it was sent any content: the transaction is
- * begun again on another connection, all of it or nothing. */
+ * begun again on another connection, all of it or nothing.  And a client that
+ * goes away before its next hop has the message. */
 #include "smtp/test_delivery_fixture.h"
 
 #include <setjmp.h>
@@ -175,6 +176,84 @@ static void test_login(void **state)
 	close_world(&world);
 }
 
+/* --- A client that does not wait for ever ------------------------------ */
+
+static bool is_gone(void *context)
+{
+	int *asked = context;
+
+	return --*asked < 0;
+}
+
+static const struct {
+	const char *const *script;
+	const char *reply;
+	int patience;
+} gone[] = {
+    {SCRIPT(HELLO, TWO, "C:RSET", "S:250 ok", "H"), "451 4.4.2 it took", 0},
+    {SCRIPT(HELLO, TWO, "C:DATA", "S:354 go", "H"), "451 4.4.2 it took", 1},
+    {SCRIPT(HELLO, TWO, KEPT), "250 2.0.0 kept", 2},
+};
+
+/* Gone at the end of data; before the final dot; not at all. */
+static void test_client_is_gone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
+		int patience = gone[i].patience;
+		const struct delivery_waiter waiter = {.dot_by = DEADLINE_NEVER,
+		    .until = DEADLINE_NEVER,
+		    .is_gone = is_gone,
+		    .context = &patience};
+		struct world world;
+
+		open_world(&world);
+		add_server(&world, &gone[i].script, 1);
+		expect_reply(&world, ask(&world, "r@b.example"), "250");
+		expect_reply(&world, ask(&world, "c@b.example"), "250");
+		delivery_session_wait(world.session, &waiter);
+		expect_reply(
+		    &world, send_text(&world, message).reply, gone[i].reply);
+		close_world(&world);
+	}
+}
+
+static const struct {
+	const char *const *script;
+	const char *reply;
+	int dot_ms, ms;
+} late[] = {
+    {SCRIPT(HELLO, TWO, "C:RSET", "S:250 ok", "H"), "451 4.4.2 it took", 0,
+	3000},
+    {SCRIPT(HELLO, TWO, "C:DATA", "H"), "451 4.4.2", 200, 300},
+    {SCRIPT(HELLO, TWO, DATA, "H"), "451 4.4.2", 3000, 300},
+};
+
+/* All of it together is over in time, however long one reply may take. */
+static void test_deadlines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+		int64_t started = clock_monotonic_ms();
+		struct delivery_waiter waiter = {0};
+		struct world world;
+
+		open_world(&world);
+		world.config->limits.next_hop_timeout = 4000;
+		world.config->limits.next_hop_data_timeout = 4000;
+		add_server(&world, &late[i].script, 1);
+		expect_reply(&world, ask(&world, "r@b.example"), "250");
+		expect_reply(&world, ask(&world, "c@b.example"), "250");
+		waiter.dot_by = deadline_in(late[i].dot_ms);
+		waiter.until = deadline_in(late[i].ms);
+		delivery_session_wait(world.session, &waiter);
+		expect_reply(
+		    &world, send_text(&world, message).reply, late[i].reply);
+		assert_in_range(clock_monotonic_ms() - started, 0, 3000);
+		close_world(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +261,8 @@ int main(void)
 	    cmocka_unit_test(test_another_target),
 	    cmocka_unit_test(test_lmtp),
 	    cmocka_unit_test(test_login),
+	    cmocka_unit_test(test_client_is_gone),
+	    cmocka_unit_test(test_deadlines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

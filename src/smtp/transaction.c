@@ -9,6 +9,11 @@
 #include "message/received.h"
 #include "smtp/changed_recipients.h"
 
+/* RFC 5321, 4.5.3.2.6: a client waits ten minutes for the reply to its final
+ * dot.  The next hop is told ours by DOT_MS, and what it says is waited for
+ * until ANSWER_MS. */
+enum { DOT_MS = 8 * 60 * 1000, ANSWER_MS = 9 * 60 * 1000 };
+
 static int64_t now_us(void)
 {
 	struct timespec now;
@@ -406,9 +411,30 @@ void transaction_refuse(
 
 	fail(transaction, reply->code, reply->enhanced, reply->text);
 	note_refused(session);
+	delivery_session_wait(session_delivery(session), NULL);
 	observe_duration(transaction);
 	session_reply_text(session, &transaction->failure);
 	transaction_drop(session);
+}
+
+static bool client_is_gone(void *context)
+{
+	const struct session *session = context;
+
+	return stream_is_over(session->stream);
+}
+
+/* From now on the client waits. */
+static void answer_in_time(struct session *session)
+{
+	const struct delivery_waiter client = {
+	    .dot_by = deadline_in(DOT_MS),
+	    .until = deadline_in(ANSWER_MS),
+	    .is_gone = client_is_gone,
+	    .context = session,
+	};
+
+	delivery_session_wait(session_delivery(session), &client);
 }
 
 void transaction_finish(struct session *session)
@@ -417,6 +443,7 @@ void transaction_finish(struct session *session)
 	const struct decision *decision;
 	struct delivery_result result;
 
+	answer_in_time(session);
 	if (decide(session, &decision)) {
 		result = carry_out(session, decision);
 		session->messages++;
@@ -429,6 +456,7 @@ void transaction_finish(struct session *session)
 		result = without_delivery(transaction, transaction->failure);
 		note_refused(session);
 	}
+	delivery_session_wait(session_delivery(session), NULL);
 	observe_duration(transaction);
 	if (transaction->envelope.prdr &&
 	    transaction->envelope.recipient_count > 1)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What next hops say and do, and what the client then hears."""
+import threading
+
 import pytest
 
 from gatehouse import listener
 from hop import USUAL, Act
 from mail import message, message_id
-from net import free_port
+from net import free_port, stuff
 from world import SHOP, ZONE
 
 
@@ -172,6 +174,33 @@ def test_strangers_that_are_away_are_no_warning(make_gate):
     assert first_refusal(gate, to='user@away.example')[:3] == '451'
     gate.wait_for_log('info next-hop.away')
     assert gate.metrics()['gatehouse_next_hops_away'] == 0
+
+
+def test_client_that_gives_up_sends_again(make_gate, make_hop):
+    """So what it did not wait for is not handed on (RFC 5321, 6.1)."""
+    def late(handler):
+        asked.set()
+        gone.wait(10)
+        handler.wfile.write(b'354 go\r\n')
+
+    asked, gone = threading.Event(), threading.Event()
+    hop = make_hop({'DATA': [Act(late, '354'), '354 go']})
+    gate = make_gate(zone=ZONE, route=hop.route)
+    sent = message()
+    client = gate.client(SHOP)
+    client.command('MAIL FROM:<news@shop.example>')
+    client.command('RCPT TO:<user@agency.example>')
+    client.command('DATA')
+    client.send(stuff(sent))
+    assert asked.wait(10)
+    client.close()
+    gone.set()
+    gate.wait_for_log('smtp.disconnect')
+    assert gate.explain(message_id(sent), delivery=True)['delivery'] == \
+        '451 4.4.2 it took too long until the next hop would take the message'
+    # Again: once.
+    assert first_refusal(gate, sent)[:3] == '250'
+    assert len(hop.messages) == 1
 
 
 FAILURES = [
