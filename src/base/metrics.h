@@ -64,6 +64,8 @@ enum metric {
 	METRIC_DNS_QUERIES,  /* type */
 	METRIC_DNS_FAILURES, /* reason */
 	METRIC_DNS_BOGUS,
+	METRIC_DNS_CACHE_HITS,
+	METRIC_DNS_IN_FLIGHT, /* gauge */
 	/* store */
 	METRIC_STORE_COMMITS,
 	METRIC_STORE_ROWS,

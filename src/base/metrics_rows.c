@@ -47,7 +47,7 @@ static const char *const dns_types[] = {
     "A", "AAAA", "MX", "TXT", "PTR", "TLSA", "CNAME", "other", NULL};
 
 static const char *const dns_failures[] = {
-    "timeout", "servfail", "bogus", "limit", "other", NULL};
+    "timeout", "bogus", "limit", "servfail", NULL};
 
 static const char *const store_failures[] = {
     "full", "locked", "timeout", "io", "row", "queue", "other", NULL};
@@ -159,9 +159,14 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
     [METRIC_DNS_QUERIES] = LABELLED("dns_queries", "type", dns_types,
 	"DNS queries of messages, cached answers included."),
     [METRIC_DNS_FAILURES] = LABELLED("dns_failures", "reason", dns_failures,
-	"DNS queries without a usable answer."),
+	"DNS queries of messages without a usable answer; `limit`: one of "
+	"ours was reached, or they were not asked for that."),
     [METRIC_DNS_BOGUS] = COUNTER(
 	"dns_bogus", "DNS answers that failed DNSSEC validation."),
+    [METRIC_DNS_CACHE_HITS] = COUNTER("dns_cache_hits",
+	"DNS queries answered from the cache, those for next hops included."),
+    [METRIC_DNS_IN_FLIGHT] = GAUGE(
+	"dns_in_flight", "DNS queries under way now."),
     [METRIC_STORE_COMMITS] = COUNTER(
 	"store_commits", "Groups of rows committed to the store."),
     [METRIC_STORE_ROWS] = COUNTER(

@@ -71,7 +71,6 @@ static bool take_into_use(
 		return false;
 	child->config = next->config;
 	child->resolver = next->resolver;
-	child->dns_seen = (struct dns_statistics){0};
 	child_set_up_log(child->config);
 	return true;
 }
@@ -88,20 +87,9 @@ static void reload(struct mail_child *child)
 	arena_free(arena);
 }
 
-/* What the resolver counted since the last time. */
-static void count_dns(struct mail_child *child)
-{
-	struct dns_statistics now = dns_resolver_statistics(child->resolver);
-
-	metrics_add(
-	    METRIC_DNS_BOGUS, (int64_t)(now.bogus - child->dns_seen.bogus));
-	child->dns_seen = now;
-}
-
 static void tick(struct mail_child *child)
 {
 	trace_rules_follow(&child->trace, child->config);
-	count_dns(child);
 	if (child->kind->tick)
 		child->kind->tick(child);
 }

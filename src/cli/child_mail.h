@@ -42,7 +42,6 @@ struct mail_child {
 	struct dns_resolver *resolver; /* of that */
 	struct store *store;
 	struct dkim_key_cache *key_cache;
-	struct dns_statistics dns_seen;
 	struct trace_follower trace;
 };
 

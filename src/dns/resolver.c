@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/metrics.h"
 #include "base/require.h"
 #include "dns/cache.h"
 #include "dns/hash.h"
@@ -37,10 +38,6 @@ struct request {
 	UT_hash_handle hh;
 };
 
-struct counters {
-	_Atomic uint64_t queries, cache_hits, failures, timeouts, bogus;
-};
-
 struct failure {
 	struct slice name; /* canonical text */
 	const struct dns_failure *settings;
@@ -54,7 +51,6 @@ struct dns_resolver {
 	struct failure *failures;
 	struct zone *zone; /* or */
 	struct recursor *recursor;
-	struct counters counters;
 	pthread_mutex_t lock;
 	/* guarded by lock: */
 	struct cache *cache;
@@ -95,11 +91,6 @@ bool dns_type_from_name(struct slice name, enum dns_type *ret)
 		return true;
 	}
 	return false;
-}
-
-static void count(_Atomic uint64_t *counter)
-{
-	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
 bool resolver_question(const struct dns_resolver *resolver, struct arena *arena,
@@ -151,6 +142,7 @@ static struct request *new_request(
 	pthread_condattr_destroy(&attributes);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, resolver->requests, own->key.ptr,
 	    own->key.len, own->hash, request);
+	metrics_add(METRIC_DNS_IN_FLIGHT, 1);
 	return request;
 }
 
@@ -161,16 +153,8 @@ static void take_from_table(struct request *request)
 		return;
 	request->in_table = false;
 	HASH_DELETE(hh, request->resolver->requests, request);
+	metrics_add(METRIC_DNS_IN_FLIGHT, -1);
 	release_request(request);
-}
-
-static void count_answer(
-    struct dns_resolver *resolver, const struct dns_answer *answer)
-{
-	if (answer->status == DNS_TEMPORARY_FAILURE)
-		count(&resolver->counters.failures);
-	if (answer->security == DNS_BOGUS)
-		count(&resolver->counters.bogus);
 }
 
 /* Clamps the TTL, and says until when it may be used.  RFC 2308, section 5:
@@ -215,7 +199,8 @@ static void deliver(struct recursor_call *call, struct reply *reply)
 	struct dns_resolver *resolver = request->resolver;
 
 	set_lifetime(&resolver->settings, reply);
-	count_answer(resolver, &reply->answer);
+	if (reply->answer.security == DNS_BOGUS)
+		metrics_add(METRIC_DNS_BOGUS, 1);
 	pthread_mutex_lock(&resolver->lock);
 	cache_put(resolver->cache, &request->question, reply);
 	request->reply = reply;
@@ -313,7 +298,7 @@ static void post_to_recursor(struct dns_resolver *resolver,
 		request = join_request(resolver, question, &is_new);
 	pthread_mutex_unlock(&resolver->lock);
 	if (reply)
-		count(&resolver->counters.cache_hits);
+		metrics_add(METRIC_DNS_CACHE_HITS, 1);
 	if (!reply && !request)
 		reply = reply_over_limit(
 		    "SERVFAIL", "too many DNS queries under way");
@@ -329,14 +314,12 @@ void resolver_post(struct dns_resolver *resolver,
 {
 	struct reply *reply = injected_failure(resolver, question);
 
-	count(&resolver->counters.queries);
 	if (!reply && resolver->recursor) {
 		post_to_recursor(resolver, question, ret_reply, ret_request);
 		return;
 	}
 	if (!reply)
 		reply = zone_reply(resolver, question);
-	count_answer(resolver, &reply->answer);
 	*ret_reply = reply;
 	*ret_request = NULL;
 }
@@ -390,7 +373,6 @@ void resolver_leave(struct dns_resolver *resolver, struct request *request)
 void resolver_timed_out(struct dns_resolver *resolver,
     const struct request *request, struct reply *failure)
 {
-	count(&resolver->counters.timeouts);
 	set_lifetime(&resolver->settings, failure);
 	pthread_mutex_lock(&resolver->lock);
 	if (!request->is_delivered)
@@ -499,21 +481,4 @@ void dns_resolver_release(struct dns_resolver *resolver)
 	if (atomic_fetch_sub_explicit(
 		&resolver->holders, 1, memory_order_acq_rel) == 1)
 		free_resolver(resolver);
-}
-
-struct dns_statistics dns_resolver_statistics(struct dns_resolver *resolver)
-{
-	const struct counters *c = &resolver->counters;
-	struct dns_statistics statistics = {
-	    .queries = c->queries,
-	    .cache_hits = c->cache_hits,
-	    .failures = c->failures,
-	    .timeouts = c->timeouts,
-	    .bogus = c->bogus,
-	};
-
-	pthread_mutex_lock(&resolver->lock);
-	statistics.in_flight = HASH_COUNT(resolver->requests);
-	pthread_mutex_unlock(&resolver->lock);
-	return statistics;
 }

@@ -91,12 +91,6 @@ bool dns_resolver_open(const struct dns_settings *settings,
 struct dns_resolver *dns_resolver_hold(struct dns_resolver *resolver);
 void dns_resolver_release(struct dns_resolver *resolver);
 
-struct dns_statistics {
-	uint64_t queries, cache_hits, failures, timeouts, bogus;
-	uint64_t in_flight;
-};
-struct dns_statistics dns_resolver_statistics(struct dns_resolver *resolver);
-
 /* All queries of one message: within limits->dns_queries, dns_time and
  * dns_memory, and no later than deadline.  The same name and type is asked
  * once.  One thread. */
@@ -135,6 +129,9 @@ struct dns_query_record {
 };
 size_t dns_session_queries(
     const struct dns_session *session, const struct dns_query_record **ret);
+
+/* How often something else was not asked: over limits->dns_queries. */
+size_t dns_session_refused(const struct dns_session *session);
 
 /* "A", "TXT"; "TYPE99" for others is not needed. */
 const char *dns_type_name(enum dns_type type);

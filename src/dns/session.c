@@ -26,8 +26,9 @@ struct dns_session {
 	struct dns_query_record *records;
 	struct pending *pending;
 	struct dns_answer *refused; /* over limits.dns_queries */
-	bool peeking, missed;	    /* see dns_peek_begin */
-	bool exhausted;		    /* see dns_session_exhausted */
+	size_t refused_count;
+	bool peeking, missed; /* see dns_peek_begin */
+	bool exhausted;	      /* see dns_session_exhausted */
 };
 
 static const struct dns_answer impossible_name = {
@@ -305,6 +306,7 @@ static const struct dns_answer *own_answer(
 static const struct dns_answer *refuse(struct dns_session *session)
 {
 	session->exhausted = true;
+	session->refused_count++;
 	if (session->refused)
 		return session->refused;
 	session->refused = ARENA_NEW(session->arena, struct dns_answer);
@@ -358,4 +360,9 @@ size_t dns_session_queries(
 {
 	*ret = session->records;
 	return session->count;
+}
+
+size_t dns_session_refused(const struct dns_session *session)
+{
+	return session->refused_count;
 }

@@ -22,30 +22,40 @@ static const struct test_zone zone = {.name = "agency.example",
     .text = "ns A 127.0.0.1\nmx1 A 192.0.2.25\n*.big TXT " TXT4000
 	    "huge TXT 1 " TXT4000 "huge TXT 2 " TXT4000 "huge TXT 3 " TXT4000};
 
+struct world {
+	struct test_server server;
+	struct metrics *metrics;
+};
+
 static int start(void **state)
 {
-	struct test_server *server = test_calloc(1, sizeof(*server));
+	struct world *world = test_calloc(1, sizeof(*world));
 
-	test_server_start(server, &zone, 1);
-	*state = server;
+	test_server_start(&world->server, &zone, 1);
+	world->metrics = test_server_metrics();
+	*state = world;
 	return 0;
 }
 
 static int stop(void **state)
 {
-	test_server_stop(*state);
-	test_free(*state);
+	struct world *world = *state;
+
+	test_server_stop(&world->server);
+	metrics_use(NULL);
+	metrics_close(world->metrics);
+	test_free(world);
 	return 0;
 }
 
 static struct dns_resolver *open_forwarder(
-    const struct test_server *server, uint64_t cache_bytes)
+    const struct world *world, uint64_t cache_bytes)
 {
 	struct ip loopback;
 	const struct dns_settings settings = {
 	    .server_count = 1,
 	    .servers = &loopback,
-	    .server_ports = &server->port,
+	    .server_ports = &world->server.port,
 	    .cache_bytes = cache_bytes,
 	    .cache_max_ttl = 86400,
 	    .cache_negative_ttl = 60,
@@ -111,10 +121,12 @@ static void test_memory_of_answers(void **state)
  * when it is asked for, where the cache cannot keep it too. */
 static void test_large_answers_wait_for_nobody(void **state)
 {
+	const struct world *world = *state;
+
 	for (unsigned int cached = 0; cached < 2; cached++) {
 		struct arena *arena = arena_new(0);
 		struct dns_resolver *resolver = open_forwarder(
-		    *state, cached ? 1024 * 1024 : 0);
+		    world, cached ? 1024 * 1024 : 0);
 		struct dns_session *session = dns_session_new(
 		    arena, resolver, &limits_default, DEADLINE_NEVER);
 		struct question question;
@@ -125,7 +137,7 @@ static void test_large_answers_wait_for_nobody(void **state)
 		    SLICE("huge.agency.example"), DNS_TXT, &question));
 		resolver_post(resolver, &question, &reply, &request);
 		assert_non_null(request);
-		while (dns_resolver_statistics(resolver).in_flight)
+		while (metrics_read(world->metrics, METRIC_DNS_IN_FLIGHT, 0))
 			usleep(1000);
 		reply = resolver_peek(resolver, request);
 		assert_int_equal(reply != NULL, cached);

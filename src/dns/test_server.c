@@ -269,3 +269,14 @@ void test_server_stop(struct test_server *server)
 	}
 	nftw(server->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
+
+struct metrics *test_server_metrics(void)
+{
+	struct metrics *metrics;
+	int fd;
+
+	assert_true(metrics_create(&metrics, &fd, NULL));
+	close(fd);
+	metrics_use(metrics);
+	return metrics;
+}

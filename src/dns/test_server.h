@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/metrics.h"
+
 struct test_zone {
 	const char *name; /* without final dot */
 	const char *text; /* master file; its origin is the name */
@@ -30,6 +32,9 @@ struct test_server {
  * DS records of the signed zones. */
 void test_server_start(
     struct test_server *ret, const struct test_zone *zones, size_t count);
+
+/* What this process counts from now on. */
+struct metrics *test_server_metrics(void);
 
 /* Ends nsd and removes the folder. */
 void test_server_stop(struct test_server *server);

@@ -64,7 +64,13 @@ struct world {
 	int silent_fd;
 	uint16_t silent_port;
 	struct ip loopback;
+	struct metrics *metrics;
 };
+
+static int64_t counted(const struct world *world, enum metric metric)
+{
+	return metrics_read(world->metrics, metric, 0);
+}
 
 /* A resolver's capacity is a quarter of the descriptors: 256 where the limit
  * is Debian's 1024, fewer than test_many_threads asks at one time. */
@@ -88,6 +94,7 @@ static int start(void **state)
 	snprintf(world->anchors, sizeof(world->anchors), "%s/anchors",
 	    world->server.folder);
 	assert_true(ip_parse(SLICE("127.0.0.1"), &world->loopback));
+	world->metrics = test_server_metrics();
 	*state = world;
 	return 0;
 }
@@ -98,6 +105,8 @@ static int stop(void **state)
 
 	test_server_stop(&world->server);
 	close(world->silent_fd);
+	metrics_use(NULL);
+	metrics_close(world->metrics);
 	test_free(world);
 	return 0;
 }
@@ -198,6 +207,7 @@ static void test_answers(void **state)
 	struct dns_resolver *resolver = open_forwarder(*state);
 	struct arena *arena = arena_new(0);
 	struct dns_session *session = new_session(arena, resolver);
+	int64_t bogus = counted(*state, METRIC_DNS_BOGUS);
 
 	for (size_t i = 0; i < sizeof(answer_cases) / sizeof(answer_cases[0]);
 	     i++) {
@@ -220,7 +230,7 @@ static void test_answers(void **state)
 		assert_int_equal(answer->problem[0] != '\0',
 		    answer->status == DNS_TEMPORARY_FAILURE);
 	}
-	assert_int_equal(dns_resolver_statistics(resolver).bogus, 1);
+	assert_int_equal(counted(*state, METRIC_DNS_BOGUS), bogus + 1);
 	arena_free(arena);
 	dns_resolver_release(resolver);
 }
@@ -286,10 +296,11 @@ static void test_cache_and_no_anchor(void **state)
 	struct dns_settings settings = settings_of(world, &world->server.port);
 	struct arena *arena = arena_new(0);
 	struct dns_resolver *resolver;
+	int64_t hits = counted(world, METRIC_DNS_CACHE_HITS);
 
 	settings.trust_anchor = SLICE("");
 	resolver = open_resolver(&settings);
-	for (uint64_t i = 0; i < 3; i++) {
+	for (int64_t i = 0; i < 3; i++) {
 		struct dns_session *session = new_session(arena, resolver);
 		const struct dns_answer *answer = dns_ask(
 		    session, SLICE("forged.broken.example"), DNS_A);
@@ -298,7 +309,7 @@ static void test_cache_and_no_anchor(void **state)
 		assert_int_equal(answer->security, DNS_INSECURE);
 		dns_ask(session, SLICE("no.agency.example"), DNS_A);
 		assert_int_equal(
-		    dns_resolver_statistics(resolver).cache_hits, 2 * i);
+		    counted(world, METRIC_DNS_CACHE_HITS), hits + 2 * i);
 	}
 	arena_free(arena);
 	dns_resolver_release(resolver);
@@ -444,7 +455,7 @@ static void test_silent_server_costs_once(void **state)
 	struct dns_settings settings = settings_of(world, &world->silent_port);
 	struct arena *arena = arena_new(0);
 	struct dns_resolver *resolver;
-	struct dns_statistics statistics;
+	int64_t hits = counted(world, METRIC_DNS_CACHE_HITS);
 	int64_t start_ms = clock_monotonic_ms();
 
 	settings.query_timeout_ms = 300;
@@ -460,10 +471,8 @@ static void test_silent_server_costs_once(void **state)
 		dns_ask(session, SLICE("dead.example"), DNS_TXT);
 	}
 	assert_in_range(clock_monotonic_ms() - start_ms, 290, 900);
-	statistics = dns_resolver_statistics(resolver);
-	assert_int_equal(statistics.timeouts, 3);
-	assert_int_equal(statistics.in_flight, 3);
-	assert_int_equal(statistics.cache_hits, 27);
+	assert_int_equal(counted(world, METRIC_DNS_IN_FLIGHT), 3);
+	assert_int_equal(counted(world, METRIC_DNS_CACHE_HITS), hits + 27);
 	arena_free(arena);
 	dns_resolver_release(resolver);
 }
@@ -540,7 +549,6 @@ static void test_many_threads(void **state)
 {
 	struct dns_resolver *resolver = open_forwarder(*state);
 	struct job jobs[THREADS] = {0};
-	struct dns_statistics statistics;
 
 	for (int i = 0; i < THREADS; i++) {
 		jobs[i].resolver = resolver;
@@ -554,10 +562,7 @@ static void test_many_threads(void **state)
 		if (jobs[i].failed)
 			fail_msg(
 			    "%u failed: %s", jobs[i].failed, jobs[i].problem);
-	statistics = dns_resolver_statistics(resolver);
-	assert_int_equal(statistics.queries, THREADS * QUERIES);
-	assert_int_equal(statistics.failures, 0);
-	assert_int_equal(statistics.in_flight, 0);
+	assert_int_equal(counted(*state, METRIC_DNS_IN_FLIGHT), 0);
 	dns_resolver_release(resolver);
 }
 

@@ -181,15 +181,16 @@ struct own_domain_outcome authenticate_own_domain(struct gate_message *message)
 
 static const char *failure_word(const struct dns_answer *answer)
 {
+	if (answer->over_limit)
+		return "limit";
 	if (answer->security == DNS_BOGUS)
 		return "bogus";
-	if (!strcmp(answer->rcode, "TIMEOUT"))
-		return "timeout";
-	return !strcmp(answer->rcode, "SERVFAIL") ? "servfail" : "other";
+	return strcmp(answer->rcode, "TIMEOUT") ? "servfail" : "timeout";
 }
 
-static void count_queries(const struct gate_message *message)
+void authenticate_count_queries(void *object)
 {
+	const struct gate_message *message = object;
 	const struct dns_query_record *records;
 	size_t count = dns_session_queries(message->dns, &records);
 
@@ -201,10 +202,14 @@ static void count_queries(const struct gate_message *message)
 			metrics_count(METRIC_DNS_FAILURES,
 			    slice_from(failure_word(records[i].answer)));
 	}
+	for (size_t i = dns_session_refused(message->dns); i > 0; i--)
+		metrics_count(METRIC_DNS_FAILURES, SLICE("limit"));
 }
 
-static void evaluate(struct gate_message *message)
+void authenticate_finish(struct gate_message *message)
 {
+	if (message->internal)
+		return;
 	authenticate_spf(message);
 	body_hashes_finish(message->hashes);
 	message->dkim_count = dkim_verifier_finish(
@@ -223,12 +228,4 @@ static void evaluate(struct gate_message *message)
 	metrics_count(METRIC_OWN_DOMAIN_RESULTS,
 	    slice_from(own_domain_result_name(message->own_domain.result)));
 	authenticate_helo(message);
-}
-
-void authenticate_finish(struct gate_message *message)
-{
-	if (message->internal)
-		return;
-	evaluate(message);
-	count_queries(message);
 }

@@ -23,6 +23,7 @@ struct gate_message *gate_begin(struct arena *arena,
 	message->started_ms = clock_monotonic_ms();
 	message->dns = dns_session_new(
 	    arena, context->resolver, limits, DEADLINE_NEVER);
+	arena_defer(arena, authenticate_count_queries, message);
 	connector_attribute(message);
 	authenticate_prefetch_spf(message);
 	return message;

@@ -108,6 +108,9 @@ void authenticate_spf(struct gate_message *message);
 void authenticate_header(struct gate_message *message);
 void authenticate_finish(struct gate_message *message);
 
+/* At the end of every struct gate_message, whatever became of it. */
+void authenticate_count_queries(void *message);
+
 /* gate/body_need.c, for a policy, amid gate_decide: the message goes on with
  * this body (see decision_replace_body), whether the one it came with was kept
  * or not. */

@@ -127,6 +127,7 @@ static void test_counts(void **state)
 
 		use_metrics(state);
 		judge(&stage, &rows[i].input, rows[i].message);
+		stage_clear(&stage);
 		for (size_t j = 0; rows[i].counts[j].word; j++) {
 			int64_t count = counted(*state,
 			    rows[i].counts[j].metric, rows[i].counts[j].word);
@@ -140,7 +141,6 @@ static void test_counts(void **state)
 				fail_msg("%s: %s %lld", rows[i].name,
 				    metric_specs[results[j]].name,
 				    (long long)total(*state, results[j]));
-		stage_clear(&stage);
 		leave_metrics(state);
 	}
 }
@@ -176,12 +176,52 @@ static void test_no_answer(void **state)
 	assert_true(gate_header(
 	    message, SLICE("From: a@plain.example\r\n" REST), NULL));
 	gate_decide(message, SLICE("From: a@plain.example\r\n" REST));
+	stage_clear(&stage);
 	assert_int_equal(counted(*state, METRIC_DNS_FAILURES, "timeout"), 1);
 	assert_int_equal(counted(*state, METRIC_DNS_FAILURES, "servfail"), 1);
 	assert_int_equal(total(*state, METRIC_DNS_FAILURES), 2);
 	assert_int_equal(
 	    counted(*state, METRIC_OWN_DOMAIN_RESULTS, "temperror"), 1);
+	leave_metrics(state);
+}
+
+/* What a limit of ours fails has a word of its own, also where it was not even
+ * asked. */
+static void test_limit(void **state)
+{
+	static const char text[] = "From: a@a.example, a@b.example, "
+				   "a@c.example, a@d.example, a@e.example, "
+				   "a@f.example, a@g.example, "
+				   "a@h.example\r\n" REST;
+	struct stage_input input = {.config = "limits: {dns_queries: 10}\n"};
+	struct stage stage;
+
+	use_metrics(state);
+	judge(&stage, &input, text);
 	stage_clear(&stage);
+	assert_int_equal(total(*state, METRIC_DNS_QUERIES), 10);
+	assert_true(counted(*state, METRIC_DNS_FAILURES, "limit") > 0);
+	assert_int_equal(total(*state, METRIC_DNS_FAILURES),
+	    counted(*state, METRIC_DNS_FAILURES, "limit"));
+	leave_metrics(state);
+}
+
+/* Who is sent away at RCPT has cost a query too. */
+static void test_refused_early(void **state)
+{
+	struct stage_input input = {
+	    .ip = STRANGER, .mail_from = "ceo@agency.example"};
+	struct smtp_reply_text reply;
+	struct gate_message *message;
+	struct stage stage;
+
+	use_metrics(state);
+	stage_set(&stage, &input);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	assert_true(gate_own_domain_suspect(message, &reply));
+	gate_end(message);
+	stage_clear(&stage);
+	assert_int_equal(counted(*state, METRIC_DNS_QUERIES, "TXT"), 1);
 	leave_metrics(state);
 }
 
@@ -222,6 +262,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_counts),
 	    cmocka_unit_test(test_no_answer),
+	    cmocka_unit_test(test_limit),
+	    cmocka_unit_test(test_refused_early),
 	    cmocka_unit_test(test_early),
 	};
 
