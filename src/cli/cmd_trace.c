@@ -9,6 +9,9 @@
 
 enum { DEFAULT_MS = 10 * 60 * 1000, MAX_MS = 24 * 3600 * 1000 };
 
+/* The store's lines are of no client. */
+#define CLIENT_TOPICS (LOG_TOPICS_ALL & ~(unsigned int)LOG_TOPIC_STORE)
+
 static const struct option_spec options_trace[] = {
     {"client", 0, OPTION_LIST, "NETWORK",
 	"trace this client: an address, or a network like 192.0.2.0/24"},
@@ -44,13 +47,13 @@ static bool take_topics(
 	for (size_t i = 0; i < count; i++) {
 		unsigned int topic = log_topic_from_name(slice_from(names[i]));
 
-		if (!topic)
+		if (!(topic & CLIENT_TOPICS))
 			return err_set(err, E_USAGE,
 			    "there is no topic \"%.64s\"; there are %s",
 			    names[i], "smtp, next-hop, dns, auth");
 		topics |= topic;
 	}
-	*ret = count ? topics : LOG_TOPICS_ALL;
+	*ret = count ? topics : CLIENT_TOPICS;
 	return true;
 }
 
@@ -195,7 +198,7 @@ const struct command command_trace = {
 	"write there (root, and the user of the service) may trace. At most "
 	"16 networks are traced at a time.",
     .options = {options_trace, options_config, options_json},
-    .arguments_max = 6,
+    .arguments_max = 4,
     .examples = "# What does this server say, and what do we answer?\n"
 		"gatehouse trace --client 192.0.2.25\n"
 		"journalctl -u gatehouse -f | grep client=192.0.2.25\n"

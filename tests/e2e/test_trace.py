@@ -135,6 +135,7 @@ def test_several_rules_and_wrong_ones(make_gate):
                   ['--client', '192.0.2.1', '--for', '2d'],
                   ['--client', '192.0.2.1', '--for', 'ever'],
                   ['--client', '192.0.2.1', 'weather'],
+                  ['--client', '192.0.2.1', 'store'],
                   ['smtp'], ['--for', '10m']):
         done = gate.command('trace', '-c', str(gate.path), *wrong)
         assert done.returncode == 2, (wrong, done)
