@@ -55,9 +55,14 @@ static void tell_dead(struct buf *body)
 static void tell_store(
     const struct admin_state *state, const struct err *err, struct buf *body)
 {
+	static const struct slice title = SLICE_INIT("store: ");
+	struct slice text = slice_from(err->text);
+
+	if (slice_starts(text, title))
+		text = slice_from_pos(text, title.len);
 	buf_add_format(body, "store: %s", err_kind_name(err->kind));
 	if (state->is_private)
-		buf_add_format(body, ": %s", err->text);
+		buf_add_format(body, ": %.*s", SLICE_ARGS(text));
 	buf_add_byte(body, '\n');
 }
 

@@ -173,6 +173,7 @@ static void test_ready(void **state)
 	/* Asked from this host: with the system's words. */
 	assert_true(has(answer, "store: not-found: "));
 	assert_true(has(answer, "/a.db"));
+	assert_false(has(answer, ": store: "));
 	metrics_heartbeat(PROCESS_SMTP);
 	assert_true(store_open(
 	    arena_format_slice(fixture->arena, "sqlite:%s", fixture->path),

@@ -253,8 +253,8 @@ static void look_at_next_hops(struct status *status)
 	    away > 0)
 		add_line(&status->warnings,
 		    arena_format_slice(status->arena,
-			"%llu addresses of next hops cannot be reached: "
-			"next-hop.away in the log names them",
+			"next hops whose addresses cannot be reached: "
+			"%llu; next-hop.away in the log names them",
 			(unsigned long long)away));
 }
 

@@ -126,7 +126,7 @@ def test_next_hop_that_is_away(make_gate):
     assert told['state'] == 'healthy'
     assert told['next_hops_away'] == 1
     assert sum(told['next_hop_failures'].values()) >= 1
-    assert any('next hops cannot be reached' in line
+    assert any('cannot be reached: 1; next-hop.away' in line
                for line in told['warnings'])
     text = gate.run('status', '-c', str(gate.path))
     assert re.search('^  unreachable +[a-z]+ [1-9]', text, re.M), text
