@@ -352,6 +352,9 @@ static struct slice stored_message(struct arena *arena, struct slice script)
 		buf_add(message, slice_from_pos(line, 2));
 		buf_add_text(message, "\r\n");
 	}
+	/* Nobody could send one without a line. */
+	if (!message->len)
+		buf_add_text(message, "\r\n");
 	return buf_slice(message);
 }
 
