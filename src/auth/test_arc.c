@@ -310,7 +310,11 @@ static void test_good_and_all(void **state)
 static void test_prefetch(void **state)
 {
 	struct world *world = *state;
-	struct set first = {.instance = 1, .cv = "none", .selector = "one"};
+	/* Its message signature is of no use: the seal's key is wanted. */
+	struct set first = {.instance = 1,
+	    .cv = "none",
+	    .selector = "one",
+	    .message_tags = "q=dns;"};
 	struct set second = {.instance = 2, .cv = "pass", .selector = "two"};
 	struct test_run run = {
 	    .zone = world->zone,

@@ -476,6 +476,14 @@ static void test_exchange_identities(void **state)
 	    "dkim=pass (signature was verified) header.d=c.example;"
 	    "dmarc=none action=none header.from=a.example;"
 	    "compauth=fail reason=001");
+	/* The first that passes. */
+	input.dkim_count = 2;
+	input.dkim = dkim + 1;
+	expect_exchange(&input,
+	    "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=mx.b.example;"
+	    "dkim=pass (signature was verified) header.d=c.example;"
+	    "dmarc=none action=none header.from=a.example;"
+	    "compauth=fail reason=001");
 	/* Longer than any domain is: left out. */
 	dkim[1].domain = slice_of(memset(long_name, 'a', 321), 321);
 	expect_exchange(&input,

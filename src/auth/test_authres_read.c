@@ -61,6 +61,7 @@ static const struct parse_case {
     {"x; spf=pass reason=(a", false, false, "", 0},
     {"x; spf=pass smtp.mailfrom=(a", false, false, "", 0},
     {"x; spf=pass reason=\"a\\", false, false, "", 0},
+    {"x; spf=pass smtp.mailfrom=\"a", false, false, "", 0},
     {"x (((((((((((((((((((((((((((((((((a))))))))))))))))))))))))))))))))); none", false, false, "", 0},
     {"x (((((((((((((((((((((((((((((((((1; none", false, false, "", 0},
     {"x; spf=pass smtp.mailfrom=\"a\x01\"", false, false, "", 0},

@@ -60,6 +60,7 @@ static struct slice make_zone(struct world *world)
 	add_key(world, zone, "strict", "t=s;", RSA);
 	add_key(world, zone, "old", "h=sha1;", RSA);
 	add_key(world, zone, "reports", "s=tlsrpt;", RSA);
+	add_key(world, zone, "dsa", "k=dsa;", RSA);
 	add_key(world, zone, "two", "v=DKIM1;", RSA);
 	add_key(world, zone, "two", "v=DKIM1; k=ed25519;", ED);
 	add_key(world, zone, "mixed", "v=DKIM1;", RSA);
@@ -140,6 +141,7 @@ static const struct {
     {RSA, REST "s=two;", FROM_TO, DKIM_PERMERROR, "several keys"},
     {RSA, REST "s=revoked;", FROM_TO, DKIM_PERMERROR, "key revoked"},
     {RSA, REST "s=broken;", FROM_TO, DKIM_PERMERROR, "key unusable"},
+    {RSA, REST "s=dsa;", FROM_TO, DKIM_PERMERROR, "key unusable: k="},
     {RSA, REST "s=old;", FROM_TO, DKIM_PERMERROR, "key does not allow sha"},
     {RSA, REST "s=reports;", FROM_TO, DKIM_PERMERROR, "key is not for email"},
     {RSA, REST "s=ed;", FROM_TO, DKIM_PERMERROR, "key is for another"},

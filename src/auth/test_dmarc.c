@@ -467,6 +467,8 @@ static void test_reasons(void **state)
 		"aligned"},
 	    {"nothing.example", SPF_PASS, DKIM_PASS, "nothing.example",
 		"no DMARC record applies to nothing.example"},
+	    {"a..example", SPF_PASS, DKIM_PASS, "nothing.example",
+		"empty label in a domain name"},
 	    {"unusable.example", SPF_PASS, DKIM_PASS, "unusable.example",
 		"p= is not none, quarantine or reject: without a valid rua= "
 		"the record is not used"},

@@ -64,6 +64,7 @@ static const struct from_case {
     {"From: a@=?utf-8?q?b.example?=\r\n", "", false, BIT(FAULT_FROM_UNPARSEABLE)},
     {"From: =?utf-8?q?a=40c.example?=@b.example\r\n", "b.example", false, BIT(FAULT_FROM_UNPARSEABLE)},
     /* octets */
+    {"From:\x01" "a@b.example\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
     {"From: \x01" "a@b.example\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
     {"From: a@b.example\x01\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},
     {"From: a\x7f@b.example\r\n", "", false, BIT(FAULT_HEADER_CONTROL_BYTES)},

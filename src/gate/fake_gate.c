@@ -4,6 +4,7 @@
  *	X-Verdict: reject (or another verdict)
  *	X-Reply: 90 words (the text of a refusal, so many times)
  *	X-Client: told (the text of a refusal tells of the client)
+ *	X-Envelope: told (it tells of what MAIL and RCPT said)
  *	X-Commit: fail (or "at once": before it has begun; "never": until it is
  *	given up; "late": done when that is tried;
  *	"later", with threads: after a tenth of a second)
@@ -297,6 +298,20 @@ static struct slice client_words(const struct gate_message *message)
 	    SLICE_ARGS(client->auth_mechanism));
 }
 
+static struct slice envelope_words(const struct gate_message *message)
+{
+	const struct envelope *envelope = message->envelope;
+	const struct envelope_recipient *first = envelope->recipients;
+
+	return arena_format_slice(message->arena,
+	    "%s%ssize %llu, ret %.*s, envid %.*s, notify %.*s, orcpt %.*s.",
+	    envelope->smtputf8 ? "smtputf8, " : "",
+	    envelope->body == BODY_8BITMIME ? "8bitmime, " : "",
+	    (unsigned long long)envelope->declared_size,
+	    SLICE_ARGS(envelope->dsn_ret), SLICE_ARGS(envelope->dsn_envid),
+	    SLICE_ARGS(first->dsn_notify), SLICE_ARGS(first->dsn_orcpt));
+}
+
 /* What is said of a message that is refused. */
 static struct slice refusal(struct gate_message *message, const char *text)
 {
@@ -308,6 +323,9 @@ static struct slice refusal(struct gate_message *message, const char *text)
 
 	if (has(message, "X-Client: told"))
 		return text_clean_utf8(message->arena, client_words(message));
+	if (has(message, "X-Envelope: told") &&
+	    message->envelope->recipient_count)
+		return text_clean_utf8(message->arena, envelope_words(message));
 	if (!has(message, "X-Reply: ") ||
 	    !headers_parse(
 		message->arena, message->header, &limits_default, &list, NULL))

@@ -82,10 +82,44 @@ static void test_clients(void **state)
 	}
 }
 
+static const struct {
+	const char *mail, *rcpt, *heard;
+} envelopes[] = {
+    {"", "", "size 0, ret , envid , notify , orcpt ."},
+    {"SIZE=123|RET=HDRS|ENVID=e1|", "NOTIFY=NEVER|ORCPT=rfc822;x@y|",
+	"size 123, ret HDRS, envid e1, notify NEVER, orcpt rfc822;x@y."},
+    {"size=5|body=8bitmime|smtputf8|", "orcpt=a|",
+	"smtputf8, 8bitmime, size 5, ret , envid , notify , orcpt a."},
+    {"BODY=7BIT|SIZE=many|OTHER=1|", "OTHER=NEVER|",
+	"size 0, ret , envid , notify , orcpt ."},
+};
+
+static void test_envelopes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(envelopes) / sizeof(*envelopes); i++) {
+		struct arena *arena = arena_new(0);
+		struct stage stage;
+
+		stage_open(&stage);
+		stage_play(&stage,
+		    arena_format(arena,
+			AGREE_6 CLIENT
+			">M<a@b.example>|%s\n>R<user@agency.example>|%s\n"
+			">LX-Envelope| told|\n>LX-Verdict| reject|\n>N\n>E\n"
+			"<y550 5.7.1 %s|\n%%",
+			envelopes[i].mail, envelopes[i].rcpt,
+			envelopes[i].heard));
+		stage_close(&stage);
+		arena_free(arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_clients),
+	    cmocka_unit_test(test_envelopes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
