@@ -17,6 +17,7 @@ extern const struct command command_quarantine_list;
 extern const struct command command_quarantine_release;
 extern const struct command command_quarantine_show;
 extern const struct command command_report_own_domain;
+extern const struct command command_search;
 extern const struct command command_serve;
 extern const struct command command_spf;
 extern const struct command command_status;

@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
     &command_quarantine_release,
     &command_quarantine_delete,
     &command_report_own_domain,
+    &command_search,
     &command_spf,
     &command_status,
     &command_trace,

@@ -236,12 +236,40 @@ static void test_list_show(void **state)
 	assert_true(slice_eq(raw, slice_from(message)));
 }
 
+static void test_search(void **state)
+{
+	struct fixture *fixture = *state;
+	json_t *json, *row;
+
+	expect(fixture, "search --sender @agency.example --since 1h", 0,
+	    "<boss@agency.example> to <ann@agency.example> from 192.0.2.7\n"
+	    "    550 5.7.1 no\n");
+	expect(fixture, "search --verdict maybe", 2, "is none; accept");
+	expect(fixture, "search --since soon", 2, "neither a time");
+	json = run_json(fixture, "search --recipient ANN@agency.example "
+				 "--limit 1 --json");
+	assert_int_equal(json_array_size(json), 1);
+	row = json_array_get(json, 0);
+	assert_string_equal(json_string_value(json_object_get(row, "sender")),
+	    "boss@agency.example");
+	assert_int_equal(
+	    json_array_size(json_object_get(row, "recipients")), 1);
+	json_decref(json);
+	json = run_json(fixture, "search --until 1h --json");
+	assert_int_equal(json_array_size(json), 0);
+	json_decref(json);
+	json = run_json(fixture, "search --verdict accept --json");
+	assert_int_equal(json_array_size(json), 0);
+	json_decref(json);
+}
+
 /* Nothing to look for is not everything. */
 static void test_empty_search(void **state)
 {
 	static const char *const commands[] = {"explain ''",
 	    "quarantine list --sender @", "quarantine list --sender ''",
-	    "quarantine list --recipient @", "quarantine list --recipient ''"};
+	    "quarantine list --recipient @", "quarantine list --recipient ''",
+	    "search --sender ''", "search --recipient @"};
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -346,6 +374,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    UNIT(test_explain),
 	    UNIT(test_list_show),
+	    UNIT(test_search),
 	    UNIT(test_empty_search),
 	    UNIT(test_release_delete),
 	    UNIT(test_release_to_one),

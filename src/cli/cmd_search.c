@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gatehouse search - which messages came, and what became of them. */
+#include "cli/commands.h"
+#include "cli/store_options.h"
+#include "message/decision.h"
+
+static const struct option_spec options_search[] = {
+    {"sender", 0, OPTION_TEXT, "ADDR", "envelope sender, or @domain"},
+    {"recipient", 0, OPTION_TEXT, "ADDR", "a recipient, or @domain"},
+    {"verdict", 0, OPTION_TEXT, "WORD",
+	"accept, reject, defer, quarantine, discard, redirect or hold"},
+    {"since", 0, OPTION_TEXT, "TIME", "from then on: 30d, 12h or a date"},
+    {"until", 0, OPTION_TEXT, "TIME", "up to then"},
+    {"limit", 0, OPTION_TEXT, "N", "at most so many (default 100)"},
+    {0},
+};
+
+static bool take_verdict(
+    const struct command_line *line, struct slice *ret, struct err *err)
+{
+	*ret = command_text(line, "verdict");
+	if (!command_has(line, "verdict"))
+		return true;
+	for (int i = VERDICT_ACCEPT; i <= VERDICT_REJECT; i++)
+		if (slice_eq(*ret, slice_from(verdict_name((enum verdict)i))))
+			return true;
+	return err_set(err, E_USAGE,
+	    "--verdict: \"%.*s\" is none; accept, reject, defer, quarantine, "
+	    "discard, redirect or hold",
+	    SLICE_ARGS(slice_sub(*ret, 0, 40)));
+}
+
+static bool take_query(
+    const struct command_line *line, struct store_query *ret, struct err *err)
+{
+	int64_t now = clock_now(NULL);
+
+	*ret = (struct store_query){.limit = 0};
+	return store_options_address(line, "sender", &ret->sender, err) &&
+	       store_options_address(line, "recipient", &ret->recipient, err) &&
+	       take_verdict(line, &ret->verdict, err) &&
+	       store_options_since(line, "since", now, &ret->from_ms, err) &&
+	       store_options_since(line, "until", now, &ret->to_ms, err) &&
+	       store_options_number(line, "limit", 0, &ret->limit, err);
+}
+
+static json_t *row_json(struct arena *arena, const struct store_trace *row)
+{
+	const struct {
+		const char *key;
+		struct slice text;
+	} texts[] = {
+	    {"id", row->id},
+	    {"message_id", row->message_id},
+	    {"listener", row->listener},
+	    {"client_ip", row->client_ip},
+	    {"client_name", row->client_name},
+	    {"helo", row->helo},
+	    {"sender", row->sender},
+	    {"header_from", row->header_from},
+	    {"subject", row->subject},
+	    {"verdict", row->verdict},
+	    {"policy", row->policy},
+	    {"reply", row->reply},
+	    {"delivery", row->delivery},
+	    {"own_domain", row->own_domain_result},
+	    {"spf", row->spf_result},
+	    {"dkim", row->dkim_result},
+	    {"dmarc", row->dmarc_result},
+	    {"connector", row->connector},
+	};
+	json_t *json = json_pack("{s:o, s:I, s:o}", "time",
+	    show_json_time(arena, row->time_ms), "size", (json_int_t)row->size,
+	    "recipients",
+	    show_json_texts(arena, row->recipient_count, row->recipients));
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		json_object_set_new(
+		    json, texts[i].key, show_json_text(arena, texts[i].text));
+	return json;
+}
+
+static int print_json(
+    struct arena *arena, size_t count, const struct store_trace *rows)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, row_json(arena, &rows[i]));
+	return show_print_json(list);
+}
+
+static void add_row(const struct store_trace *row, struct buf *out)
+{
+	show_time(out, row->time_ms);
+	buf_add_text(out, "  ");
+	show_text(out, row->id);
+	buf_add_text(out, "  ");
+	show_text(out, row->verdict);
+	buf_add_text(out, "  <");
+	show_text(out, row->sender);
+	buf_add_text(out, "> to");
+	for (size_t i = 0; i < row->recipient_count; i++) {
+		buf_add_text(out, i ? ", <" : " <");
+		show_text(out, row->recipients[i]);
+		buf_add_byte(out, '>');
+	}
+	buf_add_text(out, " from ");
+	show_text(out, row->client_ip);
+	buf_add_text(out, "\n    ");
+	show_text(out, row->reply);
+	buf_add_byte(out, '\n');
+}
+
+static int run(struct arena *arena, const struct command_line *line)
+{
+	struct store_query query;
+	struct store_trace *rows;
+	struct store *store;
+	struct buf *out;
+	struct err err;
+	size_t count;
+
+	if (!take_query(line, &query, &err) ||
+	    !store_options_open(arena, line, &store, NULL, &err) ||
+	    !store_find_traces(store, arena, &query, &count, &rows, &err))
+		return command_fail(&err);
+	if (command_has(line, "json"))
+		return print_json(arena, count, rows);
+	out = buf_in_arena(arena, SHOW_MAX);
+	for (size_t i = 0; i < count; i++)
+		add_row(&rows[i], out);
+	return show_print(out);
+}
+
+const struct command command_search = {
+    .name = "search",
+    .arguments = "",
+    .summary = "find messages by sender, recipient, verdict and time",
+    .description =
+	"Lists the messages that came, refused ones too, as far back as "
+	"traces are kept, the newest first: when, the id of the transaction, "
+	"the verdict, sender, recipients, client, and the reply that it got. "
+	"What is given must all be so. gatehouse explain tells why, by id or "
+	"Message-ID.",
+    .options = {options_search, options_store, options_json},
+    .examples = "# What was refused of a partner in the last two days?\n"
+		"gatehouse search --sender @partner.example --verdict reject "
+		"--since 2d\n"
+		"# What came for one mailbox on one day, for a script\n"
+		"gatehouse search --recipient ann@agency.example --since "
+		"2027-01-31 --until 2027-02-01 --json",
+    .run = run,
+};
