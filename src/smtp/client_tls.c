@@ -134,9 +134,11 @@ static bool expect_host(SSL *ssl, char *host, bool verify)
 		return false;
 	if (!verify)
 		return true;
-	/* RFC 9525 section 6.3: a wildcard is a whole label. */
+	/* RFC 9525 section 6.3: a wildcard is a whole label; section 2: a
+	 * common name names nobody. */
 	X509_VERIFY_PARAM_set_hostflags(
-	    param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	    param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+		       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
 }
 

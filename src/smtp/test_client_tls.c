@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,14 +25,15 @@
 	"S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS", "C:STARTTLS"
 #define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* A certificate for hop.example that signs itself, with its key. */
-static void write_certificate(const char *path)
+/* A certificate for hop.example (by its common name: old.example) that signs
+ * itself, with its key. */
+static void write_certificate(const char *path, const char *alternative)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *certificate = X509_new();
 	X509_NAME *name = X509_get_subject_name(certificate);
 	X509_EXTENSION *names = X509V3_EXT_conf_nid(
-	    NULL, NULL, NID_subject_alt_name, "DNS:hop.example");
+	    NULL, NULL, NID_subject_alt_name, alternative);
 	FILE *file = fopen(path, "w");
 
 	X509_set_version(certificate, 2);
@@ -39,7 +41,7 @@ static void write_certificate(const char *path)
 	X509_gmtime_adj(X509_getm_notBefore(certificate), -1000);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), 100000);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	    (const unsigned char *)"hop.example", -1, -1, 0);
+	    (const unsigned char *)"old.example", -1, -1, 0);
 	X509_set_issuer_name(certificate, name);
 	X509_add_ext(certificate, names, -1);
 	X509_set_pubkey(certificate, key);
@@ -112,7 +114,7 @@ static void test_policies(void **state)
 	limits.next_hop_timeout = 2000;
 	limits.tls_timeout = 2000;
 	close(mkstemp(path));
-	write_certificate(path);
+	write_certificate(path, "DNS:hop.example");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		size_t count = cases[i].scripts[1] ? 2 : 1;
 		struct fake_server *server = fake_server_start(
@@ -171,6 +173,43 @@ static const struct {
 	STAGE_TLS, E_TIMEOUT},
 };
 
+/* RFC 9525: a common name is not looked at, also where no other name is. */
+static void test_common_name_alone(void **state)
+{
+	static const char *const script[] = {OFFER, "T", "A", NULL};
+	static const char *const *const scripts[] = {script};
+	struct client_tls *tls = client_tls_new();
+	const struct smtp_client_settings settings = {
+	    .hostname = SLICE("gate.example"),
+	    .limits = &limits_default,
+	    .tls = tls,
+	};
+	char path[] = "/tmp/client-tls-XXXXXX";
+	struct fake_server *server = fake_server_start(scripts, 1, false);
+	struct smtp_endpoint endpoint = {
+	    .host = SLICE("old.example"),
+	    .port = fake_server_port(server),
+	    .tls = NEXT_HOP_TLS_MUST,
+	    .tls_ca = slice_from(path),
+	};
+	enum smtp_client_stage stage;
+	struct smtp_client *client;
+	struct err err = {0};
+
+	(void)state;
+	close(mkstemp(path));
+	write_certificate(path, "email:postmaster@old.example");
+	fake_server_use_certificate(server, path);
+	assert_true(ip_parse(SLICE("127.0.0.1"), &endpoint.ip));
+	assert_false(smtp_client_open(&settings, &endpoint, NULL,
+	    deadline_in(2000), &client, &stage, &err));
+	assert_int_equal(stage, STAGE_TLS);
+	assert_non_null(strstr(err.text, "ostname mismatch"));
+	assert_null(fake_server_stop(server));
+	client_tls_free(tls);
+	unlink(path);
+}
+
 /* Whatever it waits for, opening is over in time, and says where it was. */
 static void test_stages(void **state)
 {
@@ -212,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_policies),
+	    cmocka_unit_test(test_common_name_alone),
 	    cmocka_unit_test(test_stages),
 	};
 
