@@ -9,6 +9,7 @@
 #include "smtp/client.h"
 #include "smtp/client_mail.h"
 #include "smtp/maildir.h"
+#include "smtp/targets.h"
 
 struct delivery {
 	struct arena *arena;
@@ -356,7 +357,7 @@ static struct smtp_reply_text add_folder(
 static bool is_same_destination(const struct delivery *delivery,
     const struct conf_route *route, struct slice domain)
 {
-	return delivery->route == route &&
+	return delivery->route && targets_same(delivery->route, route) &&
 	       (route->kind != NEXT_HOP_MX ||
 		   slice_eq_nocase(delivery->domain, domain));
 }
@@ -391,6 +392,7 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 			    SLICE("this recipient needs a transaction of its "
 				  "own, send it separately"));
 		leave(delivery);
+		delivery->lost = false;
 		delivery->sender_refusal = (struct smtp_reply_text){0};
 		delivery->route = route;
 		delivery->domain = arena_slice(delivery->arena, domain);

@@ -186,10 +186,11 @@ static bool write_message(struct writer *writer, struct slice top,
 	return drain(writer, err);
 }
 
-static bool write_file(struct arena *arena, const struct file *file,
-    struct slice top, const struct message_pieces *pieces, struct err *err)
+/* bytes: CHUNK of them, for whatever. */
+static bool write_file(const struct file *file, char *bytes, struct slice top,
+    const struct message_pieces *pieces, struct err *err)
 {
-	struct writer writer = {.bytes = arena_alloc(arena, CHUNK)};
+	struct writer writer = {.bytes = bytes};
 	bool ok;
 
 	writer.fd = io_open(file->temporary,
@@ -363,6 +364,7 @@ struct smtp_reply_text maildir_deliver(struct arena *arena,
     const struct message_pieces *pieces)
 {
 	struct file *files = ARENA_ARRAY(arena, count, struct file);
+	char *bytes = arena_alloc(arena, CHUNK);
 	size_t file_count = 0;
 	struct err err = {0};
 	bool ok = true;
@@ -377,7 +379,7 @@ struct smtp_reply_text maildir_deliver(struct arena *arena,
 		files[file_count++] = prepare(arena, hostname, folder);
 		ok = make_folder(arena, files[file_count - 1].folder, &err) &&
 		     write_file(
-			 arena, &files[file_count - 1], top, pieces, &err);
+			 &files[file_count - 1], bytes, top, pieces, &err);
 	}
 	if (ok && publish(arena, files, file_count, &err))
 		return reply(

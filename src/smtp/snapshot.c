@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "smtp/targets.h"
 #include "smtp/tls_server.h"
 
 /* A transaction has one next hop, and a route to MX records has one for each
@@ -13,7 +14,7 @@ static bool needs_one_domain(const struct config *config)
 		const struct conf_route *route = &config->routes[i];
 
 		if (route->kind == NEXT_HOP_MX ||
-		    !slice_eq(route->text, config->routes[0].text))
+		    !targets_same(route, &config->routes[0]))
 			return true;
 	}
 	return false;

@@ -331,6 +331,14 @@ static void find_domain(struct finder *finder, struct slice domain)
 				.port = target.port});
 }
 
+bool targets_same(const struct conf_route *a, const struct conf_route *b)
+{
+	return a == b || (slice_eq(a->text, b->text) && a->tls == b->tls &&
+			     slice_eq(a->tls_ca, b->tls_ca) &&
+			     a->xforward == b->xforward &&
+			     a->proxy_protocol == b->proxy_protocol);
+}
+
 static struct smtp_reply_text reason(const struct finder *finder)
 {
 	if (finder->temporary)

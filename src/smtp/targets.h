@@ -21,6 +21,10 @@ struct target_list {
 	struct smtp_endpoint endpoints[TARGETS_MAX];
 };
 
+/* Mail on both goes to the same next hop in the same way: it may share a
+ * transaction (with kind mx, that of one domain). */
+bool targets_same(const struct conf_route *a, const struct conf_route *b);
+
 /* Text lives in arena.  False: *ret_reply says why there is none.  Only a
  * route of kind mx can lead to a permanent refusal: elsewhere it would be our
  * configuration that is wrong. */

@@ -410,12 +410,17 @@ static void test_another_route(void **state)
 
 	(void)state;
 	open_world(&world);
-	other = world.route;
 	add_server(&world,
-	    (const char *const *const[]){
-		SCRIPT(HELLO, MAIL, RCPT, "C:RSET", "S:250 ok")},
+	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, "C:RCPT TO:<x@c.example>",
+		"S:250 ok", "C:RSET", "S:250 ok")),
 	    1);
+	/* Another row of the configuration, and the same way. */
+	other = world.route;
 	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world,
+	    delivery_recipient(world.delivery, &other, &recipient), "250");
+	/* The same next hop, in another way. */
+	other.tls = NEXT_HOP_TLS_MUST;
 	expect_reply(&world,
 	    delivery_recipient(world.delivery, &other, &recipient),
 	    "452 4.5.3");

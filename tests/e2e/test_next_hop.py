@@ -322,6 +322,23 @@ def test_maildir(make_gate, folder):
     assert reply.startswith('550 5.1.1'), reply
 
 
+def test_two_routes_to_one_next_hop(make_gate, make_hop):
+    """What LIMITS does not forbid can be done."""
+    hop = make_hop()
+    gate = make_gate(
+        zone=ZONE,
+        organization={'accepted_domains': ['agency.example', 'b.example']},
+        routes=[{'domains': ['agency.example'], 'next_hop': hop.route},
+                {'domains': ['b.example'], 'next_hop': hop.route}])
+    with gate.client(SHOP) as client:
+        assert 'RCPTDOMAINMAX' not in client.extensions
+        assert client.mail('news@shop.example',
+                           ['user@agency.example', 'user@b.example'],
+                           message())[:3] == '250'
+    taken, = hop.messages
+    assert len(taken.recipients) == 2
+
+
 def test_client_is_named_to_the_next_hop(make_gate, make_hop):
     """XFORWARD, where the route says so and the next hop offers it."""
     hop = make_hop({'XFORWARD': '250 2.0.0 ok'},
