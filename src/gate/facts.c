@@ -129,14 +129,11 @@ static void write_author(struct json_write *json, const char *key,
 	json_write_end(json, '}');
 }
 
-/* The first From: domain's is "dmarc"; several are listed besides. */
+/* The worst of all From: domains' is "dmarc"; several are listed besides. */
 static void write_dmarc(
     struct json_write *json, const struct gate_message *message)
 {
-	static const struct dmarc_outcome none = {.result = DMARC_NONE};
-
-	write_author(json, "dmarc", message,
-	    message->dmarc_count ? &message->dmarc[0] : &none);
+	write_author(json, "dmarc", message, trace_worst_dmarc(message));
 	if (message->dmarc_count < 2)
 		return;
 	json_write_begin(json, "dmarc_of_each_author", '[');

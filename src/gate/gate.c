@@ -412,10 +412,11 @@ void gate_note_refused_recipient(struct gate_message *message,
 	message->rcpt_refusal = *reply;
 }
 
-/* A transaction that policy refused at RCPT and that brought no content still
- * leaves a trace: own-domain reports and explain live on it.  Recipients that
- * the next hop does not know only leave a log line, or a dictionary attack
- * would fill the store. */
+/* A transaction with a recipient that policy refused (5.7.1, ours or the next
+ * hop's) and no content still leaves a trace, of the last such recipient:
+ * own-domain reports and explain live on it.  Recipients refused for other
+ * reasons only leave a log line, or a dictionary attack would fill the store:
+ * one trace a transaction is what a stranger can have in any case. */
 void gate_end(struct gate_message *message)
 {
 	struct envelope *ended;

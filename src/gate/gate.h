@@ -132,8 +132,9 @@ bool gate_expects_commit(const struct gate_message *message);
 void gate_note_refused_recipient(struct gate_message *message,
     struct slice address, const struct smtp_reply_text *reply);
 
-/* The transaction is over, whatever came of it: leaves the trace of one that
- * policy refused before any content.  Nothing else may follow. */
+/* The transaction is over, whatever came of it: leaves the trace of one in
+ * which a recipient was refused with 5.7.1 and no content came.  Nothing else
+ * may follow. */
 void gate_end(struct gate_message *message);
 
 /* What came of it: verdict "accept"/"reject"/"defer" of the next hop. */
@@ -159,8 +160,8 @@ void gate_warn_of_expiry(const struct gate_context *context);
 /* The Authentication-Results value that gate_decide added; or empty. */
 struct slice gate_authentication_results(const struct gate_message *message);
 
-/* The log line's words for errors that are not verdicts: only here do kinds
- * become replies (design, section 8). */
+/* The SMTP reply for an error that is no verdict: only here do kinds of errors
+ * become replies, and none of them says yes (design, section 8). */
 struct smtp_reply_text gate_reply_for_error(
     struct arena *arena, const struct err *err);
 

@@ -49,10 +49,9 @@ static const char rich_facts[] =
     "'reason':'too short','key_bits':512,'testing':true,'body_length_limited':false},{'result':'pass','domain':'b.example',"
     "'selector':'','algorithm':'','identity':'','reason':'','key_bits':0,'testing':false,'body_length_limited':true}],"
     "'arc':{'result':'pass','sets':3,'oldest_pass':2,'sealer':'l.example','reason':'why'},"
-    "'dmarc':{'result':'none','from_domain':'plain.example','policy':'none','applied_policy':'none',"
-    "'policy_domain':'','organizational_domain':'plain.example','spf_aligned':false,'dkim_aligned':false,"
-    "'testing':false,'record':'','problem':'','reason':'no DMARC record applies to plain.example',"
-    "'override':'trusted'},"
+    "'dmarc':{'result':'fail','from_domain':'monitor.example','policy':'none','applied_policy':'none','policy_domain':'monitor.example',"
+    "'organizational_domain':'monitor.example','spf_aligned':true,'dkim_aligned':true,'testing':false,'record':'v=DMARC1; p=none',"
+    "'problem':'','reason':'neither SPF nor DKIM passed for a domain aligned with monitor.example','override':'trusted'},"
     "'dmarc_of_each_author':[{'result':'none','from_domain':'plain.example','policy':'none','applied_policy':'none',"
     "'policy_domain':'','organizational_domain':'plain.example','spf_aligned':false,'dkim_aligned':false,'testing':false,"
     "'record':'','problem':'','reason':'no DMARC record applies to plain.example','override':'trusted'},"
@@ -297,7 +296,8 @@ static void test_inspected_faults(void **state)
 	stage_clear(&stage);
 }
 
-/* The row of the store: one word for all signatures, the first author's. */
+/* The row of the store: one word for all signatures, the worst
+ * author's. */
 static void test_trace(void **state)
 {
 	struct stage stage;
@@ -329,14 +329,26 @@ static void test_trace(void **state)
 	assert_true(slice_eq(trace.own_domain, SLICE("agency.example")));
 	assert_true(slice_eq(trace.spf_result, SLICE("fail")));
 	assert_true(slice_eq(trace.dkim_result, SLICE("pass")));
-	assert_true(slice_eq(trace.dmarc_result, SLICE("none")));
+	assert_true(slice_eq(trace.dmarc_result, SLICE("fail")));
 	assert_true(slice_eq(trace.connector, SLICE("Scanner")));
 	assert_true(slice_eq(trace.facts, gate_json(message)));
-	message->dmarc[0].result = DMARC_PASS;
+	for (size_t i = 0; i < message->dmarc_count; i++)
+		message->dmarc[i].result = DMARC_PASS;
 	message->dkim_count = 1; /* it does not pass */
 	trace_fill(message, &trace);
 	assert_true(slice_eq(trace.dkim_result, SLICE("policy")));
 	assert_true(slice_eq(trace.dmarc_result, SLICE("pass")));
+	/* One that passes says nothing of the other. */
+	message->dmarc[1].result = DMARC_FAIL;
+	trace_fill(message, &trace);
+	assert_true(slice_eq(trace.dmarc_result, SLICE("fail")));
+	assert_true(
+	    slice_find_slice(trace.facts,
+		SLICE("\"dmarc\":{\"result\":\"fail\"")) < trace.facts.len);
+	message->dmarc[1].result = DMARC_PASS;
+	message->dmarc[0].result = DMARC_TEMPERROR;
+	trace_fill(message, &trace);
+	assert_true(slice_eq(trace.dmarc_result, SLICE("temperror")));
 	stage_clear(&stage);
 }
 

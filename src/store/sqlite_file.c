@@ -2,9 +2,10 @@
 /* Fresh rows are filed: moved to the tables that have all the indexes.
  *
  * Each index of a trace is another page in the log of nearly every commit.
- * Moving some hundred rows at once writes each page once, and no session waits
- * for it.  The facts of a trace stay where they are.  A row is in one of the
- * tables at any moment that a reader sees.
+ * Moving some hundred rows at once writes each page once.  The writer does it
+ * between commits; under load sessions wait for it, some milliseconds.  The
+ * facts of a trace stay where they are.  A row is in one of the tables at any
+ * moment that a reader sees.
  */
 #include "store/sqlite_private.h"
 

@@ -57,11 +57,7 @@ struct store_trace {
 	struct slice facts; /* JSON: everything `explain` tells */
 };
 
-/* Commits a trace (and a quarantined message with it, if quarantine is not
- * NULL) before returning true.  False: E_FULL, E_TEMP, E_IO, E_TIMEOUT: the
- * caller answers 451 and nothing is stored, now or later; E_SYNTAX: the id is
- * there already.  Returns after the deadline only when the commit was under
- * way: then its result counts.  All text is made clean UTF-8. */
+/* A message that goes with its trace. */
 struct store_quarantine {
 	struct slice id; /* the transaction's id */
 	struct slice reason;
@@ -71,6 +67,12 @@ struct store_quarantine {
 	size_t recipient_count; /* for the release, if they are not the */
 	const struct slice *recipients; /* trace's; else NULL */
 };
+
+/* Commits a trace (and a quarantined message with it, if quarantine is not
+ * NULL) before returning true.  False: E_FULL, E_TEMP, E_IO, E_TIMEOUT: the
+ * caller answers 451 and nothing is stored, now or later; E_SYNTAX: the id is
+ * there already.  Returns after the deadline only when the commit was under
+ * way: then its result counts.  All text is made clean UTF-8. */
 bool store_put(struct store *store, const struct store_trace *trace,
     const struct store_quarantine *quarantine, struct deadline deadline,
     struct err *err);
