@@ -186,10 +186,11 @@ static void edit(struct gate_message *message)
 	struct header_list list;
 	struct decision *decision = &message->decision;
 
-	if (!has(message, "X-Edit: yes"))
+	/* A header that is over a limit does not come so far. */
+	if (!has(message, "X-Edit: yes") ||
+	    !headers_parse(
+		message->arena, message->header, limits, &list, NULL))
 		return;
-	require(headers_parse(
-	    message->arena, message->header, limits, &list, NULL));
 	for (size_t i = 0; i < list.count; i++)
 		if (slice_eq_nocase(list.fields[i].name, SLICE("X-Edit")))
 			edit_remove(message->arena, &decision->edits, i);
