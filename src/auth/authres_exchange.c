@@ -72,26 +72,6 @@ static void add_dkim(
 	add(text, "header.d", dkim->domain);
 }
 
-/* The worst of all domains of From:, in this order. */
-static const struct dmarc_outcome *worst_dmarc(
-    const struct authres_input *input)
-{
-	static const int rank[] = {
-	    [DMARC_PASS] = 0,
-	    [DMARC_NONE] = 1,
-	    [DMARC_PERMERROR] = 2,
-	    [DMARC_TEMPERROR] = 3,
-	    [DMARC_FAIL] = 4,
-	};
-	const struct dmarc_outcome *worst = NULL;
-
-	for (size_t i = 0; i < input->dmarc_count; i++)
-		if (!worst ||
-		    rank[input->dmarc[i].result] > rank[worst->result])
-			worst = &input->dmarc[i];
-	return worst;
-}
-
 /* No record, but identical domains passed: DMARC would have. */
 static bool would_pass(
     const struct authres_input *input, const struct dmarc_outcome *dmarc)
@@ -158,7 +138,8 @@ static struct composite composite_of(const struct authres_input *input,
 struct slice authres_exchange_style(
     struct arena *arena, const struct authres_input *input)
 {
-	const struct dmarc_outcome *dmarc = worst_dmarc(input);
+	const struct dmarc_outcome *dmarc = dmarc_worst(
+	    input->dmarc_count, input->dmarc);
 	bool best_guess = dmarc && would_pass(input, dmarc);
 	struct composite composite = composite_of(input, dmarc, best_guess);
 	struct authres_text text;

@@ -73,4 +73,9 @@ struct dmarc_outcome dmarc_evaluate(struct arena *arena,
     const struct spf_outcome *spf, size_t dkim_count,
     const struct dkim_outcome *dkim);
 
+/* Of several authors one that passes says nothing of the others: the worst, in
+ * the order pass, none, permerror, temperror, fail.  NULL: none is there. */
+const struct dmarc_outcome *dmarc_worst(
+    size_t count, const struct dmarc_outcome *outcomes);
+
 #endif

@@ -205,3 +205,21 @@ struct dmarc_outcome dmarc_evaluate(struct arena *arena,
 		settle_without_record(&evaluation);
 	return *outcome;
 }
+
+const struct dmarc_outcome *dmarc_worst(
+    size_t count, const struct dmarc_outcome *outcomes)
+{
+	static const int rank[] = {
+	    [DMARC_PASS] = 0,
+	    [DMARC_NONE] = 1,
+	    [DMARC_PERMERROR] = 2,
+	    [DMARC_TEMPERROR] = 3,
+	    [DMARC_FAIL] = 4,
+	};
+	const struct dmarc_outcome *worst = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (!worst || rank[outcomes[i].result] > rank[worst->result])
+			worst = &outcomes[i];
+	return worst;
+}

@@ -133,7 +133,11 @@ static void write_author(struct json_write *json, const char *key,
 static void write_dmarc(
     struct json_write *json, const struct gate_message *message)
 {
-	write_author(json, "dmarc", message, trace_worst_dmarc(message));
+	static const struct dmarc_outcome none = {.result = DMARC_NONE};
+	const struct dmarc_outcome *worst = dmarc_worst(
+	    message->dmarc_count, message->dmarc);
+
+	write_author(json, "dmarc", message, worst ? worst : &none);
 	if (message->dmarc_count < 2)
 		return;
 	json_write_begin(json, "dmarc_of_each_author", '[');

@@ -138,9 +138,4 @@ size_t header_policy_loop_count(const struct gate_message *message);
 /* gate/trace.c */
 void trace_fill(struct gate_message *message, struct store_trace *ret);
 
-/* Of several authors the worst, as in Authentication-Results in Exchange's
- * style: one that passes says nothing of the others. */
-const struct dmarc_outcome *trace_worst_dmarc(
-    const struct gate_message *message);
-
 #endif

@@ -25,24 +25,13 @@ static struct slice dkim_word(const struct gate_message *message)
 	return slice_from(dkim_result_name(message->dkim[0].result));
 }
 
-const struct dmarc_outcome *trace_worst_dmarc(
-    const struct gate_message *message)
+static struct slice dmarc_word(const struct gate_message *message)
 {
-	static const struct dmarc_outcome none = {.result = DMARC_NONE};
-	static const int rank[] = {
-	    [DMARC_PASS] = 0,
-	    [DMARC_NONE] = 1,
-	    [DMARC_PERMERROR] = 2,
-	    [DMARC_TEMPERROR] = 3,
-	    [DMARC_FAIL] = 4,
-	};
-	const struct dmarc_outcome *worst = NULL;
+	const struct dmarc_outcome *worst = dmarc_worst(
+	    message->dmarc_count, message->dmarc);
 
-	for (size_t i = 0; i < message->dmarc_count; i++)
-		if (!worst ||
-		    rank[message->dmarc[i].result] > rank[worst->result])
-			worst = &message->dmarc[i];
-	return worst ? worst : &none;
+	return slice_from(
+	    dmarc_result_name(worst ? worst->result : DMARC_NONE));
 }
 
 static const struct slice *recipients(
@@ -66,8 +55,7 @@ static void fill_authentication(
 	trace->own_domain = message->own_domain.domain;
 	trace->spf_result = slice_from(spf_result_name(message->spf.result));
 	trace->dkim_result = dkim_word(message);
-	trace->dmarc_result = slice_from(
-	    dmarc_result_name(trace_worst_dmarc(message)->result));
+	trace->dmarc_result = dmarc_word(message);
 	trace->connector = message->connector ? message->connector->name
 					      : (struct slice){NULL, 0};
 }
