@@ -14,6 +14,9 @@
  * until ANSWER_MS. */
 enum { DOT_MS = 8 * 60 * 1000, ANSWER_MS = 9 * 60 * 1000 };
 
+/* Of recipients, in the trace. */
+enum { NOTE_MAX = 500 };
+
 static int64_t now_us(void)
 {
 	struct timespec now;
@@ -246,18 +249,53 @@ static struct delivery_result hand_on_changed(
 	return result;
 }
 
+static bool anybody_has_it(const struct delivery_result *result)
+{
+	bool has = result->reply.code / 100 == 2;
+
+	for (size_t i = 0; i < result->count && !has; i++)
+		has = result->recipient_replies[i].code / 100 == 2;
+	return has;
+}
+
+/* LMTP: a refusal of one is the reply to all; the trace says who has it. */
+static struct slice delivery_note(
+    struct transaction *transaction, const struct delivery_result *result)
+{
+	struct slice line = decision_reply_line(
+	    transaction->arena, &result->reply);
+	struct buf *note;
+
+	if (!result->tells_apart || result->reply.code / 100 == 2 ||
+	    !anybody_has_it(result))
+		return line;
+	note = buf_in_arena(transaction->arena, line.len + NOTE_MAX);
+	buf_add(note, line);
+	for (size_t i = 0; i < result->count; i++)
+		if (result->recipient_replies[i].code / 100 == 2)
+			buf_add_format(note, "; taken for <%.*s>",
+			    SLICE_ARGS(
+				transaction->envelope.recipients[i].address));
+	return buf_overflowed(note)
+		   ? arena_format_slice(transaction->arena,
+			 "%.*s; taken for others", SLICE_ARGS(line))
+		   : buf_slice(note);
+}
+
 static struct delivery_result deliver(
     struct session *session, const struct decision *decision)
 {
 	struct transaction *transaction = session->transaction;
-	struct delivery_result result =
-	    recipient_edit_any(&decision->recipients)
-		? hand_on_changed(session, &decision->recipients)
-		: hand_on(transaction);
+	bool changed = recipient_edit_any(&decision->recipients);
+	struct delivery_result result = changed ? hand_on_changed(session,
+						      &decision->recipients)
+						: hand_on(transaction);
 
+	/* Of those that policy removed the next hop said nothing. */
+	result.tells_apart &= !changed;
 	gate_note_delivery(transaction->gate,
 	    slice_from(outcome_word(result.reply.code)),
-	    decision_reply_line(transaction->arena, &result.reply));
+	    delivery_note(transaction, &result));
 	if (result.reply.code / 100 == 2)
 		session_count_delivered(session);
 	return result;
@@ -359,15 +397,6 @@ static void reply_to_each(
 			last = reply;
 	}
 	session_reply_text(session, last);
-}
-
-static bool anybody_has_it(const struct delivery_result *result)
-{
-	bool has = result->reply.code / 100 == 2;
-
-	for (size_t i = 0; i < result->count && !has; i++)
-		has = result->recipient_replies[i].code / 100 == 2;
-	return has;
 }
 
 /* The next command may take long.  Until the client has the reply it would send

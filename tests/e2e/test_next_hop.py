@@ -292,7 +292,10 @@ def test_lmtp_over_a_unix_socket(make_gate, make_hop, folder):
     # Of the message as a whole: somebody has it.
     assert replies[3].startswith('250 2.1.5'), replies
     # Without PRDR there is one reply: nobody's copy may get lost.
-    assert first_refusal(gate, sent, to=both).startswith('552 5.2.2')
+    again = message()
+    assert first_refusal(gate, again, to=both).startswith('552 5.2.2')
+    assert gate.explain(message_id(again), delivery=True)['delivery'] == \
+        '552 5.2.2 over quota; taken for <user@agency.example>'
     assert any(line.startswith('LHLO') for line in hop.lines)
     assert hop.messages[0].octets.endswith(sent)
 
