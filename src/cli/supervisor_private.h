@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/supervisor_private.h - what supervisor.c (processes) and
- * supervisor_reload.c (the configuration) share.
+/* cli/supervisor_private.h - what supervisor.c (the loop) is made of:
+ * supervisor_reload.c (the configuration), which stands on
+ * supervisor_children.c (the processes).
  */
 #ifndef CLI_SUPERVISOR_PRIVATE_H
 #define CLI_SUPERVISOR_PRIVATE_H
@@ -42,10 +43,28 @@ struct supervisor {
 	int exit_code;
 };
 
+/* supervisor_children.c */
+
 bool supervisor_wants_child(const struct config *config, enum child_kind kind);
+
+/* Those that are wanted, do not run, and have waited for it. */
+void supervisor_start_children(struct supervisor *supervisor);
 
 /* To all children that run. */
 void supervisor_signal(const struct supervisor *supervisor, int number);
+
+/* SIGTERM to all; once. */
+void supervisor_begin_stop(struct supervisor *supervisor);
+
+/* SIGCHLD: whoever has ended. */
+void supervisor_reap(struct supervisor *supervisor);
+
+/* What a child has said on its pipe. */
+void supervisor_hear(struct supervisor *supervisor, enum child_kind kind);
+
+void supervisor_kill_silent(const struct supervisor *supervisor);
+
+/* supervisor_reload.c */
 
 /* SIGHUP: a file that is good goes to the children. */
 void supervisor_reload(struct supervisor *supervisor);
