@@ -49,20 +49,34 @@ static struct value_input input_for(
 	    .base = base};
 }
 
+/* One that is made of another setting (store, of state_directory) may not do;
+ * map may be NULL where nothing is set. */
+static void report_default(struct loader *loader, const struct field *field,
+    const struct yaml_node *map, const char *path, const struct err *err)
+{
+	require(map);
+	problems_error(loader->problems, map->place,
+	    join(loader, path, field->name),
+	    "the default does not work here: %s; write %s: %s", err->text,
+	    field->name, field->example);
+}
+
 static void load_default(struct loader *loader, const struct table *table,
-    const struct field *field, void *base)
+    const struct field *field, const struct yaml_node *map, const char *path,
+    void *base)
 {
 	struct value_input in = input_for(loader, field, base);
 	struct slice text;
+	struct err err;
 
 	if (table->defaults)
 		memcpy(member(base, field->offset),
 		    (const char *)table->defaults + field->offset,
 		    value_item_size(field->type));
 	else if (value_default(
-		     loader->scratch, table, field, loader->config, &text))
-		require(
-		    value_parse(&in, text, member(base, field->offset), NULL));
+		     loader->scratch, table, field, loader->config, &text) &&
+		 !value_parse(&in, text, member(base, field->offset), &err))
+		report_default(loader, field, map, path, &err);
 }
 
 static bool expect_kind(struct loader *loader, const struct yaml_node *node,
@@ -214,7 +228,7 @@ static void load_row(struct loader *loader, const struct table *table,
 		return;
 	}
 	if (!node || node->bad)
-		load_default(loader, table, field, base);
+		load_default(loader, table, field, map, path, base);
 	if (node && !node->bad)
 		load_field(
 		    loader, field, node, join(loader, path, field->name), base);

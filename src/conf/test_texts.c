@@ -75,6 +75,8 @@ const struct test_text test_texts[] = {
     {H "<<: {a: 1}\n", 1, "t.yaml:2:1: merge keys (<<) are not used"},
     {H "hostname: b.example\n", 1, "t.yaml:2:1: the key \"hostname\" is repeated; it is also on line 1"},
     {H "qqqqqqqq: 1\n", 1, "known here: hostname, authserv_id, user"},
+    {H "state_directory: /srv/a?b\n", 1, "t.yaml:1:1: store: the default does not work here: "},
+    {H "state_directory: /srv/a?b\nstore: sqlite:/srv/x.db\n", 0, ""},
     {H "limits:\n  recipiants: 3\n", 1, "t.yaml:3:3: limits: \"recipiants\" is not a known key; did you mean recipients?"},
     {"hostname: localhost\n", 1, "t.yaml:1:11: hostname: \"localhost\" is not a domain name: it needs a dot"},
     {"hostname: 192.0.2.1\n", 1, "it looks like an IP address"},
