@@ -290,12 +290,13 @@ static struct slice client_words(const struct gate_message *message)
 							  : SLICE("");
 
 	return arena_format_slice(message->arena,
-	    "name %.*s, helo %.*s, %s%.*s %.*s, certificate %.*s, user %.*s "
-	    "%.*s",
-	    SLICE_ARGS(client->name), SLICE_ARGS(client->helo),
-	    client->tls ? "tls " : "", SLICE_ARGS(client->tls_version),
-	    SLICE_ARGS(client->tls_cipher), SLICE_ARGS(certificate),
-	    SLICE_ARGS(client->authenticated_as),
+	    "name %.*s%s, helo %.*s, %s%.*s %.*s, certificate %.*s, user "
+	    "%.*s %.*s",
+	    SLICE_ARGS(client->name),
+	    client->name_unknown ? "unknown for now" : "",
+	    SLICE_ARGS(client->helo), client->tls ? "tls " : "",
+	    SLICE_ARGS(client->tls_version), SLICE_ARGS(client->tls_cipher),
+	    SLICE_ARGS(certificate), SLICE_ARGS(client->authenticated_as),
 	    SLICE_ARGS(client->auth_mechanism));
 }
 

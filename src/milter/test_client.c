@@ -25,7 +25,7 @@ static const struct {
     {"mail.example", "{client_resolve}|OK|", "name mail.example, helo"},
     {"mail.example", "{client_resolve}|FAIL|", "name , helo"},
     {"mail.example", "{client_resolve}|FORGED|", "name , helo"},
-    {"mail.example", "{client_resolve}|TEMP|", "name , helo"},
+    {"mail.example", "{client_resolve}|TEMP|", "name unknown for now, helo"},
     /* The connection; the user. */
     {"m", "{tls_version}|TLSv1.3|{cipher}|AES|",
 	"name m, helo h.example, tls TLSv1.3 AES, certificate , user  "},

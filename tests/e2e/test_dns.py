@@ -177,6 +177,27 @@ def test_trusted_host_whose_name_cannot_be_looked_up(make_gate, broken, code):
         assert reply.startswith(code), reply
 
 
+@pytest.mark.parametrize('name, code', [
+    ('list.partner.example', '250'),
+    ('[TEMPUNAVAIL]', '451 4.7'),
+    ('[UNAVAILABLE]', '550 5.7.1'),
+])
+def test_trusted_host_as_a_proxy_tells_its_name(make_gate, name, code):
+    zone = Zone()
+    zone.add('_dmarc.bank.example', 'TXT', 'v=DMARC1; p=reject')
+    with DnsServer(zone) as server:
+        gate = make_gate(
+            dns={'zone': '', 'servers': [server.address]},
+            authentication={'trusted_intermediaries': [
+                {'host': 'list.partner.example'}]})
+        with Smtp(gate.port,
+                  xclient=f'ADDR=192.0.2.10 NAME={name}') as client:
+            reply = client.mail('x@list.partner.example',
+                                'user@agency.example',
+                                message('ceo@bank.example'))
+        assert reply.startswith(code), reply
+
+
 def test_own_domain_defers_when_its_record_cannot_be_read(make_gate):
     zone = Zone()
     zone.fail('agency.example', 'TXT')
