@@ -9,10 +9,6 @@
 #include "cli/story.h"
 
 static const struct option_spec options_list[] = {
-    {"sender", 0, OPTION_TEXT, "ADDR", "envelope sender, or @domain"},
-    {"recipient", 0, OPTION_TEXT, "ADDR", "a recipient, or @domain"},
-    {"since", 0, OPTION_TEXT, "TIME", "from then on: 30d, 12h or a date"},
-    {"limit", 0, OPTION_TEXT, "N", "at most so many (default 100)"},
     {"released", 0, OPTION_FLAG, NULL, "also those that were released"},
     {0},
 };
@@ -95,18 +91,14 @@ static void add_row(const struct store_quarantined *row, struct buf *out)
 
 static int list_run(struct arena *arena, const struct command_line *line)
 {
-	struct store_query query = {.limit = 0};
+	struct store_query query;
 	struct buf *out = buf_in_arena(arena, SHOW_MAX);
 	struct store_quarantined *rows;
 	struct store *store;
 	struct err err;
 	size_t count;
 
-	if (!store_options_address(line, "sender", &query.sender, &err) ||
-	    !store_options_address(line, "recipient", &query.recipient, &err) ||
-	    !store_options_since(
-		line, "since", clock_now(NULL), &query.from_ms, &err) ||
-	    !store_options_number(line, "limit", 0, &query.limit, &err) ||
+	if (!store_options_query(line, &query, &err) ||
 	    !store_options_open(arena, line, &store, NULL, &err) ||
 	    !store_list_quarantine(store, arena, &query,
 		command_has(line, "released"), &count, &rows, &err))
@@ -246,7 +238,7 @@ const struct command command_quarantine_list = {
 		   "the reason. Their ids are what show, release and delete "
 		   "take. A message stays in the list until it was released to "
 		   "all its recipients; those that have it are marked.",
-    .options = {options_list, options_store, options_json},
+    .options = {options_query, options_list, options_store, options_json},
     .examples = "# What is held for one domain since yesterday?\n"
 		"gatehouse quarantine list --recipient @agency.example "
 		"--since 1d\n",

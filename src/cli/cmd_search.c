@@ -5,13 +5,9 @@
 #include "message/decision.h"
 
 static const struct option_spec options_search[] = {
-    {"sender", 0, OPTION_TEXT, "ADDR", "envelope sender, or @domain"},
-    {"recipient", 0, OPTION_TEXT, "ADDR", "a recipient, or @domain"},
     {"verdict", 0, OPTION_TEXT, "WORD",
 	"accept, reject, defer, quarantine, discard, redirect or hold"},
-    {"since", 0, OPTION_TEXT, "TIME", "from then on: 30d, 12h or a date"},
     {"until", 0, OPTION_TEXT, "TIME", "up to then"},
-    {"limit", 0, OPTION_TEXT, "N", "at most so many (default 100)"},
     {0},
 };
 
@@ -33,15 +29,10 @@ static bool take_verdict(
 static bool take_query(
     const struct command_line *line, struct store_query *ret, struct err *err)
 {
-	int64_t now = clock_now(NULL);
-
-	*ret = (struct store_query){.limit = 0};
-	return store_options_address(line, "sender", &ret->sender, err) &&
-	       store_options_address(line, "recipient", &ret->recipient, err) &&
+	return store_options_query(line, ret, err) &&
 	       take_verdict(line, &ret->verdict, err) &&
-	       store_options_since(line, "since", now, &ret->from_ms, err) &&
-	       store_options_since(line, "until", now, &ret->to_ms, err) &&
-	       store_options_number(line, "limit", 0, &ret->limit, err);
+	       store_options_since(
+		   line, "until", clock_now(NULL), &ret->to_ms, err);
 }
 
 static json_t *row_json(struct arena *arena, const struct store_trace *row)
@@ -143,7 +134,7 @@ const struct command command_search = {
 	"the verdict, sender, recipients, client, and the reply that it got. "
 	"What is given must all be so. gatehouse explain tells why, by id or "
 	"Message-ID.",
-    .options = {options_search, options_store, options_json},
+    .options = {options_query, options_search, options_store, options_json},
     .examples = "# What was refused of a partner in the last two days?\n"
 		"gatehouse search --sender @partner.example --verdict reject "
 		"--since 2d\n"

@@ -15,6 +15,14 @@ const struct option_spec options_store[] = {
     {0},
 };
 
+const struct option_spec options_query[] = {
+    {"sender", 0, OPTION_TEXT, "ADDR", "envelope sender, or @domain"},
+    {"recipient", 0, OPTION_TEXT, "ADDR", "a recipient, or @domain"},
+    {"since", 0, OPTION_TEXT, "TIME", "from then on: 30d, 12h or a date"},
+    {"limit", 0, OPTION_TEXT, "N", "at most so many (default 100)"},
+    {0},
+};
+
 static void release_config(void *config)
 {
 	config_release(config);
@@ -106,16 +114,41 @@ bool store_options_since(const struct command_line *line, const char *option,
 	    option, SLICE_ARGS(slice_sub(text, 0, 40)));
 }
 
-bool store_options_number(const struct command_line *line, const char *option,
-    uint64_t fallback, uint64_t *ret, struct err *err)
+static bool take_number(const struct command_line *line, const char *option,
+    uint64_t *ret, struct err *err)
 {
 	struct slice text = command_text(line, option);
 
-	*ret = fallback;
 	if (!command_has(line, option) || slice_to_u64(text, INT32_MAX, ret))
 		return true;
 	return err_set(err, E_USAGE, "--%s: \"%.*s\" is not a number", option,
 	    SLICE_ARGS(slice_sub(text, 0, 40)));
+}
+
+/* Empty matches all: what nobody asks for by looking for an address. */
+static bool take_address(const struct command_line *line, const char *option,
+    struct slice *ret, struct err *err)
+{
+	struct slice text = command_text(line, option);
+
+	if (command_has(line, option) &&
+	    (!text.len || slice_eq(text, SLICE("@"))))
+		return err_set(err, E_USAGE,
+		    "--%s is empty; write an address, or @ and a domain",
+		    option);
+	*ret = text;
+	return true;
+}
+
+bool store_options_query(
+    const struct command_line *line, struct store_query *ret, struct err *err)
+{
+	*ret = (struct store_query){.limit = 0};
+	return take_address(line, "sender", &ret->sender, err) &&
+	       take_address(line, "recipient", &ret->recipient, err) &&
+	       store_options_since(
+		   line, "since", clock_now(NULL), &ret->from_ms, err) &&
+	       take_number(line, "limit", &ret->limit, err);
 }
 
 /* C1 controls (U+0080 to U+009F), and the marks that turn the direction of
@@ -200,18 +233,4 @@ json_t *show_json_texts(
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(values, show_json_text(arena, texts[i]));
 	return values;
-}
-
-/* Empty matches all: what nobody asks for by looking for an address. */
-bool store_options_address(const struct command_line *line, const char *name,
-    struct slice *ret, struct err *err)
-{
-	struct slice text = command_text(line, name);
-
-	if (command_has(line, name) &&
-	    (!text.len || slice_eq(text, SLICE("@"))))
-		return err_set(err, E_USAGE,
-		    "--%s is empty; write an address, or @ and a domain", name);
-	*ret = text;
-	return true;
 }

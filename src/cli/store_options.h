@@ -19,14 +19,16 @@ extern const struct option_spec options_store[];
 bool store_options_open(struct arena *arena, const struct command_line *line,
     struct store **ret, struct config **ret_config, struct err *err);
 
+/* --sender, --recipient, --since and --limit: what they ask for; all else of
+ * *ret is empty.  False: E_USAGE. */
+extern const struct option_spec options_query[];
+bool store_options_query(
+    const struct command_line *line, struct store_query *ret, struct err *err);
+
 /* "30d", "12h", "45m", "3600s" before now, or a date: milliseconds since 1970.
  * 0 when the option was not given.  False: E_USAGE. */
 bool store_options_since(const struct command_line *line, const char *option,
     int64_t now, int64_t *ret_ms, struct err *err);
-
-/* A decimal number; fallback when not given.  False: E_USAGE. */
-bool store_options_number(const struct command_line *line, const char *option,
-    uint64_t fallback, uint64_t *ret, struct err *err);
 
 /* For people's terminals: what a stranger wrote may not move the cursor,
  * change colours or turn the direction of writing.  Such bytes come out as
@@ -47,10 +49,5 @@ json_t *show_json_texts(
     struct arena *arena, size_t count, const struct slice *texts);
 
 enum { SHOW_MAX = 64 << 20 };
-
-/* An address or "@domain"; empty if the option was not given.  False: E_USAGE,
- * it was given and is empty. */
-bool store_options_address(const struct command_line *line, const char *name,
-    struct slice *ret, struct err *err);
 
 #endif

@@ -149,23 +149,31 @@ static void test_missing_directory(void **state)
 	arena_free(arena);
 }
 
-/* A process that may not write more stands for a full disk. */
+/* A process that may not write more stands for a full disk.  The old limit. */
+static struct rlimit limit_files(rlim_t octets)
+{
+	struct rlimit old, small;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = octets;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	return old;
+}
+
 static void test_full(void **state)
 {
 	struct limits limits = limits_with(1000, 10 * 1000 * 1000);
 	struct arena *arena = arena_new(0);
 	struct spool *spool = spool_new(arena, directory(), &limits);
-	struct rlimit old, small;
+	struct rlimit old;
 	struct slice content;
 	struct err err;
 	bool ok;
 
 	(void)state;
-	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-	small = old;
-	small.rlim_cur = 1000 * 1000;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	old = limit_files(1000 * 1000);
 	ok = fill(spool, 5000000, PIECE, &err);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_false(ok);
@@ -180,18 +188,14 @@ static void test_full_when_read(void **state)
 	struct limits limits = limits_with(1000, 10 * 1000 * 1000);
 	struct arena *arena = arena_new(0);
 	struct spool *spool = spool_new(arena, directory(), &limits);
-	struct rlimit old, small;
+	struct rlimit old;
 	struct slice content;
 	struct err err;
 	bool ok;
 
 	(void)state;
-	signal(SIGXFSZ, SIG_IGN);
 	assert_true(fill(spool, 100000, 100, &err));
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-	small = old;
-	small.rlim_cur = 50 * 1000;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	old = limit_files(50 * 1000);
 	ok = spool_content(spool, &content, &err);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_false(ok);

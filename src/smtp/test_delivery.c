@@ -485,8 +485,6 @@ static void test_missing_capabilities(void **state)
 
 static void test_login(void **state)
 {
-	const struct delivery_credentials right = {
-	    .user = SLICE("u"), .password = SLICE("p")};
 	struct world world;
 
 	(void)state;
@@ -506,22 +504,10 @@ static void test_login(void **state)
 		    "X")},
 	    5);
 	for (size_t i = 0; i < 2; i++)
-		expect_reply(&world,
-		    delivery_session_authenticate(
-			world.session, world.arena, &world.route, &right),
-		    "535 5.7.8 login refused");
-	expect_reply(&world,
-	    delivery_session_authenticate(
-		world.session, world.arena, &world.route, &right),
-	    "454 4.7.0");
-	expect_reply(&world,
-	    delivery_session_authenticate(
-		world.session, world.arena, &world.route, &right),
-	    "454 4.7.0");
-	expect_reply(&world,
-	    delivery_session_authenticate(
-		world.session, world.arena, &world.route, &right),
-	    "235 2.7.0");
+		expect_reply(&world, log_in(&world), "535 5.7.8 login refused");
+	expect_reply(&world, log_in(&world), "454 4.7.0");
+	expect_reply(&world, log_in(&world), "454 4.7.0");
+	expect_reply(&world, log_in(&world), "235 2.7.0");
 	expect_reply(&world, ask(&world, "r@b.example"), "250");
 	expect_reply(&world, send_text(&world, message).reply, "250");
 	/* Its connection is gone: the client has to log in again. */
@@ -533,8 +519,6 @@ static void test_login(void **state)
 /* Whoever comes after the one who logged in does not use that login. */
 static void test_forgotten_login(void **state)
 {
-	const struct delivery_credentials right = {
-	    .user = SLICE("u"), .password = SLICE("p")};
 	struct world world;
 
 	(void)state;
@@ -545,10 +529,7 @@ static void test_forgotten_login(void **state)
 		    "S:235 2.7.0 ok", "C:QUIT", "S:221 bye", "X"),
 		SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 kept", "H")},
 	    2);
-	expect_reply(&world,
-	    delivery_session_authenticate(
-		world.session, world.arena, &world.route, &right),
-	    "235 2.7.0");
+	expect_reply(&world, log_in(&world), "235 2.7.0");
 	delivery_session_forget_login(world.session);
 	expect_reply(&world, ask(&world, "r@b.example"), "250");
 	expect_reply(&world, send_text(&world, message).reply, "250");
@@ -559,8 +540,6 @@ static void test_forgotten_login(void **state)
  * each of the recipients that were not answered. */
 static void test_login_lost(void **state)
 {
-	const struct delivery_credentials right = {
-	    .user = SLICE("u"), .password = SLICE("p")};
 	struct delivery_result result;
 	struct world world;
 
@@ -573,10 +552,7 @@ static void test_login_lost(void **state)
 		MAIL, RCPT, "C:RCPT", "S:250 ok", "C:RCPT", "S:250 ok", DATA,
 		"S:250 2.0.0 one", "X")},
 	    1);
-	expect_reply(&world,
-	    delivery_session_authenticate(
-		world.session, world.arena, &world.route, &right),
-	    "235 2.7.0");
+	expect_reply(&world, log_in(&world), "235 2.7.0");
 	for (size_t i = 0; i < 3; i++)
 		expect_reply(&world, ask(&world, "r@b.example"), "250");
 	result = send_text(&world, message);
@@ -589,8 +565,6 @@ static void test_login_lost(void **state)
 /* Nothing is announced on it: it outlives a message that is not sent. */
 static void test_login_announced(void **state)
 {
-	const struct delivery_credentials right = {
-	    .user = SLICE("u"), .password = SLICE("p")};
 	struct world world;
 
 	(void)state;
@@ -601,10 +575,7 @@ static void test_login_announced(void **state)
 		    "S:235 2.7.0 ok", MAIL, RCPT, "C:RSET", "S:250 ok", MAIL,
 		    RCPT, DATA, "S:250 2.0.0 kept", "H")},
 	    1);
-	expect_reply(&world,
-	    delivery_session_authenticate(
-		world.session, world.arena, &world.route, &right),
-	    "235 2.7.0");
+	expect_reply(&world, log_in(&world), "235 2.7.0");
 	expect_reply(&world, ask(&world, "r@b.example"), "250");
 	announce(&world);
 	delivery_abort(world.delivery);

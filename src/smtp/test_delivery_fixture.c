@@ -87,6 +87,15 @@ struct smtp_reply_text ask(struct world *world, const char *address)
 	return delivery_recipient(world->delivery, &world->route, &recipient);
 }
 
+struct smtp_reply_text log_in(struct world *world)
+{
+	const struct delivery_credentials right = {
+	    .user = SLICE("u"), .password = SLICE("p")};
+
+	return delivery_session_authenticate(
+	    world->session, world->arena, &world->route, &right);
+}
+
 struct delivery_result send_text(struct world *world, const char *text)
 {
 	struct slice piece = slice_from(text);

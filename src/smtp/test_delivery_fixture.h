@@ -46,6 +46,9 @@ void expect_reply(
 
 struct smtp_reply_text ask(struct world *world, const char *address);
 
+/* As user "u" with the password "p". */
+struct smtp_reply_text log_in(struct world *world);
+
 /* The end of the transaction; what goes over the wire is message_sent. */
 struct delivery_result send_text(struct world *world, const char *text);
 void announce(struct world *world);

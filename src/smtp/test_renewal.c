@@ -155,8 +155,6 @@ static void test_lmtp(void **state)
 /* Only the client can log in again. */
 static void test_login(void **state)
 {
-	const struct delivery_credentials right = {
-	    .user = SLICE("u"), .password = SLICE("p")};
 	struct world world;
 
 	(void)state;
@@ -166,10 +164,7 @@ static void test_login(void **state)
 			"C:AUTH PLAIN", "S:235 2.7.0 ok", TWO, TIRED),
 		SCRIPT("H")),
 	    2);
-	expect_reply(&world,
-	    delivery_session_authenticate(
-		world.session, world.arena, &world.route, &right),
-	    "235 2.7.0");
+	expect_reply(&world, log_in(&world), "235 2.7.0");
 	expect_reply(&world, ask(&world, "r@b.example"), "250");
 	expect_reply(&world, ask(&world, "c@b.example"), "250");
 	expect_reply(&world, send_text(&world, message).reply, "421 4.4.2");

@@ -473,6 +473,20 @@ static void test_starttls(void **state)
 	arena_free(arena);
 }
 
+/* On a listener of implicit TLS; behind its greeting. */
+static struct stream *start_submission(struct fixture *fixture)
+{
+	struct stream *stream;
+
+	fixture->listener.role = ROLE_SUBMISSION;
+	fixture->listener.implicit_tls = true;
+	start(fixture);
+	stream = dial(fixture);
+	secure(fixture, stream, false);
+	hear(stream, "220 ");
+	return stream;
+}
+
 /* Logins that were not checked are not failed ones, but end, too. */
 static void test_unchecked_logins(void **state)
 {
@@ -492,13 +506,8 @@ static void test_unchecked_logins(void **state)
 		struct stream *stream;
 
 		set_up_tls(&fixture);
-		fixture.listener.role = ROLE_SUBMISSION;
-		fixture.listener.implicit_tls = true;
 		fixture.config->limits.bad_commands = 5;
-		start(&fixture);
-		stream = dial(&fixture);
-		secure(&fixture, stream, false);
-		hear(stream, "220 ");
+		stream = start_submission(&fixture);
 		say(stream, "EHLO client.example\r\n");
 		hear(stream, "250 ");
 		for (int j = 0; j < cases[i].count; j++) {
@@ -520,12 +529,7 @@ static void test_login_cut_off(void **state)
 
 	(void)state;
 	set_up_tls(&fixture);
-	fixture.listener.role = ROLE_SUBMISSION;
-	fixture.listener.implicit_tls = true;
-	start(&fixture);
-	stream = dial(&fixture);
-	secure(&fixture, stream, false);
-	hear(stream, "220 ");
+	stream = start_submission(&fixture);
 	say(stream, "EHLO client.example\r\nAUTH LOGIN\r\n");
 	hear(stream, "250 ");
 	hear(stream, "334 ");
@@ -545,12 +549,7 @@ static void test_login(void **state)
 
 	(void)state;
 	set_up_tls(&fixture);
-	fixture.listener.role = ROLE_SUBMISSION;
-	fixture.listener.implicit_tls = true;
-	start(&fixture);
-	stream = dial(&fixture);
-	secure(&fixture, stream, false);
-	hear(stream, "220 ");
+	stream = start_submission(&fixture);
 	say(stream, "EHLO client.example\r\nMAIL FROM:<>\r\n");
 	hear(stream, "250 ");
 	hear(stream, "530 5.7.0 log in first");
