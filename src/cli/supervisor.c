@@ -13,17 +13,14 @@
 
 enum { TICK_MS = 500 };
 
-/* Nothing hangs while the children start, which has a limit of its own. */
-#define START_GOES_ON "EXTEND_TIMEOUT_USEC=60000000"
-
 /* A child that hangs is killed, one that ends is started again: to restart all
  * of the service would do no more, and end what works. */
 static void feed_watchdog(struct supervisor *supervisor)
 {
-	if (!deadline_passed(supervisor->feed_at))
+	if (!supervisor->announced || !deadline_passed(supervisor->feed_at))
 		return;
 	supervisor->feed_at = deadline_in(TICK_MS);
-	sd_notify(0, supervisor->announced ? "WATCHDOG=1" : START_GOES_ON);
+	sd_notify(0, "WATCHDOG=1");
 }
 
 static void take_signals(struct supervisor *supervisor)
