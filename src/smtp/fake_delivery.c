@@ -40,6 +40,11 @@ void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)
 	(void)now_ms;
 }
 
+void next_hop_pool_retire(struct next_hop_pool *pool)
+{
+	(void)pool;
+}
+
 static atomic_uint pool_takes_ms;
 
 void fake_pool_takes(unsigned int milliseconds)

@@ -27,7 +27,7 @@ struct slice fake_all_recipients(struct arena *arena);
 unsigned int fake_delivery_count(void);
 unsigned int fake_announced_count(void);
 
-/* How long its idle connections take to end, when nobody uses them any more. */
+/* How long it takes to free a pool, when nobody uses it any more. */
 void fake_pool_takes(unsigned int milliseconds);
 
 /* As at the beginning. */

@@ -43,7 +43,8 @@ struct next_hop_pool {
 	struct dns_resolver *resolver;
 	struct client_tls *tls;
 	struct smtp_client_settings settings;
-	pthread_mutex_t lock;	  /* of what follows */
+	pthread_mutex_t lock; /* of what follows */
+	bool retired;
 	struct smtp_client *idle; /* newest first */
 	struct aside aside[ASIDE_MAX];
 	size_t aside_next;
@@ -199,7 +200,7 @@ static void note_failure(struct next_hop_pool *pool,
 	if (!aside)
 		aside = new_aside(pool, key);
 	aside->until_ms = now + ASIDE_MS;
-	count_away(aside, is_configured(request));
+	count_away(aside, is_configured(request) && !pool->retired);
 	tell = now >= aside->tell_at_ms;
 	if (tell) {
 		aside->told = true;
@@ -240,9 +241,9 @@ static struct smtp_client *take_expired(
 {
 	int64_t oldest = now_ms - IDLE_MS;
 	struct smtp_client **at = &pool->idle, *expired;
-	size_t kept = 0;
+	size_t kept = 0, max = pool->retired ? 0 : IDLE_MAX;
 
-	while (*at && kept < IDLE_MAX &&
+	while (*at && kept < max &&
 	       smtp_client_state(*at)->idle_since_ms > oldest) {
 		at = &smtp_client_state(*at)->next;
 		kept++;
@@ -330,6 +331,19 @@ void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)
 	expired = take_expired(pool, now_ms);
 	unlock(pool);
 	quit_all(expired);
+}
+
+void next_hop_pool_retire(struct next_hop_pool *pool)
+{
+	struct smtp_client *idle;
+
+	lock(pool);
+	pool->retired = true;
+	idle = take_expired(pool, clock_monotonic_ms());
+	for (size_t i = 0; i < ASIDE_MAX; i++)
+		count_away(&pool->aside[i], false);
+	unlock(pool);
+	quit_all(idle);
 }
 
 /* Those that are not set aside first; order is kept otherwise. */

@@ -72,4 +72,9 @@ void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client);
  * so that a next hop need not do it. */
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms);
 
+/* Its configuration is not the newest any more: sessions that have it may go
+ * on, but nothing is kept idle from now on, and next hops that are away are the
+ * next pool's to count. */
+void next_hop_pool_retire(struct next_hop_pool *pool);
+
 #endif

@@ -158,7 +158,7 @@ static bool begin_work(struct smtp_server *server,
 }
 
 /* On the accepting thread, with reloading: whoever is the last to use an old
- * snapshot says QUIT to next hops, and that takes time. */
+ * snapshot ends its resolver's thread, and that takes time. */
 static void glance(struct smtp_server *server, struct connection *connection)
 {
 	enum session_next next = session_glance(connection->session);
@@ -484,6 +484,7 @@ bool smtp_server_reload(struct smtp_server *server,
 	server->snapshot = fresh;
 	pthread_mutex_unlock(&server->lock);
 	pthread_mutex_unlock(&server->reloading);
+	next_hop_pool_retire(old->pool);
 	smtp_snapshot_release(old);
 	workers_set_max(server->parking.workers, gate->config->limits.threads);
 	return true;

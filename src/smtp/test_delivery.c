@@ -402,6 +402,28 @@ static void test_idle_for_too_long(void **state)
 	close_world(&world);
 }
 
+/* Nothing is kept for a configuration that is not the newest any more. */
+static void test_retired(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 kept", "C:QUIT"),
+		SCRIPT(HELLO, MAIL, RCPT, DATA, "S:250 kept", "C:QUIT")),
+	    2);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	next_hop_pool_retire(world.pool);
+	assert_int_equal(next_hop_pool_statistics(world.pool).idle, 0);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	expect_reply(&world, send_text(&world, message).reply, "250");
+	assert_int_equal(next_hop_pool_statistics(world.pool).idle, 0);
+	fake_server_wait(world.servers[0]);
+	close_world(&world);
+}
+
 static void test_another_route(void **state)
 {
 	struct envelope_recipient recipient = {.address = SLICE("x@c.example")};
@@ -645,6 +667,7 @@ int main(void)
 	    cmocka_unit_test(test_hangs_at_mail),
 	    cmocka_unit_test(test_refusals_pile_up),
 	    cmocka_unit_test(test_idle_for_too_long),
+	    cmocka_unit_test(test_retired),
 	    cmocka_unit_test(test_another_route),
 	    cmocka_unit_test(test_parameters),
 	    cmocka_unit_test(test_missing_capabilities),

@@ -7,7 +7,7 @@ import pytest
 from gatehouse import listener
 from hop import USUAL, Act
 from mail import message, message_id
-from net import free_port, stuff
+from net import free_port, stuff, wait_until
 from world import SHOP, ZONE
 
 
@@ -132,6 +132,45 @@ def test_size_of_the_next_hop_counts(make_gate, make_hop):
                             message(body='x' * 70 + '\n' + 'y' * 5000))
         assert reply[0] == '5', reply
     assert hop.messages == []
+
+
+def test_reload_ends_what_sessions_do_not_use(make_gate, make_hop):
+    """A session that lasts keeps its configuration, and no idle connection."""
+    hop = make_hop()
+    gate = make_gate(zone=ZONE, route=hop.route)
+    with gate.client(SHOP) as client:
+        def send():
+            assert client.mail('news@shop.example', 'user@agency.example',
+                               message())[:3] == '250'
+        send()
+        assert hop.lines.count('QUIT') == 0
+        gate.reload()
+        wait_until(lambda: hop.lines.count('QUIT') == 1)
+        send()
+        wait_until(lambda: hop.lines.count('QUIT') == 2)
+    # Those of the new one are kept.
+    for _ in range(2):
+        assert first_refusal(gate)[:3] == '250'
+    assert hop.lines.count('QUIT') == 2 and hop.connections == 3
+
+
+def test_reload_forgets_who_was_away(make_gate, make_hop):
+    """Else the alert would last as long as the longest session."""
+    gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{free_port()}')
+    with gate.client(SHOP) as client:
+        def ask():
+            client.command('MAIL FROM:<news@shop.example>')
+            reply = client.command('RCPT TO:<user@agency.example>')
+            assert reply.startswith('451 4.4.1'), reply
+            client.command('RSET')
+        ask()
+        gate.metric('gatehouse_next_hops_away', 1)
+        gate.write(routes=[{'domains': ['*'], 'next_hop': make_hop().route}])
+        gate.reload()
+        gate.metric('gatehouse_next_hops_away', 0)
+        ask()
+        assert gate.metrics()['gatehouse_next_hops_away'] == 0
+    assert first_refusal(gate)[:3] == '250'
 
 
 @pytest.mark.parametrize('first', ['down', 'refuses'])
