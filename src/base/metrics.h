@@ -43,10 +43,11 @@ enum metric {
 	METRIC_MILTER_CONNECTIONS, /* gauge: now */
 	METRIC_MILTER_FAILURES,	   /* reason */
 	/* messages */
-	METRIC_MESSAGES,	 /* verdict */
-	METRIC_POLICY_VERDICTS,	 /* policy: it decided */
-	METRIC_POLICY_REPORTS,	 /* policy: matched, not enforced */
-	METRIC_CHANGES_REFUSED,	 /* peer */
+	METRIC_MESSAGES,	/* verdict */
+	METRIC_POLICY_VERDICTS, /* policy: it decided */
+	METRIC_POLICY_REPORTS,	/* policy: matched, not enforced */
+	METRIC_CHANGES_REFUSED, /* peer */
+	METRIC_RECIPIENTS_LEFT_OUT,
 	METRIC_MESSAGE_SIZE,	 /* histogram, bytes */
 	METRIC_MESSAGE_DURATION, /* histogram, microseconds */
 	METRIC_DECIDE_DURATION,	 /* histogram, microseconds */

@@ -133,6 +133,10 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	change_refusers,
 	"Messages answered 451: a change that policy decided was refused, by "
 	"the mail server whose milter we are or by a next hop."),
+    [METRIC_RECIPIENTS_LEFT_OUT] = COUNTER("recipients_left_out",
+	"Recipients of messages that came again over SMTP, who had them "
+	"already "
+	"from an LMTP server."),
     [METRIC_MESSAGE_SIZE] = HISTOGRAM(
 	"message_size_bytes", sizes, 1, "Size of messages as received."),
     [METRIC_MESSAGE_DURATION] = HISTOGRAM("message_duration_seconds",

@@ -142,6 +142,11 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 	    250, SLICE("2.1.5"), SLICE("recipient ok")};
 }
 
+size_t delivery_recipient_count(const struct delivery *delivery)
+{
+	return delivery->count;
+}
+
 void delivery_announce(
     struct delivery *delivery, const struct message_pieces *pieces)
 {

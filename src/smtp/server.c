@@ -383,6 +383,7 @@ static void free_server(struct smtp_server *server)
 	listeners_free(server->listeners);
 	smtp_snapshot_release(server->snapshot);
 	rate_free(server->shared.rate);
+	partly_taken_free(server->shared.partly_taken);
 	if (server->parking.epoll >= 0)
 		close(server->parking.epoll);
 	if (server->wake >= 0)
@@ -450,6 +451,7 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 	wheel_init(&server->parking.wheel, clock_monotonic_ms());
 	server->parking.lock = &server->lock;
 	server->shared.rate = rate_new();
+	server->shared.partly_taken = partly_taken_new();
 	server->listeners = listeners_new(
 	    settings->sockets, settings->socket_count);
 	count_descriptors(server, &config->limits);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/ip.h"
+#include "smtp/partly_taken.h"
 #include "smtp/rate.h"
 #include "smtp/snapshot.h"
 #include "smtp/stream.h"
@@ -21,6 +22,7 @@
 /* What all sessions share; any thread. */
 struct session_shared {
 	struct rate_table *rate;
+	struct partly_taken *partly_taken;
 	atomic_bool draining; /* sessions end with 421 as soon as they may */
 	atomic_ullong messages, bytes, smuggling;
 	atomic_ullong refused; /* connections */

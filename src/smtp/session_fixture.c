@@ -22,11 +22,13 @@ void session_fixture_begin(struct session_fixture *fixture)
 	require(
 	    ip_network_parse(SLICE("127.0.0.0/8"), &fixture->loopback, NULL));
 	fixture->shared.rate = rate_new();
+	fixture->shared.partly_taken = partly_taken_new();
 }
 
 void session_fixture_end(struct session_fixture *fixture)
 {
 	rate_free(fixture->shared.rate);
+	partly_taken_free(fixture->shared.partly_taken);
 	config_release(fixture->config);
 }
 

@@ -227,6 +227,16 @@ static struct delivery_result hand_on(struct transaction *transaction)
 	return delivery_data(transaction->delivery, &transaction->pieces);
 }
 
+static struct delivery_result hand_on_to_the_rest(
+    struct transaction *transaction)
+{
+	struct delivery_result result = {0};
+
+	if (!transaction->nobody_left)
+		result = hand_on(transaction);
+	return repeat_map(&transaction->repeat, &result);
+}
+
 static struct delivery_result hand_on_changed(
     struct session *session, const struct recipient_edits *edits)
 {
@@ -258,24 +268,38 @@ static bool anybody_has_it(const struct delivery_result *result)
 	return has;
 }
 
+/* What the reply does not say of this recipient; or NULL. */
+static const char *own_note(const struct transaction *transaction,
+    const struct delivery_result *result, size_t recipient)
+{
+	if (repeat_had(&transaction->repeat, recipient))
+		return "taken before for";
+	if (result->reply.code / 100 != 2 &&
+	    result->recipient_replies[recipient].code / 100 == 2)
+		return "taken for";
+	return NULL;
+}
+
 /* LMTP: a refusal of one is the reply to all; the trace says who has it. */
 static struct slice delivery_note(
     struct transaction *transaction, const struct delivery_result *result)
 {
+	const struct envelope *envelope = &transaction->envelope;
 	struct slice line = decision_reply_line(
 	    transaction->arena, &result->reply);
 	struct buf *note;
 
-	if (!result->tells_apart || result->reply.code / 100 == 2 ||
-	    !anybody_has_it(result))
+	if (!result->tells_apart)
 		return line;
 	note = buf_in_arena(transaction->arena, line.len + NOTE_MAX);
 	buf_add(note, line);
-	for (size_t i = 0; i < result->count; i++)
-		if (result->recipient_replies[i].code / 100 == 2)
-			buf_add_format(note, "; taken for <%.*s>",
-			    SLICE_ARGS(
-				transaction->envelope.recipients[i].address));
+	for (size_t i = 0; i < result->count; i++) {
+		const char *words = own_note(transaction, result, i);
+
+		if (words)
+			buf_add_format(note, "; %s <%.*s>", words,
+			    SLICE_ARGS(envelope->recipients[i].address));
+	}
 	return buf_overflowed(note)
 		   ? arena_format_slice(transaction->arena,
 			 "%.*s; taken for others", SLICE_ARGS(line))
@@ -287,9 +311,10 @@ static struct delivery_result deliver(
 {
 	struct transaction *transaction = session->transaction;
 	bool changed = recipient_edit_any(&decision->recipients);
-	struct delivery_result result = changed ? hand_on_changed(session,
-						      &decision->recipients)
-						: hand_on(transaction);
+	struct delivery_result result = changed
+					    ? hand_on_changed(session,
+						  &decision->recipients)
+					    : hand_on_to_the_rest(transaction);
 
 	/* Of those that policy removed the next hop said nothing. */
 	result.tells_apart &= !changed;
@@ -311,16 +336,29 @@ static struct smtp_reply_text kept_reply(
 
 /* A message that is announced and not sent costs the connection. */
 static void prepare_delivery(
-    struct transaction *transaction, const struct decision *decision)
+    struct session *session, const struct decision *decision)
 {
+	struct transaction *transaction = session->transaction;
+
 	transaction->pieces = gate_pieces(transaction->gate);
-	if (!recipient_edit_any(&decision->recipients) &&
-	    gate_expects_commit(transaction->gate))
+	if (recipient_edit_any(&decision->recipients))
+		return;
+	transaction->repeat = (struct repeat){
+	    .arena = transaction->arena,
+	    .gate = transaction->gate,
+	    .envelope = &transaction->envelope,
+	    .session = session_delivery(session),
+	    .table = session->shared->partly_taken,
+	    .content = transaction->content,
+	};
+	transaction->nobody_left = !repeat_leave_out(
+	    &transaction->repeat, &transaction->delivery);
+	if (!transaction->nobody_left && gate_expects_commit(transaction->gate))
 		delivery_announce(transaction->delivery, &transaction->pieces);
 }
 
 /* The trace (and the quarantined copy) is durable before anything is said, and
- * before anything is sent but DATA. */
+ * before anything of the message is sent. */
 static struct delivery_result carry_out(
     struct session *session, const struct decision *decision)
 {
@@ -328,7 +366,7 @@ static struct delivery_result carry_out(
 	struct smtp_reply_text refusal;
 
 	if (decision->verdict == VERDICT_ACCEPT)
-		prepare_delivery(transaction, decision);
+		prepare_delivery(session, decision);
 	if (!gate_commit(transaction->gate, &refusal))
 		return without_delivery(transaction, refusal);
 	switch (decision->verdict) {
@@ -356,7 +394,6 @@ static struct delivery_result carry_out(
 static bool decide(struct session *session, const struct decision **ret)
 {
 	struct transaction *transaction = session->transaction;
-	struct slice content;
 	struct err err;
 	int64_t started = now_us();
 
@@ -364,11 +401,11 @@ static bool decide(struct session *session, const struct decision **ret)
 		give_header(session);
 	if (transaction->failure.code)
 		return false;
-	if (!spool_content(transaction->spool, &content, &err)) {
+	if (!spool_content(transaction->spool, &transaction->content, &err)) {
 		fail_with(transaction, &err);
 		return false;
 	}
-	*ret = gate_decide(transaction->gate, content);
+	*ret = gate_decide(transaction->gate, transaction->content);
 	gate_trace_field(transaction->gate,
 	    received_field(transaction->arena, session->config->hostname,
 		&transaction->envelope));

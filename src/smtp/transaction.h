@@ -13,6 +13,7 @@
 #include "message/envelope.h"
 #include "message/spool.h"
 #include "smtp/data.h"
+#include "smtp/repeat.h"
 #include "smtp/session_private.h"
 
 struct transaction {
@@ -25,7 +26,10 @@ struct transaction {
 	bool header_complete;
 	bool chunks; /* BDAT has begun */
 	struct data_reader reader;
-	struct message_pieces pieces;	/* as it is handed on */
+	struct slice content;	      /* complete, as the client sent it */
+	struct message_pieces pieces; /* as it is handed on */
+	struct repeat repeat;
+	bool nobody_left; /* all recipients have it from an earlier try */
 	uint64_t excess_recipients;	/* refused: limits.recipients */
 	uint64_t received;		/* content bytes, dropped ones too */
 	uint64_t memory;		/* see content_memory.h */

@@ -339,6 +339,35 @@ def test_lmtp_over_a_unix_socket(make_gate, make_hop, folder):
     assert hop.messages[0].octets.endswith(sent)
 
 
+def test_lmtp_message_comes_again(make_gate, make_hop, folder):
+    """A full mailbox makes the sender repeat for all: who has it is spared."""
+    full = {'other@agency.example'}
+    hop = make_hop({'.': lambda to: '452 4.2.2 full' if to in full
+                    else '250 2.0.0 kept'},
+                   path=folder / 'lmtp', lmtp=True)
+    gate = make_gate(zone=ZONE, route=hop.route)
+    both = ['user@agency.example', 'other@agency.example']
+    sent = message()
+    for _ in range(3):
+        assert first_refusal(gate, sent, to=both).startswith('452 4.2.2')
+    gate.reload()
+    assert first_refusal(gate, sent, to=both).startswith('452 4.2.2')
+    full.clear()
+    assert first_refusal(gate, sent, to=both).startswith('250 2.0.0')
+    assert [taken.recipients for taken in hop.messages] == [
+        tuple(both), ('other@agency.example',)]
+    deliveries = wait_until(
+        lambda: all(found := sorted(
+            trace['delivery']
+            for trace in gate.json('explain', message_id(sent)))) and found,
+        5, 'what became of each try')
+    assert deliveries == [
+        '250 2.0.0 kept; taken before for <user@agency.example>',
+        *['452 4.2.2 full; taken before for <user@agency.example>'] * 3,
+        '452 4.2.2 full; taken for <user@agency.example>']
+    gate.metric('gatehouse_recipients_left_out_total', 4)
+
+
 def test_maildir(make_gate, folder):
     gate = make_gate(zone=ZONE, route='maildir:@/mail/%d/%l')
     for user in ('user', 'other'):

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages that come again, with a next hop that follows a script. */
+#include "smtp/repeat.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "smtp/test_fake_server.h"
+
+enum { HOP_MS = 400, TRIES_MAX = 3, RECIPIENTS_MAX = 3 };
+
+#define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define HELLO "S:220 hop.example", "C:EHLO gate.example", "S:250 hop.example"
+#define LHELLO "S:220 hop.example", "C:LHLO gate.example", "S:250 hop.example"
+#define MAIL "C:MAIL FROM:<s@a.example>", "S:250 2.1.0 ok"
+#define RCPT(name) "C:RCPT TO:<" name "@b.example>", "S:250 2.1.5 ok"
+#define BOTH MAIL, RCPT("one"), RCPT("two")
+#define RSET "C:RSET", "S:250 2.0.0 ok"
+#define DATA "C:DATA", "S:354 go", "D"
+#define KEPT "S:250 2.0.0 kept"
+#define FULL "S:452 4.2.2 full"
+#define FIRST LHELLO, BOTH, DATA, KEPT, FULL
+#define HAD "250 2.0.0 this recipient has the message already"
+
+struct
+try {
+	const char *recipients, *content;
+	const char *replies[RECIPIENTS_MAX], *all;
+	bool prdr;
+};
+
+#define FIRST_TRY                                                              \
+	{                                                                      \
+		"one two", "a", {"250 2.0.0 kept", "452 4.2.2"}, "452", false  \
+	}
+
+static const struct {
+	const char *name;
+	const char *const *script;
+	bool smtp;
+	const char *other_sender; /* of the tries after the first */
+	struct try tries[TRIES_MAX];
+} cases[] = {
+    {"left out until all have it",
+	SCRIPT(FIRST, BOTH, RSET, MAIL, RCPT("two"), DATA, FULL, BOTH, RSET,
+	    MAIL, RCPT("two"), DATA, KEPT, "H"),
+	false, NULL,
+	{FIRST_TRY, {"one two", "a", {HAD, "452 4.2.2"}, "452", false},
+	    {"one two", "a", {HAD, "250 2.0.0 kept"}, "250", false}}},
+    {"then forgotten",
+	SCRIPT(FIRST, BOTH, RSET, MAIL, RCPT("two"), DATA, KEPT, BOTH, DATA,
+	    KEPT, KEPT, "H"),
+	false, NULL,
+	{FIRST_TRY, {"one two", "a", {HAD, "250 2.0.0 kept"}, "250", false},
+	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+		false}}},
+    {"in another order, and one more",
+	SCRIPT(FIRST, MAIL, RCPT("new"), RCPT("two"), RCPT("one"), RSET, MAIL,
+	    RCPT("new"), RCPT("two"), DATA, KEPT, FULL, "H"),
+	false, NULL,
+	{FIRST_TRY, {"new two one", "a", {"250 2.0.0 kept", "452 4.2.2", HAD},
+			"452", false}}},
+    {"nobody is left", SCRIPT(FIRST, MAIL, RCPT("one"), RSET, "H"), false, NULL,
+	{FIRST_TRY, {"one", "a", {HAD}, "250", false}}},
+    {"who is left is refused now",
+	SCRIPT(FIRST, BOTH, RSET, MAIL, "C:RCPT TO:<two@b.example>",
+	    "S:550 5.1.1 gone", RSET, "H"),
+	false, NULL,
+	{FIRST_TRY, {"one two", "a", {HAD, "550 5.1.1 gone"}, "550", false}}},
+    {"lost behind the first reply", SCRIPT(LHELLO, BOTH, DATA, KEPT, "X"),
+	false, NULL,
+	{{"one two", "a", {"250 2.0.0 kept", "451 4.4.2"}, "451", false}}},
+    {"other content", SCRIPT(FIRST, BOTH, DATA, FULL, KEPT, "H"), false, NULL,
+	{FIRST_TRY,
+	    {"one two", "b", {"452 4.2.2", "250 2.0.0 kept"}, "452", false}}},
+    {"another sender",
+	SCRIPT(FIRST, "C:MAIL FROM:<t@a.example>", "S:250 ok", RCPT("one"),
+	    RCPT("two"), DATA, KEPT, KEPT, "H"),
+	false, "t@a.example",
+	{FIRST_TRY, {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"},
+			"250", false}}},
+    {"refused for good: it does not come again",
+	SCRIPT(LHELLO, BOTH, DATA, KEPT, "S:552 5.2.2 full", BOTH, DATA, KEPT,
+	    KEPT, "H"),
+	false, NULL,
+	{{"one two", "a", {"250 2.0.0 kept", "552 5.2.2"}, "552", false},
+	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+		false}}},
+    {"PRDR: the client knows", SCRIPT(FIRST, BOTH, DATA, KEPT, KEPT, "H"),
+	false, NULL,
+	{{"one two", "a", {"250 2.0.0 kept", "452 4.2.2"}, "452", true},
+	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+		true}}},
+    {"SMTP has one reply for all",
+	SCRIPT(HELLO, BOTH, DATA, FULL, BOTH, DATA, KEPT, "H"), true, NULL,
+	{{"one two", "a", {"452 4.2.2", "452 4.2.2"}, "452", false},
+	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+		false}}},
+};
+
+struct world {
+	struct arena *arena;
+	struct config *config;
+	struct gate_context gate;
+	struct next_hop_pool *pool;
+	struct partly_taken *table;
+	struct envelope_client client;
+	struct conf_target target;
+	struct conf_route route;
+};
+
+static void open_world(struct world *world, uint16_t port, bool smtp)
+{
+	*world = (struct world){.arena = arena_new(0)};
+	world->config = config_default();
+	world->config->hostname = SLICE("gate.example");
+	world->config->limits.next_hop_timeout = HOP_MS;
+	world->config->limits.next_hop_data_timeout = HOP_MS;
+	world->target = (struct conf_target){
+	    .host = SLICE("127.0.0.1"), .port = port};
+	world->route = (struct conf_route){
+	    .kind = smtp ? NEXT_HOP_SMTP : NEXT_HOP_LMTP,
+	    .text = SLICE("lmtp:test"),
+	    .target_count = 1,
+	    .targets = &world->target,
+	};
+	world->config->route_count = 1;
+	world->config->routes = &world->route;
+	world->gate.config = world->config;
+	world->pool = next_hop_pool_new(world->config, NULL);
+	world->table = partly_taken_new();
+}
+
+static void close_world(struct world *world)
+{
+	partly_taken_free(world->table);
+	arena_free(world->arena);
+	next_hop_pool_release(world->pool);
+	/* They stand in this struct. */
+	world->config->route_count = 0;
+	config_release(world->config);
+}
+
+static void ask_all(struct world *world, struct arena *arena,
+    struct envelope *envelope, struct delivery *delivery, const char *names)
+{
+	struct slice rest = slice_from(names), name;
+
+	while (rest.len) {
+		struct envelope_recipient one = {0};
+
+		slice_split(rest, ' ', &name, &rest);
+		one.address = arena_format_slice(
+		    arena, "%.*s@b.example", SLICE_ARGS(name));
+		assert_int_equal(
+		    delivery_recipient(delivery, &world->route, &one).code,
+		    250);
+		envelope_add_recipient(arena, envelope, &one);
+	}
+}
+
+static void expect(
+    struct arena *arena, const struct smtp_reply_text *text, const char *wanted)
+{
+	const char *line = arena_text(arena, decision_reply_line(arena, text));
+
+	if (strncmp(line, wanted, strlen(wanted)))
+		fail_msg("\"%s\" instead of \"%s\"", line, wanted);
+}
+
+static struct delivery_result deliver(
+    struct repeat *repeat, struct delivery **delivery)
+{
+	struct slice piece = repeat->content;
+	const struct message_pieces pieces = {1, &piece, piece.len};
+	struct delivery_result result = {0};
+
+	if (repeat_leave_out(repeat, delivery))
+		result = delivery_data(*delivery, &pieces);
+	return repeat_map(repeat, &result);
+}
+
+static void play_try(
+    struct world *world, const struct try *try, const char *sender)
+{
+	struct arena *arena = arena_new(0);
+	struct envelope envelope = {
+	    .id = SLICE("ID1"),
+	    .received_at = 1800000000,
+	    .client = &world->client,
+	    .mail_from = slice_from(sender),
+	    .prdr = try->prdr,
+	};
+	struct repeat repeat = {
+	    .arena = arena,
+	    .gate = gate_begin(arena, &world->gate, &envelope),
+	    .envelope = &envelope,
+	    .session = delivery_session_new(arena, world->pool, &world->client),
+	    .table = world->table,
+	    .content = arena_format_slice(
+		arena, "Subject: %s\r\n\r\ntext\r\n", try->content),
+	};
+	struct delivery *delivery = delivery_new(
+	    arena, repeat.session, &envelope);
+	struct delivery_result result;
+
+	ask_all(world, arena, &envelope, delivery, try->recipients);
+	result = deliver(&repeat, &delivery);
+	assert_int_equal(result.count, envelope.recipient_count);
+	for (size_t i = 0; i < result.count; i++) {
+		expect(arena, &result.recipient_replies[i], try->replies[i]);
+		assert_int_equal(
+		    repeat_had(&repeat, i), strcmp(try->replies[i], HAD) == 0);
+	}
+	expect(arena, &result.reply, try->all);
+	delivery_abort(delivery);
+	arena_free(arena);
+}
+
+static void test_tries(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fake_server *server = fake_server_start(
+		    &cases[i].script, 1, false);
+		struct world world;
+		const char *problem;
+
+		print_message("%s\n", cases[i].name);
+		open_world(&world, fake_server_port(server), cases[i].smtp);
+		for (size_t t = 0; t < TRIES_MAX; t++)
+			if (cases[i].tries[t].recipients)
+				play_try(&world, &cases[i].tries[t],
+				    t && cases[i].other_sender
+					? cases[i].other_sender
+					: "s@a.example");
+		close_world(&world);
+		problem = fake_server_stop(server);
+		if (problem)
+			fail_msg("%s", problem);
+	}
+}
+
+/* The oldest make room. */
+static void test_bounded(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct partly_taken *table = partly_taken_new();
+	struct taken_copy copy = {.next_hop = SLICE("lmtp:test")};
+
+	(void)state;
+	assert_true(partly_taken_empty(table));
+	for (int i = 0; i <= PARTLY_TAKEN_MAX; i++) {
+		copy.recipient = arena_format_slice(arena, "%d", i);
+		partly_taken_add(table, arena, &copy);
+	}
+	assert_true(partly_taken_has(table, arena, &copy));
+	copy.recipient = SLICE("0");
+	assert_false(partly_taken_has(table, arena, &copy));
+	copy.recipient = SLICE("1");
+	assert_true(partly_taken_has(table, arena, &copy));
+	partly_taken_forget(table, arena, &copy);
+	assert_false(partly_taken_has(table, arena, &copy));
+	copy.next_hop = SLICE("lmtp:other");
+	copy.recipient = SLICE("2");
+	assert_false(partly_taken_has(table, arena, &copy));
+	partly_taken_free(table);
+	arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_tries),
+	    cmocka_unit_test(test_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
