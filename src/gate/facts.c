@@ -20,9 +20,10 @@ enum {
 	REMOVED_FIELD_CAP = 200,
 	REMOVED_COUNT_CAP = 50,
 	QUERY_COUNT_CAP = 100,
+	RECIPIENT_COUNT_CAP = 100, /* RFC 5321 section 4.5.3.1.8 */
 };
 
-/* Far above what is left: many recipients, many parts (check). */
+/* Far above what is left: many recipients, many parts (both: check). */
 enum { FACTS_MAX = 64 << 20, USUAL_SIZE = 4096 };
 
 static void write_cut(
@@ -256,13 +257,18 @@ static enum verdict recipient_verdict(
 	return code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
 }
 
+/* A trace has them all as rows of their own (struct store_trace), and what
+ * becomes of each is the message's verdict. */
 static void write_recipients(
     struct json_write *json, const struct gate_message *message)
 {
 	const struct envelope *envelope = message->envelope;
+	size_t count = envelope->recipient_count, shown = count;
 
+	if (shown > RECIPIENT_COUNT_CAP && !message->context->inspect_content)
+		shown = RECIPIENT_COUNT_CAP;
 	json_write_begin(json, "recipients", '[');
-	for (size_t i = 0; i < envelope->recipient_count; i++) {
+	for (size_t i = 0; i < shown; i++) {
 		json_write_begin(json, NULL, '{');
 		write_text(json, "address", envelope->recipients[i].address);
 		json_write_word(json, "verdict",
@@ -270,6 +276,8 @@ static void write_recipients(
 		json_write_end(json, '}');
 	}
 	json_write_end(json, ']');
+	if (count > shown)
+		json_write_number(json, "recipients_more", count - shown);
 }
 
 static void write_header(

@@ -33,7 +33,8 @@ struct gate_context {
 	struct store *store; /* NULL: nothing is recorded (check) */
 	struct dkim_key_cache *key_cache; /* NULL: none */
 	struct clock clock;
-	bool inspect_content; /* gate_json tells of the parts, too (check) */
+	bool inspect_content; /* gate_json tells of the parts, and of each of
+			       * many recipients, too (check) */
 };
 
 struct gate_message;

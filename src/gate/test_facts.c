@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "gate/gate_private.h"
 #include "gate/test_stage.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -42,6 +43,11 @@ static const struct {
     {"seals", "ARC-Seal: i=1; a=rsa-sha256; cv=none; b=YQ==; s=k; d=", "a.", "example\r\n", 40000, "\"arc\":{"},
     /* clang-format on */
 };
+
+static bool has(struct slice facts, struct slice text)
+{
+	return slice_find_slice(facts, text) < facts.len;
+}
 
 static struct slice message_of(struct arena *arena, size_t row)
 {
@@ -80,10 +86,62 @@ static void test_hostile_headers(void **state)
 		facts = gate_json(message);
 		if (facts.len > TRACE_MAX)
 			fail_msg("%s: %zu octets", rows[i].name, facts.len);
-		if (slice_find_slice(facts, slice_from(rows[i].told)) ==
-		    facts.len)
+		if (!has(facts, slice_from(rows[i].told)))
 			fail_msg("%s: %.*s", rows[i].name, SLICE_ARGS(facts));
 		assert_true(text_is_utf8(facts));
+		stage_clear(&stage);
+	}
+}
+
+/* The longest addresses, every octet of which JSON doubles. */
+static struct slice long_address(struct arena *arena, unsigned int number)
+{
+	char quoted[229];
+
+	for (size_t i = 0; i < sizeof(quoted); i++)
+		quoted[i] = i % 2 ? '"' : '\\';
+	return arena_format_slice(
+	    arena, "\"%.228s%04u\"@agency.example", quoted, number);
+}
+
+/* Each recipient has a row of its own beside the trace: `explain` and `search`
+ * know all of them.  `check` has nothing but the facts. */
+static void test_many_recipients(void **state)
+{
+	enum { RECIPIENTS = 1000, RECIPIENTS_MAX = 64 * 1024 };
+	static const char text[] = "From: x@plain.example\r\n\r\nbody\r\n";
+	const struct slice more = SLICE("\"recipients_more\":900,");
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+
+	for (int is_check = 0; is_check < 2; is_check++) {
+		struct gate_message *message;
+		struct store_trace trace;
+		struct stage stage;
+		struct slice last;
+
+		(void)state;
+		stage_set(&stage, &input);
+		stage.context.inspect_content = is_check;
+		for (unsigned int i = 1; i < RECIPIENTS; i++) {
+			struct envelope_recipient one = {
+			    .address = long_address(stage.arena, i)};
+
+			assert_int_equal(one.address.len, 249);
+			envelope_add_recipient(
+			    stage.arena, &stage.envelope, &one);
+		}
+		message = gate_begin(
+		    stage.arena, &stage.context, &stage.envelope);
+		assert_true(gate_header(message, slice_from(text), NULL));
+		gate_body(
+		    message, slice_from(text + gate_body_offset(message)));
+		gate_decide(message, slice_from(text));
+		trace_fill(message, &trace);
+		last = SLICE("0999\\\"@agency.example");
+		assert_int_equal(trace.recipient_count, RECIPIENTS);
+		assert_int_equal(trace.facts.len < RECIPIENTS_MAX, !is_check);
+		assert_int_equal(has(trace.facts, more), !is_check);
+		assert_int_equal(has(trace.facts, last), is_check);
 		stage_clear(&stage);
 	}
 }
@@ -92,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_hostile_headers),
+	    cmocka_unit_test(test_many_recipients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
