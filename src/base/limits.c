@@ -30,6 +30,7 @@ const struct limits limits_default = {
     .tarpit_delay = 1000,
     .next_hop_timeout = 60 * 1000,
     .next_hop_data_timeout = 300 * 1000,
+    .next_hop_waiting = 50,
     .drain_timeout = 30 * 1000,
     .dkim_signatures = 10,
     .arc_sets = 50,

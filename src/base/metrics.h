@@ -60,7 +60,9 @@ enum metric {
 	/* next hop */
 	METRIC_NEXT_HOP_REPLIES,  /* class */
 	METRIC_NEXT_HOP_FAILURES, /* reason */
-	METRIC_NEXT_HOPS_AWAY,	  /* gauge: now */
+	METRIC_NEXT_HOPS_WAITING, /* gauge: now */
+	METRIC_NEXT_HOPS_GIVEN_BACK,
+	METRIC_NEXT_HOPS_AWAY, /* gauge: now */
 	/* dns */
 	METRIC_DNS_QUERIES,  /* type */
 	METRIC_DNS_FAILURES, /* reason */

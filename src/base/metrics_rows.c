@@ -158,6 +158,11 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	reply_classes, "Replies of next hops, by their first digit."),
     [METRIC_NEXT_HOP_FAILURES] = LABELLED("next_hop_failures", "reason",
 	next_hop_failures, "Next hops that could not be talked to."),
+    [METRIC_NEXT_HOPS_WAITING] = GAUGE("next_hops_waiting",
+	"Connections to next hops that wait for slow clients."),
+    [METRIC_NEXT_HOPS_GIVEN_BACK] = COUNTER("next_hops_given_back",
+	"Times that one was given back because too many waited "
+	"(limits.next_hop_waiting)."),
     [METRIC_NEXT_HOPS_AWAY] = GAUGE("next_hops_away",
 	"Addresses of configured next hops that failed when last tried."),
     [METRIC_DNS_QUERIES] = LABELLED("dns_queries", "type", dns_types,

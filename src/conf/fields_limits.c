@@ -95,6 +95,13 @@ static const struct field limits_fields[] = {
 		"5321 section 4.5.3.2.6 wants 10m. Whatever is set, a "
 		"client has its answer nine minutes after its message.",
 	.example = "10m"},
+    {LIMIT(next_hop_waiting, TYPE_NUMBER, 0, 1000000),
+	.help = "Connections to next hops that may wait until a slow client "
+		"has sent its message. Who comes after that gives its own "
+		"back, and its recipients are asked for once more when the "
+		"message is there. A half of what the next hop takes at one "
+		"time (Postfix: 100).",
+	.example = "50"},
     {LIMIT(drain_timeout, TYPE_MILLISECONDS, 0, 3600 * 1000),
 	.help = "How long running sessions may finish when the program "
 		"ends.  The supervisor waits 5 s more, and systemd as long "

@@ -23,6 +23,8 @@ struct delivery {
 	bool finished;
 	bool undeclared; /* what the envelope says of the content is a guess */
 	bool renewed; /* begun anew: once before the end of data, once after */
+	bool waits;   /* for a slow client; counted by the pool */
+	bool rests;   /* until it is needed: the connection was given back */
 	struct smtp_reply_text sender_refusal; /* code 0: none */
 	size_t count, room;
 	struct envelope_recipient *accepted; /* count */
@@ -338,6 +340,38 @@ static bool renew(struct delivery *delivery)
 	return whole;
 }
 
+/* True: it has its connection again, and its recipients. */
+static bool wake(struct delivery *delivery)
+{
+	if (!delivery->rests)
+		return true;
+	delivery->rests = false;
+	delivery->renewed = false;
+	if (!renew(delivery))
+		return false;
+	/* That was our own doing; the next hop may still tire. */
+	delivery->renewed = false;
+	return true;
+}
+
+void delivery_pause(struct delivery *delivery)
+{
+	if (!delivery->client || is_borrowed(delivery))
+		return;
+	delivery->waits = next_hop_pool_begin_wait(delivery->session->pool);
+	if (delivery->waits)
+		return;
+	leave(delivery);
+	delivery->rests = delivery->count > 0;
+}
+
+void delivery_resume(struct delivery *delivery)
+{
+	if (delivery->waits)
+		next_hop_pool_end_wait(delivery->session->pool);
+	delivery->waits = false;
+}
+
 static struct smtp_reply_text add_folder(
     struct delivery *delivery, const struct envelope_recipient *recipient)
 {
@@ -393,11 +427,12 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 				  "own, send it separately"));
 		leave(delivery);
 		delivery->lost = false;
+		delivery->rests = false;
 		delivery->sender_refusal = (struct smtp_reply_text){0};
 		delivery->route = route;
 		delivery->domain = arena_slice(delivery->arena, domain);
 	}
-	if (delivery->lost)
+	if (delivery->lost || !wake(delivery))
 		return reply_lost();
 	if (delivery->sender_refusal.code)
 		return delivery->sender_refusal;
@@ -560,6 +595,8 @@ static struct delivery_result send_data(
 
 	delivery->renewed = false;
 	hurry(delivery, waiter->dot_by);
+	if (!wake(delivery))
+		return same_for_all(delivery, reply_lost());
 	do
 		go = ask_for_go_ahead(delivery, pieces, &text);
 	while (go == GO_OVER && renew(delivery));
@@ -602,6 +639,7 @@ struct delivery_result delivery_data(
 
 void delivery_abort(struct delivery *delivery)
 {
+	delivery_resume(delivery);
 	leave(delivery);
 	delivery->finished = true;
 }

@@ -90,6 +90,14 @@ struct delivery *delivery_new(struct arena *arena,
 struct smtp_reply_text delivery_recipient(struct delivery *delivery,
     const struct conf_route *route, const struct envelope_recipient *recipient);
 
+/* Between commands, and amid content: the client is slow, and the thread goes.
+ * As many connections to next hops wait with it as may
+ * (limits.next_hop_waiting), so that silent strangers cannot take all that a
+ * next hop has; others are given back, and what they had begun is begun anew
+ * when it is needed: as if the next hop had tired of waiting. */
+void delivery_pause(struct delivery *delivery);
+void delivery_resume(struct delivery *delivery);
+
 /* How many were accepted so far. */
 size_t delivery_recipient_count(const struct delivery *delivery);
 

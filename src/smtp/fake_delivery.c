@@ -103,7 +103,7 @@ void delivery_session_forget_login(struct delivery_session *session)
 
 struct delivery {
 	size_t count;
-	bool full[100], any_full, held;
+	bool full[100], any_full, held, paused;
 	bool over;
 	struct smtp_reply_text replies[100];
 	struct slice recipients[100];
@@ -122,7 +122,7 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 {
 	struct slice address = recipient->address;
 
-	require(route != NULL && delivery->count < 100);
+	require(route != NULL && delivery->count < 100 && !delivery->paused);
 	if (slice_starts(address, SLICE("unknown@")))
 		return (struct smtp_reply_text){
 		    550, SLICE("5.1.1"), SLICE("no such mailbox")};
@@ -140,6 +140,17 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 	delivery->count++;
 	return (struct smtp_reply_text){
 	    250, SLICE("2.1.5"), SLICE("recipient ok")};
+}
+
+void delivery_pause(struct delivery *delivery)
+{
+	require(!delivery->paused);
+	delivery->paused = true;
+}
+
+void delivery_resume(struct delivery *delivery)
+{
+	delivery->paused = false;
 }
 
 size_t delivery_recipient_count(const struct delivery *delivery)
@@ -163,7 +174,7 @@ struct delivery_result delivery_data(
 	    452, SLICE("4.2.2"), SLICE("mailbox full")};
 	uint64_t size = 0;
 
-	require(!delivery->over && delivery->count);
+	require(!delivery->over && delivery->count && !delivery->paused);
 	pthread_mutex_lock(&lock);
 	held_count += delivery->held;
 	while (delivery->held && !is_let_go)

@@ -145,6 +145,7 @@ const char *const fuzz_script_lines[] = {
     "= message_size 1000",
     "= header_size 100",
     "= line_length 100",
+    "= next_hop_waiting 0",
     "= command_length 100",
     "= content_memory 5000",
     "= spool_memory 4096",
@@ -265,8 +266,9 @@ static void set(struct world *world, struct slice name, struct slice value)
 	else if (slice_eq(name, SLICE("route")))
 		set_route(world, value);
 	else
-		session_fixture_set(
-		    &world->fixture, name, value, LIMIT_MIN, LIMIT_MAX);
+		session_fixture_set(&world->fixture, name, value,
+		    slice_eq(name, SLICE("next_hop_waiting")) ? 0 : LIMIT_MIN,
+		    LIMIT_MAX);
 }
 
 static void set_up(struct world *world, struct slice script)

@@ -42,6 +42,7 @@ struct next_hop_pool {
 	struct config *config;
 	struct dns_resolver *resolver;
 	struct client_tls *tls;
+	atomic_uint_fast64_t waiting; /* for slow clients */
 	struct smtp_client_settings settings;
 	pthread_mutex_t lock; /* of what follows */
 	bool retired;
@@ -321,6 +322,24 @@ void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client)
 	expired = take_expired(pool, state->idle_since_ms);
 	unlock(pool);
 	quit_all(expired);
+}
+
+bool next_hop_pool_begin_wait(struct next_hop_pool *pool)
+{
+	if (atomic_fetch_add(&pool->waiting, 1) <
+	    pool->config->limits.next_hop_waiting) {
+		metrics_add(METRIC_NEXT_HOPS_WAITING, 1);
+		return true;
+	}
+	atomic_fetch_sub(&pool->waiting, 1);
+	metrics_add(METRIC_NEXT_HOPS_GIVEN_BACK, 1);
+	return false;
+}
+
+void next_hop_pool_end_wait(struct next_hop_pool *pool)
+{
+	atomic_fetch_sub(&pool->waiting, 1);
+	metrics_add(METRIC_NEXT_HOPS_WAITING, -1);
 }
 
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)

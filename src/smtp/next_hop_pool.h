@@ -68,6 +68,11 @@ void next_hop_pool_blame(struct next_hop_pool *pool,
  * closed with QUIT.  NULL is allowed. */
 void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client);
 
+/* A connection is about to wait for a slow client.  False: as many do as may
+ * (limits.next_hop_waiting).  Each true is followed by one _end_wait. */
+bool next_hop_pool_begin_wait(struct next_hop_pool *pool);
+void next_hop_pool_end_wait(struct next_hop_pool *pool);
+
 /* Closes what has been idle for too long at now_ms (monotonic): now and then,
  * so that a next hop need not do it. */
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms);

@@ -563,6 +563,7 @@ static enum session_next run(struct session *session)
 	if (session->ready_ms)
 		forgive_wait(session);
 	session->sleeps_until.at_ms = 0;
+	transaction_resume(session);
 	if (!session->phase)
 		session_begin(session);
 	if (slept)
@@ -627,8 +628,10 @@ enum session_next session_run(struct session *session)
 {
 	enum session_next next = run(session);
 
-	if (next != SESSION_OVER)
+	if (next != SESSION_OVER) {
+		transaction_pause(session);
 		session_shrink(session);
+	}
 	log_client_end();
 	return next;
 }

@@ -42,6 +42,7 @@ static uint64_t *limit_of(struct limits *limits, struct slice name)
 	    {"header_size", &limits->header_size},
 	    {"line_length", &limits->line_length},
 	    {"command_length", &limits->command_length},
+	    {"next_hop_waiting", &limits->next_hop_waiting},
 	    {"content_memory", &limits->content_memory},
 	    {"spool_memory", &limits->spool_memory},
 	    {"recipients", &limits->recipients},

@@ -249,6 +249,104 @@ static void test_deadlines(void **state)
 	}
 }
 
+/* --- A client that is slow --------------------------------------------- */
+
+#define RSET "C:RSET", "S:250 2.0.0 ok"
+#define SAID_NO "C:RCPT TO:<no@b.example>", "S:550 5.1.1 no"
+
+/* r, c, n: a recipient; p: a pause; d: the end of data.  Then what is heard of
+ * the last step; each before it is to be 250, but n. */
+static const struct {
+	const char *name;
+	const char *const *scripts[2];
+	const char *steps, *last;
+	uint64_t may_wait;
+} slow[] = {
+    {"it may wait", {SCRIPT(HELLO, TWO, KEPT)}, "rpcpd", "250 2.0.0 kept", 1},
+    {"given back amid the content", {SCRIPT(HELLO, TWO, RSET, TWO, KEPT)},
+	"rcpd", "250 2.0.0 kept", 0},
+    {"and before the second recipient",
+	{SCRIPT(HELLO, MAIL, RCPT, RSET, TWO, RSET, TWO, KEPT)}, "rpcpd",
+	"250 2.0.0 kept", 0},
+    {"several pauses, given back once", {SCRIPT(HELLO, TWO, RSET, TWO, KEPT)},
+	"rcpppd", "250 2.0.0 kept", 0},
+    {"nobody was accepted yet",
+	{SCRIPT(HELLO, MAIL, SAID_NO, RSET, MAIL, RCPT, KEPT)}, "nprd",
+	"250 2.0.0 kept", 0},
+    {"one is refused now",
+	{SCRIPT(HELLO, TWO, RSET, MAIL, RCPT, "C:RCPT", "S:450 4.2.1 later",
+	    RSET, "H")},
+	"rcpd", "451 4.4.2", 0},
+    {"and the next recipient hears of it",
+	{SCRIPT(HELLO, MAIL, RCPT, RSET, MAIL, "C:RCPT", "S:450 4.2.1 later",
+	    RSET, "H")},
+	"rpc", "451 4.4.2", 0},
+    {"the idle one has been closed meanwhile",
+	{SCRIPT(HELLO, TWO, RSET, "X"), SCRIPT(HELLO, TWO, KEPT)}, "rcpd",
+	"250 2.0.0 kept", 0},
+    {"and the other one tires as well",
+	{SCRIPT(HELLO, TWO, RSET, TWO, TIRED), SCRIPT(HELLO, TWO, KEPT)},
+	"rcpd", "250 2.0.0 kept", 0},
+    {"it comes to nothing", {SCRIPT(HELLO, TWO, RSET, "H")}, "rcp", "250", 0},
+};
+
+static struct smtp_reply_text take_step(struct world *world, char step)
+{
+	switch (step) {
+	case 'r': return ask(world, "r@b.example");
+	case 'c': return ask(world, "c@b.example");
+	case 'n': return ask(world, "no@b.example");
+	case 'd': return send_text(world, message).reply;
+	default:
+		delivery_pause(world->delivery);
+		delivery_resume(world->delivery);
+		return (struct smtp_reply_text){
+		    250, SLICE("2.0.0"), SLICE("paused")};
+	}
+}
+
+static void test_slow_client(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++) {
+		size_t count = slow[i].scripts[1] ? 2 : 1;
+		struct world world;
+
+		print_message("%s\n", slow[i].name);
+		open_world(&world);
+		world.config->limits.next_hop_waiting = slow[i].may_wait;
+		add_server(&world, slow[i].scripts, count);
+		for (const char *step = slow[i].steps; *step; step++)
+			expect_reply(&world, take_step(&world, *step),
+			    !step[1]	   ? slow[i].last
+			    : *step == 'n' ? "550 5.1.1"
+					   : "250");
+		close_world(&world);
+	}
+}
+
+/* One may wait, and somebody else does; then it ends. */
+static void test_too_many_wait(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.config->limits.next_hop_waiting = 1;
+	add_server(
+	    &world, SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, RSET, TWO, KEPT)), 1);
+	assert_true(next_hop_pool_begin_wait(world.pool));
+	assert_false(next_hop_pool_begin_wait(world.pool));
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	take_step(&world, 'p');
+	expect_reply(&world, ask(&world, "c@b.example"), "250");
+	next_hop_pool_end_wait(world.pool);
+	for (int i = 0; i < 3; i++)
+		take_step(&world, 'p');
+	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
+	close_world(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +356,8 @@ int main(void)
 	    cmocka_unit_test(test_login),
 	    cmocka_unit_test(test_client_is_gone),
 	    cmocka_unit_test(test_deadlines),
+	    cmocka_unit_test(test_slow_client),
+	    cmocka_unit_test(test_too_many_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

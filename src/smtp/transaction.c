@@ -57,6 +57,18 @@ void transaction_begin(struct session *session, struct transaction *transaction)
 	    session_delivery(session), &transaction->envelope);
 }
 
+void transaction_pause(struct session *session)
+{
+	if (session->transaction)
+		delivery_pause(session->transaction->delivery);
+}
+
+void transaction_resume(struct session *session)
+{
+	if (session->transaction)
+		delivery_resume(session->transaction->delivery);
+}
+
 void transaction_free(struct transaction *transaction)
 {
 	arena_free(transaction->arena);

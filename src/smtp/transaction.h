@@ -59,6 +59,11 @@ void transaction_finish(struct session *session);
 void transaction_refuse(
     struct session *session, const struct smtp_reply_text *reply);
 
+/* Around the time in which the session waits for its client; harmless without
+ * one. */
+void transaction_pause(struct session *session);
+void transaction_resume(struct session *session);
+
 /* Ends it without a word; harmless without one. */
 void transaction_drop(struct session *session);
 void transaction_free(struct transaction *transaction);

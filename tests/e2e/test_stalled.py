@@ -172,11 +172,6 @@ def stall(gate, where):
     return clients
 
 
-def close_all(clients):
-    for client in clients:
-        client.close()
-
-
 def close_all(gate, clients):
     for client in clients:
         client.close()
@@ -246,6 +241,38 @@ def test_goes_on(gate, where, rest):
         assert client.reply()[:9] == '250 2.0.0'
     assert len(gate.delivered()) == before + 5
     close_all(gate, clients)
+
+
+HOP_TAKES, HOP_WAITS, SILENT = 8, 4, 16
+
+
+@pytest.mark.parametrize(
+    'where,rest', [(envelope, b'BDAT %d LAST\r\n%b' % (len(HEADER), HEADER)),
+                   (in_content, b'ne\r\n.\r\n'),
+                   (in_chunk, b'x' * (1000 - len(HEADER)))],
+    ids=['RCPT', 'content', 'chunk'])
+def test_next_hop_is_not_used_up(make_gate, make_hop, where, rest):
+    """Silent strangers leave connections for others, and come to their end."""
+    hop = make_hop()
+    hop.play({'connect': lambda _: '220 hop.example'
+              if len(hop.handlers) <= HOP_TAKES else '421 4.3.2 too many'})
+    gate = make_gate(zone=ZONE, route=hop.route,
+                     limits={'next_hop_waiting': HOP_WAITS})
+    silent = []
+    for number in range(SILENT):
+        silent.append(where(gate, number))
+        gate.metric('gatehouse_connections_parked', number + 1)
+    gate.metric('gatehouse_next_hops_waiting', HOP_WAITS)
+    gate.metric('gatehouse_next_hops_given_back_total', SILENT - HOP_WAITS)
+    for _ in range(5):
+        assert_served(gate)
+    for client in silent:
+        client.send(rest)
+        reply = client.reply()
+        assert reply[:3] == '250', reply
+    gate.metric('gatehouse_next_hops_waiting', 0)
+    assert len(hop.messages) == 5 + SILENT
+    close_all(gate, silent)
 
 
 def test_deadlines(make_gate, tls):
