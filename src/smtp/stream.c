@@ -38,7 +38,6 @@ struct stream *stream_new(int fd)
 
 	stream->fd = fd;
 	buf_init(&stream->out, STREAM_OUTPUT_MAX);
-	io_set_nonblocking(fd, NULL);
 	/* Not for Unix sockets, and no harm there. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return stream;

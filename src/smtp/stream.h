@@ -29,8 +29,8 @@ enum {
 	STREAM_OUTPUT_MAX = 256 << 20, /* what stream_put takes */
 };
 
-/* Owns fd from now on (it is closed by stream_free), makes it non-blocking
- * and switches TCP_NODELAY on. */
+/* fd is non-blocking, as accept4 or socket made it.  Owns it from now on (it is
+ * closed by stream_free), and switches TCP_NODELAY on. */
 struct stream *stream_new(int fd);
 
 /* Closes the connection without a word; NULL is nothing. */

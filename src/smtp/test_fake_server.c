@@ -220,8 +220,8 @@ static void *serve(void *object)
 		    !io_wait(server->listener, POLLIN, deadline_in(50), NULL))
 			;
 		if (!atomic_load(&server->stopping))
-			fd = accept4(
-			    server->listener, NULL, NULL, SOCK_CLOEXEC);
+			fd = accept4(server->listener, NULL, NULL,
+			    SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			break;
 		/* The last one: nobody may wait in the backlog. */

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "base/test_listen.h"
 
 struct config *make_config(struct fixture *fixture, const char *name)
@@ -79,6 +80,7 @@ struct stream *dial_from(const struct fixture *fixture, const char *source)
 	if (connect(fd, (const struct sockaddr *)&fixture->address,
 		sizeof(fixture->address)) < 0)
 		fail_msg("connect");
+	assert_true(io_set_nonblocking(fd, NULL));
 	return stream_new(fd);
 }
 

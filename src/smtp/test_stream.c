@@ -11,12 +11,15 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
+
 static struct stream *pair(int *ret_peer)
 {
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	*ret_peer = fds[1];
+	assert_true(io_set_nonblocking(fds[0], NULL));
 	return stream_new(fds[0]);
 }
 
