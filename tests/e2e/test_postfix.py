@@ -135,3 +135,36 @@ def test_slow_upload_outlasts_the_patience_of_postfix(make_gate, folder):
         assert arrived.replace(b'\n', b'\r\n').endswith(sent)
     finally:
         hop.stop()
+
+
+def limit_processes(hop, most):
+    services = hop.config / 'master.cf'
+    services.write_text(services.read_text().replace(
+        'inet n - n - - smtpd', f'inet n - n - {most} smtpd'))
+
+
+def test_silent_strangers_do_not_use_up_postfix(make_gate, folder):
+    """It has six processes; twelve clients fall silent behind RCPT."""
+    hop = Postfix.next_hop(folder / 'hop', free_port(), 'agency.example',
+                           ['user'])
+    limit_processes(hop, 6)
+    hop.start()
+    try:
+        gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{hop.port}',
+                         limits={'next_hop_waiting': 3,
+                                 'next_hop_timeout': '5s'})
+        silent = []
+        for number in range(12):
+            client = gate.client(SHOP)
+            client.command('MAIL FROM:<news@shop.example>')
+            reply = client.command('RCPT TO:<user@agency.example>')
+            assert reply[:3] == '250', reply
+            silent.append(client)
+            gate.metric('gatehouse_connections_parked', number + 1)
+        assert gate.mail(message(), ip=SHOP)[:3] == '250'
+        for client in silent:
+            assert client.data(message())[:3] == '250'
+            client.close()
+        assert len(hop.messages('user', 13)) == 13
+    finally:
+        hop.stop()
