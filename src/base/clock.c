@@ -31,6 +31,11 @@ int64_t clock_monotonic_ms(void)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_ms(void)
+{
+	return read_ms(CLOCK_BOOTTIME);
+}
+
 struct deadline deadline_in(int64_t ms)
 {
 	int64_t now = clock_monotonic_ms();

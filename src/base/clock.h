@@ -28,6 +28,9 @@ int64_t clock_now_ms(const struct clock *clock);
 /* Milliseconds of the monotonic clock. */
 int64_t clock_monotonic_ms(void);
 
+/* Milliseconds since the machine was started, its sleep included. */
+int64_t clock_boot_ms(void);
+
 /* A moment of the monotonic clock; absolute, so that a peer that drips bytes
  * cannot extend it. */
 struct deadline {

@@ -75,6 +75,7 @@ enum metric {
 	METRIC_STORE_FAILURES,	      /* reason */
 	METRIC_STORE_WAITING,	      /* gauge */
 	METRIC_STORE_COMMIT_DURATION, /* histogram, microseconds */
+	METRIC_STORE_EXPIRY_PUT_OFF,  /* gauge: seconds */
 	/* process */
 	METRIC_CHILD_RESTARTS, /* child */
 	METRIC_CONFIG_LOADS,   /* result */

@@ -186,6 +186,9 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"store_waiting", "Changes that wait for the store."),
     [METRIC_STORE_COMMIT_DURATION] = HISTOGRAM("store_commit_duration_seconds",
 	short_times, US_PER_S, "One group, from its first row to the disk."),
+    [METRIC_STORE_EXPIRY_PUT_OFF] = GAUGE("store_expiry_put_off_seconds",
+	"For how long nothing old is removed from the store, because the "
+	"clock of the day was set ahead; 0: it is removed."),
     [METRIC_CHILD_RESTARTS] = LABELLED("child_restarts", "child", children,
 	"Children of the supervisor started again after an unexpected end."),
     [METRIC_CONFIG_LOADS] = LABELLED("config_loads", "result", load_results,

@@ -4,21 +4,17 @@
 #include "base/log.h"
 #include "cli/certificate_watch.h"
 #include "cli/child_mail.h"
+#include "cli/expiry.h"
 #include "smtp/server.h"
 
-enum {
-	EXPIRE_EVERY_MS = 600 * 1000,
-	/* In one go; what is left waits for the next tick. */
-	EXPIRE_FOR_MS = 1000,
-	WARN_EVERY_MS = 24 * 3600 * 1000,
-};
+enum { WARN_EVERY_MS = 24 * 3600 * 1000 };
 
 struct smtp_child {
 	struct mail_child mail; /* first */
 	struct smtp_server *server;
 	struct file_watch certificates;
-	int64_t expire_at_ms, warn_at_ms;
-	uint64_t expired; /* rows, not yet told */
+	struct expiry expiry;
+	int64_t warn_at_ms;
 };
 
 /* The supervisor reloads nothing that lacks the listener of a socket: one that
@@ -76,32 +72,15 @@ static void reload_certificates(struct smtp_child *child)
 		    LOG_ERR(&err));
 }
 
-static int64_t before(uint64_t keep)
-{
-	return keep ? clock_now_ms(NULL) - (int64_t)keep * 1000 : 0;
-}
-
 static void expire(struct smtp_child *child)
 {
-	const struct config *config = child->mail.config;
-	uint64_t removed = 0;
-	bool more = false;
-	struct err err = {0};
+	const struct expiry_now now = {
+	    .wall_ms = clock_now_ms(NULL),
+	    .boot_ms = clock_boot_ms(),
+	};
 
-	if (clock_monotonic_ms() < child->expire_at_ms)
-		return;
-	if (!store_expire(child->mail.store, before(config->keep_trace),
-		before(config->keep_quarantine), deadline_in(EXPIRE_FOR_MS),
-		&removed, &more, &err))
-		log_warning("store.expire", LOG_ERR(&err));
-	child->expired += removed;
-	if (more)
-		return;
-	if (child->expired)
-		log_info(
-		    "store.expire", LOG_I("removed", (int64_t)child->expired));
-	child->expired = 0;
-	child->expire_at_ms = clock_monotonic_ms() + EXPIRE_EVERY_MS;
+	expiry_go_on(
+	    &child->expiry, child->mail.store, child->mail.config, &now);
 }
 
 static void warn_of_expiry(struct smtp_child *child)
@@ -143,10 +122,7 @@ int child_smtp_run(
 	    .tick = tick,
 	    .finish = finish,
 	};
-	struct smtp_child child = {
-	    .mail = {.kind = &kind},
-	    .expire_at_ms = clock_monotonic_ms() + EXPIRE_EVERY_MS,
-	};
+	struct smtp_child child = {.mail = {.kind = &kind}};
 
 	return mail_child_run(&child.mail, arena, config_path, config);
 }

@@ -258,6 +258,22 @@ static void look_at_next_hops(struct status *status)
 			(unsigned long long)away));
 }
 
+static void look_at_clock(struct status *status)
+{
+	uint64_t left;
+
+	if (number(status, metric_specs[METRIC_STORE_EXPIRY_PUT_OFF].name,
+		&left) &&
+	    left > 0)
+		add_line(&status->warnings,
+		    arena_format_slice(status->arena,
+			"the clock of the day was set ahead, or the service "
+			"was off: nothing old is removed from the store for "
+			"%llu hours more; store.clock in the log says by how "
+			"much",
+			(unsigned long long)(left + 3599) / 3600));
+}
+
 /* JSON. */
 
 /* What happened between the two pages. */
@@ -574,6 +590,7 @@ static int run(struct arena *arena, const struct command_line *line)
 		    arena_format_slice(arena, "no answer from %.*s: %s",
 			SLICE_ARGS(config->admin_address), err.text));
 	look_at_next_hops(status);
+	look_at_clock(status);
 	look_at_certificates(status);
 	compare_certificates(status);
 	look_at_connectors(status);
@@ -603,7 +620,9 @@ const struct command command_status = {
 	"certificate or connector that "
 	"expires within 14 days, a connector that has expired, and a "
 	"configured next hop that failed when it was last tried, is a "
-	"warning. Numbers count since the start of the service.",
+	"warning; so is a clock that was set ahead, on account of which "
+	"nothing old is removed from the store for a day. Numbers count since "
+	"the start of the service.",
     .options = {options_status, options_config, options_json},
     .examples = "gatehouse status\n"
 		"# rates of the next ten seconds\n"

@@ -395,5 +395,6 @@ const struct store_backend sqlite_backend = {
     .list_quarantine = sqlite_list_quarantine,
     .get_quarantined = sqlite_get_quarantined,
     .report_own_domains = sqlite_report_own_domains,
+    .get_clock = sqlite_get_clock,
     .size = size,
 };

@@ -53,6 +53,7 @@ enum sqlite_statement {
 	SQL_DELETE_GARBAGE,
 	SQL_VACUUM,
 	SQL_FREE_PAGES,
+	SQL_CLOCK,
 	SQL_PROBE,
 	SQL_STATEMENTS
 };
@@ -118,6 +119,8 @@ bool sqlite_get_quarantined(struct store_connection *connection,
 bool sqlite_report_own_domains(struct store_connection *connection,
     struct arena *arena, int64_t from_ms, size_t *ret_count,
     struct store_own_domain_row **ret, struct err *err);
+bool sqlite_get_clock(struct store_connection *connection,
+    struct store_clock *ret, struct err *err);
 
 /* Runs a prepared statement to its end, then clears it; rows are skipped.
  * ret_changes may be NULL. */

@@ -562,3 +562,13 @@ bool sqlite_report_own_domains(struct store_connection *connection,
 	       end(connection, report_own_domains(connection, arena, from_ms,
 				   ret_count, ret, err));
 }
+
+/* One process puts both, and the same gets them. */
+bool sqlite_get_clock(struct store_connection *connection,
+    struct store_clock *ret, struct err *err)
+{
+	return sqlite_get_int(connection, "SELECT time_ms FROM clock", 0,
+		   &ret->time_ms, err) &&
+	       sqlite_get_int(connection, "SELECT doubted_ms FROM clock", 0,
+		   &ret->doubted_ms, err);
+}

@@ -197,11 +197,20 @@ static const char version_4[] =
     " (SELECT released_ms FROM quarantine WHERE row = parent)"
     " WHERE parent IN (SELECT row FROM quarantine WHERE released_ms <> 0);";
 
+/* A restart must not make a clock right that is ahead. */
+static const char version_5[] = "CREATE TABLE clock ("
+				" one INTEGER PRIMARY KEY CHECK (one = 1),"
+				" time_ms INTEGER NOT NULL,"
+				" doubted_ms INTEGER NOT NULL"
+				") STRICT;"
+				"INSERT INTO clock VALUES (1, 0, 0);";
+
 const struct sqlite_migration sqlite_migrations[] = {
     {1, version_1},
     {2, version_2},
     {3, version_3},
     {4, version_4},
+    {5, version_5},
 };
 
 const size_t sqlite_migration_count = sizeof(sqlite_migrations) /

@@ -112,6 +112,9 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
 	" FROM quarantine_piece p WHERE p.parent = quarantine_garbage.parent)",
     [SQL_VACUUM] = "PRAGMA incremental_vacuum(" VACUUM_PAGES ")",
     [SQL_FREE_PAGES] = "PRAGMA freelist_count",
+    /* The row is there, so that this needs no room. */
+    [SQL_CLOCK] =
+	"UPDATE clock SET time_ms = ?1, doubted_ms = ?2 WHERE one = 1",
     [SQL_PROBE] = "INSERT OR REPLACE INTO probe (one, time_ms) VALUES (1, ?1)",
 };
 
@@ -458,6 +461,18 @@ static bool write_expire(struct store_connection *connection,
 	return true;
 }
 
+static bool write_clock(struct store_connection *connection,
+    struct store_work *work, struct err *err)
+{
+	sqlite3_stmt *statement = sqlite_prepared(connection, SQL_CLOCK, err);
+
+	if (!statement)
+		return false;
+	sqlite3_bind_int64(statement, 1, work->clock.time_ms);
+	sqlite3_bind_int64(statement, 2, work->clock.doubted_ms);
+	return sqlite_execute(connection, statement, NULL, err);
+}
+
 static bool write_probe(struct store_connection *connection,
     struct store_work *work, struct err *err)
 {
@@ -478,6 +493,7 @@ static const write_fn writers[WORK_KINDS] = {
     [WORK_MARK_RELEASED] = write_mark_released,
     [WORK_DELETE] = write_delete,
     [WORK_EXPIRE] = write_expire,
+    [WORK_CLOCK] = write_clock,
     [WORK_PROBE] = write_probe,
 };
 

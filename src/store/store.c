@@ -319,6 +319,28 @@ bool store_expire(struct store *store, int64_t trace_before_ms,
 	return true;
 }
 
+bool store_get_clock(
+    struct store *store, struct store_clock *ret, struct err *err)
+{
+	struct store_connection *reader;
+	bool ok;
+
+	if (!take_reader(store, &reader, err))
+		return false;
+	ok = store->backend->get_clock(reader, ret, err);
+	give_reader(store, reader, ok);
+	return ok;
+}
+
+bool store_put_clock(
+    struct store *store, const struct store_clock *clock, struct err *err)
+{
+	struct store_work work = {.kind = WORK_CLOCK, .clock = *clock};
+
+	return store_writer_run(
+	    store->writer, &work, deadline_in(ADMIN_WAIT_MS), err);
+}
+
 bool store_delete_quarantined(
     struct store *store, struct slice id, struct err *err)
 {

@@ -169,6 +169,17 @@ bool store_expire(struct store *store, int64_t trace_before_ms,
     int64_t quarantine_before_ms, struct deadline until, uint64_t *ret_removed,
     bool *ret_more, struct err *err);
 
+/* What time it is, as far as whoever expires is sure, and for how long the
+ * clock of the day has been ahead of that (cli/expiry.h).  One of a store; all
+ * zero in a new one. */
+struct store_clock {
+	int64_t time_ms, doubted_ms;
+};
+bool store_get_clock(
+    struct store *store, struct store_clock *ret, struct err *err);
+bool store_put_clock(
+    struct store *store, const struct store_clock *clock, struct err *err);
+
 struct store_statistics {
 	uint64_t commits, rows, failures, waiting;
 	uint64_t size_bytes; /* of the database and its log */

@@ -39,6 +39,7 @@ enum store_work_kind {
 	WORK_MARK_RELEASED,
 	WORK_DELETE, /* a quarantined message */
 	WORK_EXPIRE, /* one step */
+	WORK_CLOCK,
 	WORK_PROBE,
 	WORK_KINDS
 };
@@ -52,6 +53,7 @@ struct store_work {
 	struct slice recipient;		 /* MARK_RELEASED */
 	int64_t time_ms;		 /* MARK_RELEASED, PROBE */
 	int64_t trace_before_ms, quarantine_before_ms; /* EXPIRE */
+	struct store_clock clock;		       /* CLOCK */
 	uint64_t removed; /* result of EXPIRE: rows that a user knows */
 	bool more;	  /* result of EXPIRE: call again */
 };
@@ -98,6 +100,8 @@ struct store_backend {
 	bool (*report_own_domains)(struct store_connection *connection,
 	    struct arena *arena, int64_t from_ms, size_t *ret_count,
 	    struct store_own_domain_row **ret, struct err *err);
+	bool (*get_clock)(struct store_connection *connection,
+	    struct store_clock *ret, struct err *err);
 
 	/* Bytes on disk; any thread. */
 	uint64_t (*size)(const struct store_connection *connection);

@@ -13,6 +13,7 @@
         ...                   # all of them fail
     faults.hits               # how often one did
     faults.jump(-3600)        # the clock of the day, not the monotonic one
+    faults.sleep(3600)        # the machine slept: the clock of its start alone
 """
 import contextlib
 import errno
@@ -27,8 +28,8 @@ from gatehouse import binary
 FUNCTIONS = ['read', 'write', 'recv', 'send', 'sync', 'rename', 'unlink',
              'open', 'truncate', 'map', 'socket', 'accept']
 EFFECTS = ['fail', 'short', 'slow']
-HEAD = struct.Struct('=IIIIiIq64s')   # struct control
-NUMBER, HITS, OFFSET = 4, 20, 24
+HEAD = struct.Struct('=IIIIiIqq64s')   # struct control
+NUMBER, HITS, OFFSET, SLEPT = 4, 20, 24, 32
 ENDLESS = 2 ** 32 - 1
 SIZE = HEAD.size + 4 * len(FUNCTIONS)
 
@@ -49,7 +50,7 @@ class Faults:
         path.chmod(0o666)
         with path.open('r+b') as file:
             self.area = mmap.mmap(file.fileno(), SIZE)
-        self.offset = 0
+        self.offset = self.slept = 0
         self.environment = {
             'LD_PRELOAD': preloaded(),
             'GATEHOUSE_FAULTS': str(path),
@@ -61,7 +62,7 @@ class Faults:
         self.area[HEAD.size:] = bytes(SIZE - HEAD.size)
         head = HEAD.pack(
             FUNCTIONS.index(function), 0, many, EFFECTS.index(effect), error,
-            0, self.offset, only.encode())
+            0, self.offset, self.slept, only.encode())
         self.area[:HEAD.size] = head
         self.area[NUMBER:NUMBER + 4] = struct.pack('=I', number)
 
@@ -95,3 +96,8 @@ class Faults:
         """So far from the true time."""
         self.offset = seconds
         self.area[OFFSET:OFFSET + 8] = struct.pack('=q', seconds)
+
+    def sleep(self, seconds):
+        """So much longer than before."""
+        self.slept += seconds
+        self.area[SLEPT:SLEPT + 8] = struct.pack('=q', self.slept)

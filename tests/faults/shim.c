@@ -8,8 +8,9 @@
  * to 0; those from the chosen number on, as many as it says, fail with the
  * chosen errno and do nothing, or are cut short, or take their time first.  If
  * a text is given, only calls whose file's path contains it count.  The clock
- * of the day is ahead by clock_offset seconds.  Calls that libc makes on its
- * own (stdio, malloc) are not seen.
+ * of the day is ahead by clock_offset seconds, and boot_offset seconds more
+ * have passed since the machine was started (it slept).  Calls that libc makes
+ * on its own (stdio, malloc) are not seen.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -56,7 +57,7 @@ struct control {
 	_Atomic uint32_t effect;
 	_Atomic int32_t error; /* FAIL: errno; SLOW: milliseconds */
 	_Atomic uint32_t hits; /* how often one did */
-	_Atomic int64_t clock_offset;
+	_Atomic int64_t clock_offset, boot_offset;
 	char only[64]; /* text in the path; empty: any */
 	_Atomic uint32_t counts[FUNCTION_COUNT];
 };
@@ -287,9 +288,16 @@ WRAP(int, accept4, ACCEPT, -1, -1, NULL, NULL,
 
 /* The clock of the day; the monotonic one does not jump. */
 
-static bool jumps(clockid_t id)
+static int64_t offset_of(clockid_t id)
 {
-	return control && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE);
+	if (!control)
+		return 0;
+	switch (id) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE: return control->clock_offset;
+	case CLOCK_BOOTTIME: return control->boot_offset;
+	default: return 0;
+	}
 }
 
 int clock_gettime(clockid_t id, struct timespec *now)
@@ -300,8 +308,8 @@ int clock_gettime(clockid_t id, struct timespec *now)
 	if (!real)
 		real = next("clock_gettime");
 	result = real(id, now);
-	if (result == 0 && jumps(id))
-		now->tv_sec += control->clock_offset;
+	if (result == 0)
+		now->tv_sec += offset_of(id);
 	return result;
 }
 

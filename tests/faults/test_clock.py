@@ -4,13 +4,14 @@
 Only the clock of the day does: the monotonic one, which deadlines are measured
 by, never jumps.
 """
+import json
 import time
 
 import pytest
 
 from dnsserver import DnsServer, Zone
 from mail import message
-from net import stuff
+from net import stuff, wait_until
 from places import open_places
 from world import SHOP, STRANGER
 
@@ -115,3 +116,59 @@ def test_a_locked_store_is_waited_for_as_long_as_ever():
         assert replies[0][:3] == '250'
         faults.jump(0)
         places.check('clock while a commit waits')
+
+
+def warnings(gate):
+    text = gate.run('status', '-c', str(gate.path), '--json', '--seconds', '0')
+    return [line for line in json.loads(text)['warnings'] if 'clock' in line]
+
+
+PUT_OFF = 'gatehouse_store_expiry_put_off_seconds'
+
+
+def test_the_quarantine_does_not_expire_at_once():
+    """What is in it is nowhere else."""
+    with open_places(True) as (places, faults):
+        gate = places.gate
+
+        def pass_time(seconds):
+            seen = len(gate.log())
+            faults.sleep(seconds)
+            return seen
+
+        assert places.send('quarantine')[:3] == '250'
+        # The service knows what time it is.
+        time.sleep(3)
+        pass_time(601)
+        time.sleep(3)
+        faults.jump(60 * DAY)
+        seen = pass_time(601)
+        line = gate.wait_for_log('warning store.clock result=ahead', after=seen)
+        assert 'put_off_seconds=86400' in line, line
+        gate.metric(PUT_OFF, DAY)
+        assert '24 hours more' in warnings(gate)[0]
+        # Nor does a restart make it right.
+        gate.stop()
+        gate.start()
+        time.sleep(3)
+        seen = pass_time(601)
+        gate.wait_for_log('store.clock result=ahead', after=seen)
+        assert len(gate.quarantine()) == 1
+        # Somebody sets it.
+        faults.jump(-HOUR)
+        seen = pass_time(601)
+        gate.wait_for_log('notice store.clock result=back', after=seen)
+        gate.metric(PUT_OFF, 0)
+        assert warnings(gate) == []
+        # Nobody does: it is true.
+        faults.jump(60 * DAY)
+        seen = pass_time(601)
+        gate.wait_for_log('store.clock result=ahead', after=seen)
+        pass_time(DAY - HOUR)
+        wait_until(lambda: HOUR - 60 < gate.metrics()[PUT_OFF] <= HOUR)
+        assert len(gate.quarantine()) == 1
+        seen = pass_time(HOUR)
+        gate.wait_for_log('store.clock result=believed', after=seen)
+        gate.wait_for_log('store.expire removed=', after=seen)
+        assert gate.quarantine() == []
+        faults.jump(0)
