@@ -23,6 +23,7 @@
 #include "base/metrics.h"
 #include "base/parking.h"
 #include "base/workers.h"
+#include "smtp/lingering.h"
 #include "smtp/listeners.h"
 #include "smtp/refusal.h"
 #include "smtp/session.h"
@@ -34,7 +35,7 @@ enum {
 	/* Whoever is parked only between one command and the next is told in
 	 * answer to that. */
 	TELL_AFTER_MS = 50,
-	DESCRIPTORS_OTHER = 64,
+	DESCRIPTORS_OTHER = 64 + LINGERING_MAX,
 };
 
 struct connection {
@@ -49,9 +50,10 @@ struct smtp_server {
 	pthread_t thread;
 	struct session_shared shared;
 	struct listeners *listeners;
-	uint64_t connections_max; /* that there are descriptors for */
-	bool drained;		  /* no more of its kept listeners */
-	struct deadline tell_at;  /* parked ones; 0: they were told */
+	struct lingering lingering; /* refused ones */
+	uint64_t connections_max;   /* that there are descriptors for */
+	bool drained;		    /* no more of its kept listeners */
+	struct deadline tell_at;    /* parked ones; 0: they were told */
 	struct deadline drain_until;
 
 	pthread_mutex_t reloading, lock; /* in this order */
@@ -199,8 +201,7 @@ static void refuse(struct smtp_server *server, int fd,
 	/* A client of implicit TLS could not read it. */
 	if (!listener->implicit_tls)
 		send(fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	shutdown(fd, SHUT_WR);
-	close(fd);
+	lingering_add(&server->lingering, fd, clock_monotonic_ms());
 }
 
 static const char *find_refusal(
@@ -366,6 +367,7 @@ static void *run_server(void *argument)
 		for (int i = 0; i < count; i++)
 			handle_event(server, events[i].data.ptr);
 		listeners_resume(server->listeners);
+		lingering_close_due(&server->lingering, clock_monotonic_ms());
 		parking_wake_due(&server->parking);
 		metrics_set(METRIC_CONNECTIONS_PARKED,
 		    (int64_t)parking_count(&server->parking));
@@ -381,6 +383,7 @@ static void *run_server(void *argument)
 static void free_server(struct smtp_server *server)
 {
 	listeners_free(server->listeners);
+	lingering_close_all(&server->lingering);
 	smtp_snapshot_release(server->snapshot);
 	rate_free(server->shared.rate);
 	partly_taken_free(server->shared.partly_taken);

@@ -97,6 +97,42 @@ static void test_words(void **state)
 	}
 }
 
+/* A client may talk first: it pipelines, or a balancer puts a header before it.
+ * It hears the reason, and then the end: a connection that is reset may take
+ * with it what was said before. */
+static void test_words_for_who_talks(void **state)
+{
+	enum { MANY = 300 };
+	static const char words[] = "EHLO client.example\r\n";
+	struct fixture fixture = {0};
+	struct stream *first, *streams[MANY];
+
+	(void)state;
+	set_up(&fixture);
+	fixture.config->limits.connections = 1;
+	start(&fixture);
+	first = dial(&fixture);
+	hear(first, "220 ");
+	/* Before and behind the refusal, but not read. */
+	for (size_t i = 0; i < MANY; i++) {
+		streams[i] = dial(&fixture);
+		say(streams[i], words);
+		if (i % 2) {
+			hear(streams[i], "421 4.3.2");
+			say(streams[i], words);
+			usleep(1000);
+			say(streams[i], words);
+			hear_end(streams[i]);
+		}
+	}
+	for (size_t i = 0; i < MANY; i += 2) {
+		hear(streams[i], "421 4.3.2");
+		hear_end(streams[i]);
+	}
+	stream_free(first);
+	tear_down(&fixture);
+}
+
 /* Behind a header, too, it is one of the server's refusals. */
 static void test_statistics(void **state)
 {
@@ -155,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_words_for_who_talks),
 	    cmocka_unit_test(test_statistics),
 	    cmocka_unit_test(test_draining),
 	};

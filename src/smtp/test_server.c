@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "smtp/fake_delivery.h"
+#include "smtp/lingering.h"
 #include "smtp/test_server_fixture.h"
 
 enum { CLIENTS = 50, MESSAGES = 3 };
@@ -268,7 +269,7 @@ static void test_drain_of_line(void **state)
 /* Connections leave descriptors for next hops and files. */
 static void test_descriptors(void **state)
 {
-	struct rlimit before, few = {64 + 2 * 2, 0};
+	struct rlimit before, few = {64 + LINGERING_MAX + 2 * 2, 0};
 	struct fixture fixture = {0};
 	struct stream *one, *two, *three;
 
