@@ -9,6 +9,7 @@ enum {
 	FOR_MS = 1000,
 	AHEAD_MS = 3600 * 1000, /* more than a time server corrects at once,
 				 * and than a backup stops a machine */
+	SHARE = 10,		/* of `keep`, that a night's rest may take */
 	DOUBT_MS = 24 * 3600 * 1000,
 };
 
@@ -29,21 +30,38 @@ static void doubt(struct expiry *expiry, int64_t ahead_ms)
 	tell_put_off(left_ms);
 }
 
-static void believe(struct expiry *expiry, int64_t wall_ms, int64_t ahead_ms)
+static void believe(struct expiry *expiry, int64_t wall_ms, bool ahead)
 {
 	if (expiry->doubts)
 		log_notice("store.clock",
-		    LOG_T("result", ahead_ms > AHEAD_MS ? "believed" : "back"),
-		    LOG_I("ahead_seconds", ahead_ms / 1000));
+		    LOG_T("result", ahead ? "believed" : "back"));
 	expiry->doubts = false;
 	expiry->clock = (struct store_clock){.time_ms = wall_ms};
 	tell_put_off(0);
 }
 
+static uint64_t shorter(uint64_t one, uint64_t other)
+{
+	if (!one || !other)
+		return one + other;
+	return one < other ? one : other;
+}
+
+/* Ahead by so much, it takes little too early. */
+static int64_t harmless_ms(const struct config *config)
+{
+	uint64_t keep = shorter(config->keep_trace, config->keep_quarantine);
+	int64_t share_ms = (int64_t)keep * 1000 / SHARE;
+
+	if (!keep)
+		return INT64_MAX;
+	return share_ms > AHEAD_MS ? share_ms : AHEAD_MS;
+}
+
 /* Time passes while the machine sleeps; a clock that is behind removes nothing
  * too early.  One that was never looked at has nothing to be compared with. */
 static bool look_at_clock(struct expiry *expiry, struct store *store,
-    const struct expiry_now *now, struct err *err)
+    const struct config *config, const struct expiry_now *now, struct err *err)
 {
 	struct store_clock *clock = &expiry->clock;
 	int64_t passed_ms = 0, ahead_ms = 0;
@@ -59,10 +77,10 @@ static bool look_at_clock(struct expiry *expiry, struct store *store,
 	}
 	if (expiry->doubts)
 		clock->doubted_ms += passed_ms;
-	if (ahead_ms > AHEAD_MS && clock->doubted_ms < DOUBT_MS)
+	if (ahead_ms > harmless_ms(config) && clock->doubted_ms < DOUBT_MS)
 		doubt(expiry, ahead_ms);
 	else
-		believe(expiry, now->wall_ms, ahead_ms);
+		believe(expiry, now->wall_ms, ahead_ms > harmless_ms(config));
 	return store_put_clock(store, clock, err);
 }
 
@@ -83,7 +101,7 @@ static bool run(struct expiry *expiry, struct store *store,
 	bool more = false;
 	struct err err = {0};
 
-	if (!look_at_clock(expiry, store, now, &err) ||
+	if (!look_at_clock(expiry, store, config, now, &err) ||
 	    !store_expire(store, before(expiry, now, config->keep_trace),
 		before(expiry, now, config->keep_quarantine),
 		deadline_in(FOR_MS), &removed, &more, &err))

@@ -5,9 +5,10 @@
  * server, a board without a battery.  One that is ahead by more than `keep`
  * would take the whole quarantine, mail that is nowhere else.  So it is
  * compared with the time that has passed.  When it is ahead by more than an
- * hour nothing is removed until it is back, or for 24 hours of this service:
- * by then somebody has seen the warning, or the service was off for so long.
- * The store keeps the reading, so that a restart does not make it right.
+ * hour, and than a tenth of the shorter `keep`, nothing is removed until it is
+ * back, or for 24 hours of this service: by then somebody has seen the warning,
+ * or the service was off for so long.  The store keeps the reading, so that a
+ * restart does not make it right.
  */
 #ifndef CLI_EXPIRY_H
 #define CLI_EXPIRY_H

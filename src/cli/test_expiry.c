@@ -38,6 +38,9 @@ static const struct {
     {"ahead, and started anew", {{10 * MINUTE, 60 * DAY, 1}, {10 * MINUTE, 10 * MINUTE, 1, true}, {13 * HOUR, 13 * HOUR, 1}, {10 * MINUTE, 10 * MINUTE, 1, true}, {10 * HOUR, 10 * HOUR, 1}, {HOUR, HOUR, 0}}},
     {"off for a month", {{10 * MINUTE, 31 * DAY, 1, true}, {23 * HOUR, 23 * HOUR, 1}, {HOUR, HOUR, 0}}},
     {"off for a moment", {{29 * DAY, 29 * DAY, 1}, {10 * MINUTE, 30 * MINUTE, 1, true}, {DAY, DAY, 0}}},
+    {"off for two days", {{10 * MINUTE, 2 * DAY, 1, true}, {27 * DAY, 27 * DAY, 1}, {DAY + HOUR, DAY + HOUR, 0}}},
+    {"ahead by less than a tenth", {{27 * DAY, 27 * DAY, 1}, {10 * MINUTE, 3 * DAY + MINUTE, 0}}},
+    {"ahead by more", {{27 * DAY, 27 * DAY, 1}, {10 * MINUTE, 3 * DAY + HOUR, 1}}},
     {"behind", {{10 * MINUTE, -60 * DAY, 1}, {29 * DAY, 29 * DAY, 1}, {10 * MINUTE, 60 * DAY, 1}, {DAY, DAY, 1}, {DAY, DAY, 0}}},
     /* clang-format on */
 };
