@@ -24,10 +24,14 @@ static bool start_server(struct mail_child *child, struct err *err)
 {
 	const char *text = getenv(CHILD_ENV_LISTENERS);
 	struct listener_sockets sockets;
+	struct listener listeners[LISTENERS_MAX];
 
-	return listeners_from_text(
-		   child->arena, slice_from(text), &sockets, err) &&
-	       child->kind->start(child, &sockets, err);
+	if (!listeners_from_text(child->arena, slice_from(text), &sockets, err))
+		return false;
+	for (size_t i = 0; i < sockets.count; i++)
+		listeners[i] = (struct listener){sockets.sockets[i].fd,
+		    sockets.sockets[i].name, sockets.sockets[i].is_kept};
+	return child->kind->start(child, listeners, sockets.count, err);
 }
 
 static bool start(struct mail_child *child, struct err *err)

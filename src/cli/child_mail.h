@@ -6,6 +6,7 @@
 #define CLI_CHILD_MAIL_H
 
 #include "auth/dkim_key.h"
+#include "base/acceptor.h"
 #include "base/metrics.h"
 #include "cli/child.h"
 #include "cli/listeners.h"
@@ -22,7 +23,7 @@ struct mail_child_kind {
 	enum metrics_process process;
 	/* False: as the server's start. */
 	bool (*start)(struct mail_child *child,
-	    const struct listener_sockets *sockets, struct err *err);
+	    const struct listener *listeners, size_t count, struct err *err);
 	/* False: nothing has changed. */
 	bool (*reload)(struct mail_child *child,
 	    const struct gate_context *next, struct err *err);

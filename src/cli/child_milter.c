@@ -8,20 +8,16 @@ struct milter_child {
 	struct milter_server *server;
 };
 
-static bool start(struct mail_child *child,
-    const struct listener_sockets *sockets, struct err *err)
+static bool start(struct mail_child *child, const struct listener *listeners,
+    size_t count, struct err *err)
 {
 	struct milter_child *milter = (struct milter_child *)child;
-	struct milter_server_socket wanted[LISTENERS_MAX];
 	struct milter_server_settings settings = {
 	    .gate = mail_child_context(child),
-	    .socket_count = sockets->count,
-	    .sockets = wanted,
+	    .listener_count = count,
+	    .listeners = listeners,
 	};
 
-	for (size_t i = 0; i < sockets->count; i++)
-		wanted[i] = (struct milter_server_socket){
-		    sockets->sockets[i].fd, sockets->sockets[i].name};
 	return milter_server_start(&settings, &milter->server, err);
 }
 

@@ -19,20 +19,16 @@ struct smtp_child {
 
 /* The supervisor reloads nothing that lacks the listener of a socket: one that
  * nobody answered would swallow its clients. */
-static bool start(struct mail_child *child,
-    const struct listener_sockets *sockets, struct err *err)
+static bool start(struct mail_child *child, const struct listener *listeners,
+    size_t count, struct err *err)
 {
 	struct smtp_child *smtp = (struct smtp_child *)child;
-	struct smtp_server_socket wanted[LISTENERS_MAX];
 	struct smtp_server_settings settings = {
 	    .gate = mail_child_context(child),
-	    .socket_count = sockets->count,
-	    .sockets = wanted,
+	    .listener_count = count,
+	    .listeners = listeners,
 	};
 
-	for (size_t i = 0; i < sockets->count; i++)
-		wanted[i] = (struct smtp_server_socket){sockets->sockets[i].fd,
-		    sockets->sockets[i].name, sockets->sockets[i].is_kept};
 	certificate_watch_begin(&smtp->certificates, child->config);
 	return smtp_server_start(&settings, &smtp->server, err);
 }

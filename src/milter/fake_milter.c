@@ -16,9 +16,9 @@
 
 int main(int count, char **arguments)
 {
-	struct milter_server_socket listening = {.name = SLICE("mta")};
+	struct listener listening = {.name = SLICE("mta")};
 	struct milter_server_settings settings = {
-	    .socket_count = 1, .sockets = &listening};
+	    .listener_count = 1, .listeners = &listening};
 	struct config *config;
 	struct milter_server *server;
 	struct sockaddr_in address;

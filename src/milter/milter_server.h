@@ -12,23 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/acceptor.h"
 #include "base/err.h"
-#include "base/slice.h"
 #include "gate/gate.h"
 
 struct milter_server;
 
-struct milter_server_socket {
-	int fd;		   /* listening; stays the caller's, open until
-			    * milter_server_wait has returned */
-	struct slice name; /* of the listener in the configuration */
-};
-
 struct milter_server_settings {
 	/* config and resolver are held; the store must outlive the server. */
 	struct gate_context gate;
-	size_t socket_count;
-	const struct milter_server_socket *sockets; /* copied */
+	/* Copied; their sockets are open until milter_server_wait has
+	 * returned. */
+	size_t listener_count;
+	const struct listener *listeners;
 };
 
 /* False: E_IO. */

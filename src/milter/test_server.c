@@ -31,9 +31,9 @@ struct fixture {
 static void start_with(
     struct fixture *fixture, uint64_t connections, uint64_t threads)
 {
-	struct milter_server_socket socket_;
+	struct listener listener;
 	struct milter_server_settings settings = {
-	    .socket_count = 1, .sockets = &socket_};
+	    .listener_count = 1, .listeners = &listener};
 	struct err err = {0};
 
 	*fixture = (struct fixture){.config = test_config()};
@@ -41,8 +41,7 @@ static void start_with(
 	fixture->config->limits.connections = connections;
 	fixture->config->limits.threads = threads;
 	fixture->listening = test_listen(0, &fixture->address);
-	socket_ = (struct milter_server_socket){
-	    fixture->listening, SLICE("mta")};
+	listener = (struct listener){fixture->listening, SLICE("mta")};
 	settings.gate.config = fixture->config;
 	assert_true(milter_server_start(&settings, &fixture->server, &err));
 }

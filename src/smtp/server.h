@@ -13,25 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/acceptor.h"
 #include "base/err.h"
-#include "base/slice.h"
 #include "gate/gate.h"
 
 struct smtp_server;
 
-struct smtp_server_socket {
-	int fd;		   /* listening; stays the caller's, open until
-			    * smtp_server_wait has returned */
-	struct slice name; /* of the listener in the configuration */
-	bool is_kept;	   /* it outlives this process (systemd): when it
-			    * drains, new clients wait for the next one */
-};
-
 struct smtp_server_settings {
 	/* config and resolver are held; the store must outlive the server. */
 	struct gate_context gate;
-	size_t socket_count;
-	const struct smtp_server_socket *sockets; /* copied */
+	/* Copied; their sockets are open until smtp_server_wait has returned.
+	 */
+	size_t listener_count;
+	const struct listener *listeners;
 };
 
 /* False: E_CONFIG (certificates; a socket without its listener), E_IO. */
@@ -47,9 +41,8 @@ bool smtp_server_reload(struct smtp_server *server,
  * long.  May wait for them for a moment. */
 void smtp_server_tidy(struct smtp_server *server);
 
-/* Returns at once.  New connections (but see is_kept) and parked sessions get
- * 421; those at work
- * finish, within limits.drain_timeout. */
+/* Returns at once.  New connections (but see struct listener) and parked
+ * sessions get 421; those at work finish, within limits.drain_timeout. */
 void smtp_server_drain(struct smtp_server *server);
 
 /* After smtp_server_drain: until the last session has ended.  Frees. */

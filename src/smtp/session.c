@@ -418,7 +418,7 @@ static bool take_command(struct session *session)
 
 	if ((session->skipping && !skip_line(session)) ||
 	    !line_is_buffered(session))
-		return !session->over && atomic_load(&session->shared->draining)
+		return !session->over && atomic_load(session->shared->draining)
 			   ? leave(session)
 			   : session->over;
 	if (stream_read_line(session->stream, line_max(session), session->until,

@@ -23,7 +23,8 @@
 struct session_shared {
 	struct rate_table *rate;
 	struct partly_taken *partly_taken;
-	atomic_bool draining; /* sessions end with 421 as soon as they may */
+	/* Sessions end with 421 as soon as they may. */
+	const atomic_bool *draining;
 	atomic_ullong messages, bytes, smuggling;
 	atomic_ullong refused; /* connections */
 };

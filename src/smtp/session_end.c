@@ -62,5 +62,5 @@ bool session_may_close(struct session *session)
 	else if (err.kind != E_TIMEOUT)
 		return true;
 	return !session->rest_left || deadline_passed(session->rest_until) ||
-	       atomic_load(&session->shared->draining);
+	       atomic_load(session->shared->draining);
 }

@@ -21,6 +21,7 @@ void session_fixture_begin(struct session_fixture *fixture)
 	config->routes = &fixture->route;
 	require(
 	    ip_network_parse(SLICE("127.0.0.0/8"), &fixture->loopback, NULL));
+	fixture->shared.draining = &fixture->draining;
 	fixture->shared.rate = rate_new();
 	fixture->shared.partly_taken = partly_taken_new();
 }

@@ -13,6 +13,7 @@ struct session_fixture {
 	struct conf_route route;
 	struct ip_network loopback;
 	struct session_shared shared;
+	atomic_bool draining;
 };
 
 /* Default limits without the delay of a tarpit; one route, which its user

@@ -17,7 +17,7 @@ enum {
 static void greet_first(struct session *session)
 {
 	session->greeted = true;
-	if (atomic_load(&session->shared->draining)) {
+	if (atomic_load(session->shared->draining)) {
 		refusal_count(session->shared, SLICE("draining"));
 		session_reply(session, 421, "4.3.2", "shutting down");
 	} else {

@@ -45,11 +45,11 @@ void set_up(struct fixture *fixture)
 
 void start(struct fixture *fixture)
 {
-	struct smtp_server_socket socket = {fixture->listening, SLICE("mx")};
+	struct listener listener = {fixture->listening, SLICE("mx")};
 	struct smtp_server_settings settings = {
 	    .gate.config = fixture->config,
-	    .socket_count = 1,
-	    .sockets = &socket,
+	    .listener_count = 1,
+	    .listeners = &listener,
 	};
 	struct err err = {0};
 
