@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "smtp/fake_delivery.h"
 #include "smtp/lingering.h"
@@ -290,6 +291,37 @@ static void test_descriptors(void **state)
 	hear_end(three);
 	stream_free(one);
 	stream_free(two);
+	tear_down(&fixture);
+}
+
+/* A client that no descriptor is left for does not wait. */
+static void test_turned_away(void **state)
+{
+	struct rlimit before, none;
+	struct fixture fixture = {0};
+	struct stream *stream;
+	int fd, next;
+
+	(void)state;
+	set_up(&fixture);
+	start(&fixture);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	next = dup(fd);
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = (struct rlimit){(rlim_t)next, before.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&fixture.address,
+			     sizeof(fixture.address)),
+	    0);
+	assert_true(io_set_nonblocking(fd, NULL));
+	stream = stream_new(fd);
+	hear_end(stream);
+	assert_int_equal(smtp_server_statistics(fixture.server).accepted, 0);
+	setrlimit(RLIMIT_NOFILE, &before);
+	stream = dial(&fixture);
+	hear(stream, "220 ");
+	stream_free(stream);
 	tear_down(&fixture);
 }
 
@@ -584,6 +616,7 @@ int main(void)
 	    cmocka_unit_test(test_line),
 	    cmocka_unit_test(test_drain_of_line),
 	    cmocka_unit_test(test_descriptors),
+	    cmocka_unit_test(test_turned_away),
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_timeout),
 	    cmocka_unit_test(test_reload),
