@@ -105,22 +105,27 @@ bool partly_taken_empty(struct partly_taken *table)
 	return empty;
 }
 
+static void remove_key(
+    struct partly_taken *table, const struct crypto_digest *key)
+{
+	struct copy *copy = find(table, key);
+
+	if (copy)
+		remove_copy(table, copy);
+}
+
 void partly_taken_add(struct partly_taken *table, struct arena *arena,
     const struct taken_copy *taken)
 {
-	struct crypto_digest key = key_of(arena, taken);
-	struct copy *copy;
+	struct copy *copy = MEMORY_NEW(struct copy);
 
+	copy->key = key_of(arena, taken);
+	copy->end = deadline_in(KEPT_MS);
 	lock(table);
-	copy = find(table, &key);
-	if (copy)
-		remove_copy(table, copy);
+	remove_key(table, &copy->key);
 	while (HASH_COUNT(table->oldest) >= PARTLY_TAKEN_MAX)
 		remove_copy(table, table->oldest);
-	copy = MEMORY_NEW(struct copy);
-	copy->key = key;
-	copy->end = deadline_in(KEPT_MS);
-	HASH_ADD(hh, table->oldest, key, sizeof(key), copy);
+	HASH_ADD(hh, table->oldest, key, sizeof(copy->key), copy);
 	unlock(table);
 }
 
@@ -140,11 +145,8 @@ void partly_taken_forget(struct partly_taken *table, struct arena *arena,
     const struct taken_copy *taken)
 {
 	struct crypto_digest key = key_of(arena, taken);
-	struct copy *copy;
 
 	lock(table);
-	copy = find(table, &key);
-	if (copy)
-		remove_copy(table, copy);
+	remove_key(table, &key);
 	unlock(table);
 }

@@ -10,18 +10,15 @@
 
 #include <cmocka.h>
 
-#include "smtp/test_fake_server.h"
+#include "smtp/test_delivery_fixture.h"
 
-enum { HOP_MS = 400, TRIES_MAX = 3, RECIPIENTS_MAX = 3 };
+enum { TRIES_MAX = 3, RECIPIENTS_MAX = 3 };
 
-#define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define HELLO "S:220 hop.example", "C:EHLO gate.example", "S:250 hop.example"
+#undef RCPT
 #define LHELLO "S:220 hop.example", "C:LHLO gate.example", "S:250 hop.example"
-#define MAIL "C:MAIL FROM:<s@a.example>", "S:250 2.1.0 ok"
 #define RCPT(name) "C:RCPT TO:<" name "@b.example>", "S:250 2.1.5 ok"
 #define BOTH MAIL, RCPT("one"), RCPT("two")
 #define RSET "C:RSET", "S:250 2.0.0 ok"
-#define DATA "C:DATA", "S:354 go", "D"
 #define KEPT "S:250 2.0.0 kept"
 #define FULL "S:452 4.2.2 full"
 #define FIRST LHELLO, BOTH, DATA, KEPT, FULL
@@ -103,49 +100,6 @@ static const struct {
 		false}}},
 };
 
-struct world {
-	struct arena *arena;
-	struct config *config;
-	struct gate_context gate;
-	struct next_hop_pool *pool;
-	struct partly_taken *table;
-	struct envelope_client client;
-	struct conf_target target;
-	struct conf_route route;
-};
-
-static void open_world(struct world *world, uint16_t port, bool smtp)
-{
-	*world = (struct world){.arena = arena_new(0)};
-	world->config = config_default();
-	world->config->hostname = SLICE("gate.example");
-	world->config->limits.next_hop_timeout = HOP_MS;
-	world->config->limits.next_hop_data_timeout = HOP_MS;
-	world->target = (struct conf_target){
-	    .host = SLICE("127.0.0.1"), .port = port};
-	world->route = (struct conf_route){
-	    .kind = smtp ? NEXT_HOP_SMTP : NEXT_HOP_LMTP,
-	    .text = SLICE("lmtp:test"),
-	    .target_count = 1,
-	    .targets = &world->target,
-	};
-	world->config->route_count = 1;
-	world->config->routes = &world->route;
-	world->gate.config = world->config;
-	world->pool = next_hop_pool_new(world->config, NULL);
-	world->table = partly_taken_new();
-}
-
-static void close_world(struct world *world)
-{
-	partly_taken_free(world->table);
-	arena_free(world->arena);
-	next_hop_pool_release(world->pool);
-	/* They stand in this struct. */
-	world->config->route_count = 0;
-	config_release(world->config);
-}
-
 static void ask_all(struct world *world, struct arena *arena,
     struct envelope *envelope, struct delivery *delivery, const char *names)
 {
@@ -164,15 +118,6 @@ static void ask_all(struct world *world, struct arena *arena,
 	}
 }
 
-static void expect(
-    struct arena *arena, const struct smtp_reply_text *text, const char *wanted)
-{
-	const char *line = arena_text(arena, decision_reply_line(arena, text));
-
-	if (strncmp(line, wanted, strlen(wanted)))
-		fail_msg("\"%s\" instead of \"%s\"", line, wanted);
-}
-
 static struct delivery_result deliver(
     struct repeat *repeat, struct delivery **delivery)
 {
@@ -185,10 +130,11 @@ static struct delivery_result deliver(
 	return repeat_map(repeat, &result);
 }
 
-static void play_try(
-    struct world *world, const struct try *try, const char *sender)
+static void play_try(struct world *world, struct partly_taken *table,
+    const struct try *try, const char *sender)
 {
 	struct arena *arena = arena_new(0);
+	struct gate_context context = {.config = world->config};
 	struct envelope envelope = {
 	    .id = SLICE("ID1"),
 	    .received_at = 1800000000,
@@ -198,10 +144,10 @@ static void play_try(
 	};
 	struct repeat repeat = {
 	    .arena = arena,
-	    .gate = gate_begin(arena, &world->gate, &envelope),
+	    .gate = gate_begin(arena, &context, &envelope),
 	    .envelope = &envelope,
-	    .session = delivery_session_new(arena, world->pool, &world->client),
-	    .table = world->table,
+	    .session = world->session,
+	    .table = table,
 	    .content = arena_format_slice(
 		arena, "Subject: %s\r\n\r\ntext\r\n", try->content),
 	};
@@ -213,37 +159,42 @@ static void play_try(
 	result = deliver(&repeat, &delivery);
 	assert_int_equal(result.count, envelope.recipient_count);
 	for (size_t i = 0; i < result.count; i++) {
-		expect(arena, &result.recipient_replies[i], try->replies[i]);
+		expect_reply(
+		    world, result.recipient_replies[i], try->replies[i]);
 		assert_int_equal(
 		    repeat_had(&repeat, i), strcmp(try->replies[i], HAD) == 0);
 	}
-	expect(arena, &result.reply, try->all);
+	expect_reply(world, result.reply, try->all);
 	delivery_abort(delivery);
 	arena_free(arena);
+}
+
+static void play(size_t i)
+{
+	struct partly_taken *table = partly_taken_new();
+	struct world world;
+
+	print_message("%s\n", cases[i].name);
+	open_world(&world);
+	world.route.kind = cases[i].smtp ? NEXT_HOP_SMTP : NEXT_HOP_LMTP;
+	world.config->route_count = 1;
+	world.config->routes = &world.route;
+	add_server(&world, &cases[i].script, 1);
+	for (size_t t = 0; t < TRIES_MAX && cases[i].tries[t].recipients; t++)
+		play_try(&world, table, &cases[i].tries[t],
+		    t && cases[i].other_sender ? cases[i].other_sender
+					       : "s@a.example");
+	/* It stands in this struct. */
+	world.config->route_count = 0;
+	close_world(&world);
+	partly_taken_free(table);
 }
 
 static void test_tries(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct fake_server *server = fake_server_start(
-		    &cases[i].script, 1, false);
-		struct world world;
-		const char *problem;
-
-		print_message("%s\n", cases[i].name);
-		open_world(&world, fake_server_port(server), cases[i].smtp);
-		for (size_t t = 0; t < TRIES_MAX; t++)
-			if (cases[i].tries[t].recipients)
-				play_try(&world, &cases[i].tries[t],
-				    t && cases[i].other_sender
-					? cases[i].other_sender
-					: "s@a.example");
-		close_world(&world);
-		problem = fake_server_stop(server);
-		if (problem)
-			fail_msg("%s", problem);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		play(i);
 }
 
 /* The oldest make room. */
