@@ -161,7 +161,7 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
     [METRIC_NEXT_HOPS_WAITING] = GAUGE("next_hops_waiting",
 	"Connections to next hops that wait for slow clients."),
     [METRIC_NEXT_HOPS_GIVEN_BACK] = COUNTER("next_hops_given_back",
-	"Times that one was given back because too many waited "
+	"Those that were given back, because too many waited "
 	"(limits.next_hop_waiting)."),
     [METRIC_NEXT_HOPS_AWAY] = GAUGE("next_hops_away",
 	"Addresses of configured next hops that failed when last tried."),

@@ -97,10 +97,11 @@ static const struct field limits_fields[] = {
 	.example = "10m"},
     {LIMIT(next_hop_waiting, TYPE_NUMBER, 0, 1000000),
 	.help = "Connections to next hops that may wait until a slow client "
-		"has sent its message. Who comes after that gives its own "
-		"back, and its recipients are asked for once more when the "
-		"message is there. A half of what the next hop takes at one "
-		"time (Postfix: 100).",
+		"has sent its message, all routes together. Of more, those "
+		"that have waited longest are given back, and their "
+		"recipients asked for once more when the message is there. "
+		"A half of what the next hop takes at one time (Postfix: "
+		"100).",
 	.example = "50"},
     {LIMIT(drain_timeout, TYPE_MILLISECONDS, 0, 3600 * 1000),
 	.help = "How long running sessions may finish when the program "

@@ -11,27 +11,6 @@
 #include "smtp/maildir.h"
 #include "smtp/targets.h"
 
-struct delivery {
-	struct arena *arena;
-	struct delivery_session *session;
-	const struct envelope *envelope;
-	const struct conf_route *route;
-	struct slice domain;	    /* of the recipients, with kind mx */
-	struct smtp_client *client; /* NULL: none yet, or no more */
-	bool lost;	/* the connection, with the transaction in it */
-	bool announced; /* DATA was said, and its reply is to come */
-	bool finished;
-	bool undeclared; /* what the envelope says of the content is a guess */
-	bool renewed; /* begun anew: once before the end of data, once after */
-	bool waits;   /* for a slow client; counted by the pool */
-	bool rests;   /* until it is needed: the connection was given back */
-	struct smtp_reply_text sender_refusal; /* code 0: none */
-	size_t count, room;
-	struct envelope_recipient *accepted; /* count */
-	size_t folder_room;
-	struct maildir_recipient *folders; /* with a Maildir: count */
-};
-
 static struct smtp_reply_text reply(
     int code, struct slice enhanced, struct slice text)
 {
@@ -104,8 +83,7 @@ static void give_back_login(struct delivery_session *session)
 	}
 }
 
-/* Gives the connection back, whatever state it is in. */
-static void leave(struct delivery *delivery)
+void delivery_leave(struct delivery *delivery)
 {
 	struct smtp_client *client = delivery->client;
 
@@ -226,7 +204,7 @@ static enum attempt begin(struct delivery *delivery,
 	struct err err = {0};
 
 	if (exceeds(delivery, recipient, ret)) {
-		leave(delivery);
+		delivery_leave(delivery);
 		return ATTEMPT_DONE;
 	}
 	if (!client_mail_begin(delivery->client, delivery->envelope, recipient,
@@ -254,7 +232,7 @@ static enum attempt begin(struct delivery *delivery,
 	}
 	*ret = reply_pass_on(delivery->arena, &mail);
 	delivery->sender_refusal = *ret;
-	leave(delivery);
+	delivery_leave(delivery);
 	return ATTEMPT_DONE;
 }
 
@@ -283,12 +261,10 @@ static struct smtp_reply_text first_recipient(
 	return request.avoid.len ? text : unreachable;
 }
 
-static bool renew(struct delivery *delivery);
-
 static struct smtp_reply_text next_recipient(
     struct delivery *delivery, const struct envelope_recipient *recipient)
 {
-	struct smtp_reply_text text;
+	struct smtp_reply_text text, ignored;
 	struct smtp_reply answer;
 	bool said;
 
@@ -303,7 +279,7 @@ static struct smtp_reply_text next_recipient(
 		delivery->lost = delivery->count > 0;
 	else if (!delivery->count)
 		return first_recipient(delivery, recipient);
-	else if (renew(delivery))
+	else if (delivery_renew(delivery, &ignored))
 		return next_recipient(delivery, recipient);
 	return text;
 }
@@ -315,15 +291,24 @@ static struct smtp_reply_text say_recipient(
 				: first_recipient(delivery, recipient);
 }
 
-/* The peer went away before it was sent any content, tired of a slow client:
- * nobody has the message.  What it had taken is said again on another
- * connection, and all of it has to be taken; else the transaction is lost. */
-static bool renew(struct delivery *delivery)
+/* What it says of a recipient that it had taken is not for good. */
+static struct smtp_reply_text reply_changed_mind(
+    const struct smtp_reply_text *said)
+{
+	return said->code / 100 == 4
+		   ? *said
+		   : reply(451, SLICE("4.4.2"),
+			 SLICE("the next hop had taken it, and does not take "
+			       "it again"));
+}
+
+bool delivery_renew(struct delivery *delivery, struct smtp_reply_text *ret)
 {
 	size_t count = delivery->count;
 	bool whole = !delivery->renewed && !uses_login(delivery) &&
 		     !is_given_up(delivery);
 
+	*ret = reply_lost();
 	delivery->renewed = true;
 	delivery->announced = false;
 	for (delivery->count = 0; whole && delivery->count < count;) {
@@ -332,44 +317,14 @@ static bool renew(struct delivery *delivery)
 
 		whole = is_ok(&text);
 		delivery->count += whole;
+		if (!whole)
+			*ret = reply_changed_mind(&text);
 	}
 	delivery->count = count;
 	delivery->lost = !whole;
 	if (!whole)
-		leave(delivery);
+		delivery_leave(delivery);
 	return whole;
-}
-
-/* True: it has its connection again, and its recipients. */
-static bool wake(struct delivery *delivery)
-{
-	if (!delivery->rests)
-		return true;
-	delivery->rests = false;
-	delivery->renewed = false;
-	if (!renew(delivery))
-		return false;
-	/* That was our own doing; the next hop may still tire. */
-	delivery->renewed = false;
-	return true;
-}
-
-void delivery_pause(struct delivery *delivery)
-{
-	if (!delivery->client || is_borrowed(delivery))
-		return;
-	delivery->waits = next_hop_pool_begin_wait(delivery->session->pool);
-	if (delivery->waits)
-		return;
-	leave(delivery);
-	delivery->rests = delivery->count > 0;
-}
-
-void delivery_resume(struct delivery *delivery)
-{
-	if (delivery->waits)
-		next_hop_pool_end_wait(delivery->session->pool);
-	delivery->waits = false;
 }
 
 static struct smtp_reply_text add_folder(
@@ -425,15 +380,17 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 			return reply(452, SLICE("4.5.3"),
 			    SLICE("this recipient needs a transaction of its "
 				  "own, send it separately"));
-		leave(delivery);
+		delivery_leave(delivery);
 		delivery->lost = false;
 		delivery->rests = false;
 		delivery->sender_refusal = (struct smtp_reply_text){0};
 		delivery->route = route;
 		delivery->domain = arena_slice(delivery->arena, domain);
 	}
-	if (delivery->lost || !wake(delivery))
+	if (delivery->lost)
 		return reply_lost();
+	if (!delivery_wake(delivery, true, &text))
+		return text;
 	if (delivery->sender_refusal.code)
 		return delivery->sender_refusal;
 	if (route->kind == NEXT_HOP_MAILDIR)
@@ -590,16 +547,16 @@ static struct delivery_result send_data(
 {
 	const struct delivery_waiter *waiter = &delivery->session->waiter;
 	struct dot_stuff state = {0};
-	struct smtp_reply_text text;
+	struct smtp_reply_text text, ignored;
 	enum go go;
 
 	delivery->renewed = false;
 	hurry(delivery, waiter->dot_by);
-	if (!wake(delivery))
-		return same_for_all(delivery, reply_lost());
+	if (!delivery_wake(delivery, false, &text))
+		return same_for_all(delivery, text);
 	do
 		go = ask_for_go_ahead(delivery, pieces, &text);
-	while (go == GO_OVER && renew(delivery));
+	while (go == GO_OVER && delivery_renew(delivery, &ignored));
 	if (go != GO_ON)
 		return same_for_all(delivery, text);
 	if (!client_mail_content(delivery->client, pieces, &state, NULL))
@@ -633,14 +590,14 @@ struct delivery_result delivery_data(
 		result = same_for_all(delivery, reply_lost());
 	else
 		result = send_data(delivery, pieces);
-	leave(delivery);
+	delivery_leave(delivery);
 	return result;
 }
 
 void delivery_abort(struct delivery *delivery)
 {
 	delivery_resume(delivery);
-	leave(delivery);
+	delivery_leave(delivery);
 	delivery->finished = true;
 }
 

@@ -30,7 +30,7 @@ struct fuzz_hop {
 	struct arena *arena;
 	struct slice script;
 	uint64_t proxy_protocol;
-	bool dishonest;
+	bool dishonest, lmtp;
 	size_t count, receipt_count;
 	struct connection connections[CONNECTIONS_MAX];
 	struct fuzz_receipt receipts[RECEIPTS_MAX];
@@ -206,7 +206,7 @@ static void take_starttls(struct fuzz_hop *hop, struct connection *connection)
 
 static void take_lmtp_hello(struct fuzz_hop *hop, struct connection *connection)
 {
-	connection->lmtp = true;
+	hop->lmtp = connection->lmtp = true;
 	take_hello(hop, connection);
 }
 
@@ -480,6 +480,11 @@ void fuzz_hop_end(struct fuzz_hop *hop)
 bool fuzz_hop_was_honest(const struct fuzz_hop *hop)
 {
 	return !hop->dishonest;
+}
+
+bool fuzz_hop_was_lmtp(const struct fuzz_hop *hop)
+{
+	return hop->lmtp;
 }
 
 const struct fuzz_receipt *fuzz_hop_receipts(

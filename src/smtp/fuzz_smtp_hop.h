@@ -51,6 +51,9 @@ void fuzz_hop_end(struct fuzz_hop *hop);
 /* What came before this is in order; false: the script had it say things that
  * nobody asked for, and then nothing it got need make sense. */
 bool fuzz_hop_was_honest(const struct fuzz_hop *hop);
+/* It was spoken to in LMTP. */
+bool fuzz_hop_was_lmtp(const struct fuzz_hop *hop);
+
 const struct fuzz_receipt *fuzz_hop_receipts(
     const struct fuzz_hop *hop, size_t *ret_count);
 

@@ -22,6 +22,8 @@ struct reply {
 struct message {
 	struct slice content;
 	size_t recipients, yes; /* as many were told that it is taken */
+	struct slice sender;	/* the whole line of MAIL */
+	bool deferred;		/* 4xx for all: it may come again */
 };
 
 struct judge {
@@ -34,6 +36,7 @@ struct judge {
 	struct message *messages;
 	/* The session as the client sees it. */
 	bool over, continuing, in_mail, bdat_failed;
+	struct slice mail; /* its last line */
 	size_t recipients;
 	struct buf *chunks; /* NULL: none yet */
 };
@@ -139,7 +142,8 @@ static void forget(struct judge *judge)
 	judge->chunks = NULL;
 }
 
-static void note_message(struct judge *judge, struct slice content, size_t yes)
+static void note_message(
+    struct judge *judge, struct slice content, size_t yes, bool deferred)
 {
 	judge->messages = arena_grow(judge->arena, judge->messages,
 	    judge->message_count, &judge->message_room, sizeof(struct message));
@@ -147,6 +151,8 @@ static void note_message(struct judge *judge, struct slice content, size_t yes)
 	    .content = content,
 	    .recipients = judge->recipients,
 	    .yes = yes,
+	    .sender = judge->mail,
+	    .deferred = deferred,
 	};
 	forget(judge);
 }
@@ -164,8 +170,9 @@ static void finish_message(
 	size_t yes = 0;
 
 	if (!reply || reply->code != 353) {
-		note_message(
-		    judge, content, is_yes(reply) ? judge->recipients : 0);
+		note_message(judge, content,
+		    is_yes(reply) ? judge->recipients : 0,
+		    reply && reply->code / 100 == 4);
 		return;
 	}
 	for (size_t i = judge->recipients; i && reply; i--) {
@@ -174,7 +181,7 @@ static void finish_message(
 	}
 	reply = next_reply(judge);
 	require(!reply || is_yes(reply) == (yes > 0));
-	note_message(judge, content, yes);
+	note_message(judge, content, yes, false);
 }
 
 enum outcome { CONTENT_WHOLE, CONTENT_PART, CONTENT_BAD };
@@ -382,6 +389,8 @@ static void take_command(struct judge *judge)
 	if (!reply)
 		return;
 	if (!fault) {
+		if (slice_eq_nocase(command_split(line).verb, SLICE("MAIL")))
+			judge->mail = line;
 		note_command(judge, command_split(line).verb, reply);
 		return;
 	}
@@ -477,13 +486,17 @@ static bool is_same_header(
 		   receipt->content.len;
 }
 
-/* The same content was sent before: over LMTP those who took it then may be
- * left out now (see smtp/repeat.h). */
-static bool comes_again(const struct judge *judge, size_t number)
+/* Over LMTP those who took it the first time are left out (smtp/repeat.h). */
+static bool comes_again(
+    const struct judge *judge, size_t number, const struct fuzz_hop *hop)
 {
-	for (size_t i = 0; i < number; i++)
-		if (slice_eq(judge->messages[i].content,
-			judge->messages[number].content))
+	const struct message *message = &judge->messages[number];
+
+	for (size_t i = 0; i < number && fuzz_hop_was_lmtp(hop); i++)
+		if (judge->messages[i].deferred &&
+		    is_delivered(&judge->messages[i]) &&
+		    slice_eq(judge->messages[i].sender, message->sender) &&
+		    slice_eq(judge->messages[i].content, message->content))
 			return true;
 	return false;
 }
@@ -509,13 +522,13 @@ static bool is_same_content(
 }
 
 static bool is_same(const struct judge *judge, size_t number,
-    const struct fuzz_receipt *receipt)
+    const struct fuzz_hop *hop, const struct fuzz_receipt *receipt)
 {
 	const struct message *message = &judge->messages[number];
 
 	if (is_changed(message))
 		return is_same_header(message, receipt);
-	if (comes_again(judge, number)
+	if (comes_again(judge, number, hop)
 		? receipt->recipients > message->recipients
 		: receipt->recipients != message->recipients)
 		return false;
@@ -537,18 +550,20 @@ static bool is_wanted(const struct message *message)
 	return message->yes >= least && is_delivered(message);
 }
 
-/* From an earlier try. */
-static bool has_been_kept(const struct message *message,
+/* By all tries together. */
+static bool was_kept(const struct message *message,
     const struct fuzz_receipt *receipts, size_t count)
 {
+	size_t kept = 0;
+
 	for (size_t i = 0; i < count; i++)
-		if (receipts[i].kept && is_same_content(message, &receipts[i]))
-			return true;
-	return false;
+		if (is_same_content(message, &receipts[i]))
+			kept += receipts[i].kept;
+	return kept >= message->yes;
 }
 
 /* Which of the accepted ones have to be there, in order. */
-static void find_accepted(const struct judge *judge,
+static void find_accepted(const struct judge *judge, const struct fuzz_hop *hop,
     const struct fuzz_receipt *receipts, size_t count)
 {
 	size_t at = 0;
@@ -558,12 +573,12 @@ static void find_accepted(const struct judge *judge,
 
 		if (!is_wanted(message))
 			continue;
-		if (comes_again(judge, i) && !is_changed(message)) {
-			require(has_been_kept(message, receipts, count));
+		if (comes_again(judge, i, hop) && !is_changed(message)) {
+			require(was_kept(message, receipts, count));
 			continue;
 		}
 		while (at < count && !(is_kept(message, &receipts[at]) &&
-					 is_same(judge, i, &receipts[at])))
+					 is_same(judge, i, hop, &receipts[at])))
 			at++;
 		require(at < count);
 		at++;
@@ -571,7 +586,7 @@ static void find_accepted(const struct judge *judge,
 }
 
 /* Whatever is there was sent, once. */
-static void find_received(const struct judge *judge,
+static void find_received(const struct judge *judge, const struct fuzz_hop *hop,
     const struct fuzz_receipt *receipts, size_t count)
 {
 	size_t at = 0;
@@ -579,7 +594,7 @@ static void find_received(const struct judge *judge,
 	for (size_t i = 0; i < count; i++) {
 		while (at < judge->message_count &&
 		       !(is_delivered(&judge->messages[at]) &&
-			   is_same(judge, at, &receipts[i])))
+			   is_same(judge, at, hop, &receipts[i])))
 			at++;
 		require(at < judge->message_count);
 		at++;
@@ -609,6 +624,6 @@ void judge_messages(const struct judge *judge, const struct fuzz_hop *hop)
 		check_verdict(&judge->messages[i]);
 	if (!fuzz_hop_was_honest(hop))
 		return;
-	find_accepted(judge, receipts, count);
-	find_received(judge, receipts, count);
+	find_accepted(judge, hop, receipts, count);
+	find_received(judge, hop, receipts, count);
 }

@@ -57,6 +57,7 @@ const char *const fuzz_script_lines[] = {
     "> Gr\xc3\xbc\xc3\x9f: e",
     "> DATA",
     "> Subject: x",
+    "> Message-ID: <x@b.example>",
     "> X-Verdict: reject",
     "> X-Verdict: quarantine",
     "> X-Verdict: discard",

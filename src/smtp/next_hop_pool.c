@@ -42,11 +42,12 @@ struct next_hop_pool {
 	struct config *config;
 	struct dns_resolver *resolver;
 	struct client_tls *tls;
-	atomic_uint_fast64_t waiting; /* for slow clients */
 	struct smtp_client_settings settings;
 	pthread_mutex_t lock; /* of what follows */
 	bool retired;
 	struct smtp_client *idle; /* newest first */
+	uint64_t waiting;	  /* for slow clients; oldest first */
+	struct next_hop_waiter *oldest_waiter, **newest_waiter;
 	struct aside aside[ASIDE_MAX];
 	size_t aside_next;
 	struct next_hop_statistics statistics;
@@ -70,6 +71,7 @@ struct next_hop_pool *next_hop_pool_new(
 	atomic_init(&pool->references, 1);
 	pool->config = config_hold(config);
 	pool->resolver = resolver ? dns_resolver_hold(resolver) : NULL;
+	pool->newest_waiter = &pool->oldest_waiter;
 	pool->tls = client_tls_new();
 	pool->settings = (struct smtp_client_settings){
 	    .hostname = config->hostname,
@@ -324,22 +326,78 @@ void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client)
 	quit_all(expired);
 }
 
-bool next_hop_pool_begin_wait(struct next_hop_pool *pool)
+/* Locked. */
+static void unlink_waiter(
+    struct next_hop_pool *pool, struct next_hop_waiter *waiter)
 {
-	if (atomic_fetch_add(&pool->waiting, 1) <
-	    pool->config->limits.next_hop_waiting) {
-		metrics_add(METRIC_NEXT_HOPS_WAITING, 1);
-		return true;
-	}
-	atomic_fetch_sub(&pool->waiting, 1);
-	metrics_add(METRIC_NEXT_HOPS_GIVEN_BACK, 1);
-	return false;
+	*waiter->back = waiter->next;
+	if (waiter->next)
+		waiter->next->back = waiter->back;
+	else
+		pool->newest_waiter = waiter->back;
+	pool->waiting--;
+	metrics_add(METRIC_NEXT_HOPS_WAITING, -1);
 }
 
-void next_hop_pool_end_wait(struct next_hop_pool *pool)
+/* Locked.  Those who have waited longest, as many as are too many. */
+static struct smtp_client *take_too_many(struct next_hop_pool *pool)
 {
-	atomic_fetch_sub(&pool->waiting, 1);
-	metrics_add(METRIC_NEXT_HOPS_WAITING, -1);
+	uint64_t max = pool->retired ? 0
+				     : pool->config->limits.next_hop_waiting;
+	struct smtp_client *taken = NULL;
+
+	while (pool->waiting > max) {
+		struct next_hop_waiter *oldest = pool->oldest_waiter;
+
+		unlink_waiter(pool, oldest);
+		smtp_client_state(oldest->client)->next = taken;
+		taken = oldest->client;
+		oldest->client = NULL;
+		metrics_add(METRIC_NEXT_HOPS_GIVEN_BACK, 1);
+	}
+	return taken;
+}
+
+static void put_all(struct next_hop_pool *pool, struct smtp_client *list)
+{
+	while (list) {
+		struct smtp_client *client = list;
+
+		list = smtp_client_state(client)->next;
+		smtp_client_state(client)->next = NULL;
+		next_hop_pool_put(pool, client);
+	}
+}
+
+void next_hop_pool_wait(struct next_hop_pool *pool,
+    struct next_hop_waiter *waiter, struct smtp_client *client)
+{
+	struct smtp_client *too_many;
+
+	require(!waiter->client);
+	lock(pool);
+	*waiter = (struct next_hop_waiter){client, NULL, pool->newest_waiter};
+	*waiter->back = waiter;
+	pool->newest_waiter = &waiter->next;
+	pool->waiting++;
+	metrics_add(METRIC_NEXT_HOPS_WAITING, 1);
+	too_many = take_too_many(pool);
+	unlock(pool);
+	put_all(pool, too_many);
+}
+
+struct smtp_client *next_hop_pool_wait_over(
+    struct next_hop_pool *pool, struct next_hop_waiter *waiter)
+{
+	struct smtp_client *client;
+
+	lock(pool);
+	client = waiter->client;
+	if (client)
+		unlink_waiter(pool, waiter);
+	waiter->client = NULL;
+	unlock(pool);
+	return client;
 }
 
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)
@@ -354,15 +412,17 @@ void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)
 
 void next_hop_pool_retire(struct next_hop_pool *pool)
 {
-	struct smtp_client *idle;
+	struct smtp_client *idle, *waiting;
 
 	lock(pool);
 	pool->retired = true;
 	idle = take_expired(pool, clock_monotonic_ms());
+	waiting = take_too_many(pool);
 	for (size_t i = 0; i < ASIDE_MAX; i++)
 		count_away(&pool->aside[i], false);
 	unlock(pool);
 	quit_all(idle);
+	put_all(pool, waiting);
 }
 
 /* Those that are not set aside first; order is kept otherwise. */

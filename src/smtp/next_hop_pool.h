@@ -68,18 +68,28 @@ void next_hop_pool_blame(struct next_hop_pool *pool,
  * closed with QUIT.  NULL is allowed. */
 void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client);
 
-/* A connection is about to wait for a slow client.  False: as many do as may
- * (limits.next_hop_waiting).  Each true is followed by one _end_wait. */
-bool next_hop_pool_begin_wait(struct next_hop_pool *pool);
-void next_hop_pool_end_wait(struct next_hop_pool *pool);
+/* A connection that waits for a slow client; its owner's, zeroed at first. */
+struct next_hop_waiter {
+	struct smtp_client *client; /* NULL: does not wait, or was given back */
+	struct next_hop_waiter *next, **back;
+};
+
+/* The connection waits.  If more do than may (limits.next_hop_waiting), the one
+ * that has waited longest is given back, whosever it is. */
+void next_hop_pool_wait(struct next_hop_pool *pool,
+    struct next_hop_waiter *waiter, struct smtp_client *client);
+
+/* The client has gone on.  Returns the connection; NULL: it was given back. */
+struct smtp_client *next_hop_pool_wait_over(
+    struct next_hop_pool *pool, struct next_hop_waiter *waiter);
 
 /* Closes what has been idle for too long at now_ms (monotonic): now and then,
  * so that a next hop need not do it. */
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms);
 
 /* Its configuration is not the newest any more: sessions that have it may go
- * on, but nothing is kept idle from now on, and next hops that are away are the
- * next pool's to count. */
+ * on, but nothing is kept idle or waits from now on, and next hops that are
+ * away are the next pool's to count. */
 void next_hop_pool_retire(struct next_hop_pool *pool);
 
 #endif

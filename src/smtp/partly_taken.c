@@ -64,8 +64,15 @@ static struct crypto_digest key_of(
     struct arena *arena, const struct taken_copy *copy)
 {
 	const struct slice nul = SLICE("\0");
-	const struct slice texts[] = {
+	struct ip network = ip_mask(
+	    &copy->client, copy->client.family == IP_V4 ? 24 : 64);
+	char ip[IP_TEXT_MAX];
+	struct slice texts[] = {
 	    crypto_digest_slice(&copy->content),
+	    slice_from(ip_format(&network, ip)),
+	    nul,
+	    copy->user,
+	    nul,
 	    copy->next_hop,
 	    nul,
 	    copy->sender,

@@ -15,6 +15,7 @@
 
 #include "auth/crypto.h"
 #include "base/arena.h"
+#include "base/ip.h"
 #include "base/slice.h"
 
 enum { PARTLY_TAKEN_MAX = 20000 };
@@ -24,8 +25,11 @@ struct partly_taken;
 struct partly_taken *partly_taken_new(void);
 void partly_taken_free(struct partly_taken *table);
 
-/* One recipient's copy of one message, wherever it comes from. */
+/* One recipient's copy of one message, sent by the same network or user: what
+ * a stranger has sent before stands in nobody's way. */
 struct taken_copy {
+	struct ip client;	      /* its /24 or /64 counts */
+	struct slice user;	      /* of AUTH, or empty */
 	struct crypto_digest content; /* as the client sent it */
 	struct slice next_hop;	      /* of the configuration: its text */
 	struct slice sender, recipient;

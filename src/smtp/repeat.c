@@ -10,17 +10,37 @@ static bool is_ok(const struct smtp_reply_text *text)
 	return text->code / 100 == 2;
 }
 
+/* RFC 5322, 3.6.4.  Without one, the same text may be meant to come twice. */
+static bool has_message_id(struct slice content)
+{
+	struct slice line;
+	bool more = true;
+
+	while (more) {
+		more = slice_split(content, '\n', &line, &content);
+		if (line.len <= 1)
+			return false;
+		if (slice_starts_nocase(line, SLICE("Message-ID:")))
+			return true;
+	}
+	return false;
+}
+
 /* A whole message is hashed at the first call: not without need. */
 static const struct taken_copy *copy_of(struct repeat *repeat, size_t i)
 {
+	const struct envelope_client *client = repeat->envelope->client;
 	struct slice recipient = repeat->envelope->recipients[i].address;
 	const struct conf_route *route = gate_route(repeat->gate, recipient);
 
-	if (!route || route->kind != NEXT_HOP_LMTP)
+	if (!route || route->kind != NEXT_HOP_LMTP ||
+	    !has_message_id(repeat->content))
 		return NULL;
 	if (!repeat->has_digest)
 		repeat->copy.content = crypto_sha256(repeat->content);
 	repeat->has_digest = true;
+	repeat->copy.client = client->ip;
+	repeat->copy.user = client->authenticated_as;
 	repeat->copy.next_hop = route->text;
 	repeat->copy.sender = repeat->envelope->mail_from;
 	repeat->copy.recipient = recipient;
@@ -31,8 +51,6 @@ static size_t find_those_who_have_it(struct repeat *repeat)
 {
 	size_t count = repeat->envelope->recipient_count, have = 0;
 
-	repeat->replies = ARENA_ARRAY(
-	    repeat->arena, count, struct smtp_reply_text);
 	repeat->had = ARENA_ARRAY(repeat->arena, count, bool);
 	for (size_t i = 0; i < count; i++) {
 		const struct taken_copy *copy = copy_of(repeat, i);
@@ -41,9 +59,6 @@ static size_t find_those_who_have_it(struct repeat *repeat)
 		    !partly_taken_has(repeat->table, repeat->arena, copy))
 			continue;
 		repeat->had[i] = true;
-		repeat->replies[i] = (struct smtp_reply_text){250,
-		    SLICE("2.0.0"),
-		    SLICE("this recipient has the message already")};
 		have++;
 	}
 	return have;
@@ -53,8 +68,12 @@ static size_t find_those_who_have_it(struct repeat *repeat)
  */
 static size_t begin_anew(struct repeat *repeat, struct delivery **delivery)
 {
+	const struct smtp_reply_text already = {250, SLICE("2.0.0"),
+	    SLICE("this recipient has the message already")};
 	const struct envelope *envelope = repeat->envelope;
 
+	repeat->replies = ARENA_ARRAY(
+	    repeat->arena, envelope->recipient_count, struct smtp_reply_text);
 	delivery_abort(*delivery);
 	*delivery = delivery_new(repeat->arena, repeat->session, envelope);
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
@@ -62,8 +81,10 @@ static size_t begin_anew(struct repeat *repeat, struct delivery **delivery)
 		    &envelope->recipients[i];
 		struct smtp_reply_text text;
 
+		repeat->replies[i] = already;
 		if (repeat->had[i])
 			continue;
+		repeat->replies[i].code = 0;
 		text = delivery_recipient(*delivery,
 		    gate_route(repeat->gate, recipient->address), recipient);
 		if (!is_ok(&text))
@@ -74,24 +95,15 @@ static size_t begin_anew(struct repeat *repeat, struct delivery **delivery)
 
 bool repeat_leave_out(struct repeat *repeat, struct delivery **delivery)
 {
-	size_t have;
-
 	if (partly_taken_empty(repeat->table))
 		return true;
-	have = find_those_who_have_it(repeat);
-	if (!have)
-		return true;
-	metrics_add(METRIC_RECIPIENTS_LEFT_OUT, (int64_t)have);
-	log_info("smtp.repeat", LOG_S("id", repeat->envelope->id),
-	    LOG_S("from", repeat->envelope->mail_from),
-	    LOG_I("recipients", (int64_t)repeat->envelope->recipient_count),
-	    LOG_I("left_out", (int64_t)have));
-	return begin_anew(repeat, delivery) > 0;
+	repeat->have = find_those_who_have_it(repeat);
+	return !repeat->have || begin_anew(repeat, delivery) > 0;
 }
 
 bool repeat_had(const struct repeat *repeat, size_t recipient)
 {
-	return repeat->had && repeat->had[recipient];
+	return repeat->have && repeat->had[recipient];
 }
 
 /* All have it: nothing of it comes again.  4xx: all of it does. */
@@ -124,12 +136,22 @@ static void fill_in(struct repeat *repeat, const struct delivery_result *result)
 			repeat->replies[i] = result->recipient_replies[next++];
 }
 
+static void tell(const struct repeat *repeat)
+{
+	metrics_add(METRIC_RECIPIENTS_LEFT_OUT, (int64_t)repeat->have);
+	log_info("smtp.repeat", LOG_S("id", repeat->envelope->id),
+	    LOG_S("from", repeat->envelope->mail_from),
+	    LOG_I("recipients", (int64_t)repeat->envelope->recipient_count),
+	    LOG_I("left_out", (int64_t)repeat->have));
+}
+
 struct delivery_result repeat_map(
     struct repeat *repeat, const struct delivery_result *result)
 {
 	struct delivery_result all;
 
-	if (repeat->replies) {
+	if (repeat->have) {
+		tell(repeat);
 		fill_in(repeat, result);
 		all = (struct delivery_result){
 		    .count = repeat->envelope->recipient_count,

@@ -4,8 +4,9 @@
  * Over LMTP a message may have been taken for some recipients while its client
  * heard 4xx for all of them (see smtp/partly_taken.h).  When it comes again,
  * the transaction is begun anew without those who have it, and they are told
- * yes.  Over SMTP, or where policy changes the recipients, nothing happens
- * here.
+ * yes.  The same message is the same octets with a Message-ID, from the same
+ * sender and network (or user) to the same recipient by the same route.  Over
+ * SMTP, or where policy changes the recipients, nothing happens here.
  */
 #ifndef SMTP_REPEAT_H
 #define SMTP_REPEAT_H
@@ -22,8 +23,9 @@ struct repeat {
 	struct partly_taken *table;
 	struct slice content; /* as the client sent it */
 	/* Of repeat.c. */
-	struct smtp_reply_text *replies; /* code 0: still to be heard */
+	size_t have; /* recipients who are left out */
 	bool *had;
+	struct smtp_reply_text *replies; /* code 0: still to be heard */
 	struct taken_copy copy;
 	bool has_digest;
 };

@@ -254,8 +254,11 @@ static void test_deadlines(void **state)
 #define RSET "C:RSET", "S:250 2.0.0 ok"
 #define SAID_NO "C:RCPT TO:<no@b.example>", "S:550 5.1.1 no"
 
-/* r, c, n: a recipient; p: a pause; d: the end of data.  Then what is heard of
- * the last step; each before it is to be 250, but n. */
+#define AGAIN RSET, MAIL, RCPT, SAID_NO
+
+/* r, c, n: a recipient (x, C: one that is refused); p: a pause; d: the end of
+ * data.  Then what is heard of the last step; each before it is to be 250, but
+ * n. */
 static const struct {
 	const char *name;
 	const char *const *scripts[2];
@@ -276,11 +279,26 @@ static const struct {
     {"one is refused now",
 	{SCRIPT(HELLO, TWO, RSET, MAIL, RCPT, "C:RCPT", "S:450 4.2.1 later",
 	    RSET, "H")},
-	"rcpd", "451 4.4.2", 0},
+	"rcpd", "450 4.2.1 later", 0},
+    {"and for good",
+	{SCRIPT(HELLO, TWO, RSET, MAIL, RCPT, "C:RCPT", "S:550 5.1.1 no", RSET,
+	    "H")},
+	"rcpd", "451 4.4.2 the next hop had taken it", 0},
+    {"then taken again",
+	{SCRIPT(HELLO, MAIL, RCPT, RSET, MAIL, "C:RCPT", "S:450 4.2.1 later",
+	    RSET, MAIL, RCPT, KEPT)},
+	"rpxd", "250 2.0.0 kept", 0},
+    {"too often",
+	{SCRIPT(HELLO, MAIL, RCPT, AGAIN, AGAIN, AGAIN, AGAIN, RSET, "H")},
+	"rpnpnpnpnpC", "452 4.5.3 too slow", 0},
+    {"too often: the message still goes",
+	{SCRIPT(HELLO, MAIL, RCPT, AGAIN, AGAIN, AGAIN, AGAIN, RSET, MAIL, RCPT,
+	    KEPT)},
+	"rpnpnpnpnpCd", "250 2.0.0 kept", 0},
     {"and the next recipient hears of it",
 	{SCRIPT(HELLO, MAIL, RCPT, RSET, MAIL, "C:RCPT", "S:450 4.2.1 later",
 	    RSET, "H")},
-	"rpc", "451 4.4.2", 0},
+	"rpc", "450 4.2.1 later", 0},
     {"the idle one has been closed meanwhile",
 	{SCRIPT(HELLO, TWO, RSET, "X"), SCRIPT(HELLO, TWO, KEPT)}, "rcpd",
 	"250 2.0.0 kept", 0},
@@ -294,7 +312,9 @@ static struct smtp_reply_text take_step(struct world *world, char step)
 {
 	switch (step) {
 	case 'r': return ask(world, "r@b.example");
-	case 'c': return ask(world, "c@b.example");
+	case 'c':
+	case 'x':
+	case 'C': return ask(world, "c@b.example");
 	case 'n': return ask(world, "no@b.example");
 	case 'd': return send_text(world, message).reply;
 	default:
@@ -302,6 +322,16 @@ static struct smtp_reply_text take_step(struct world *world, char step)
 		delivery_resume(world->delivery);
 		return (struct smtp_reply_text){
 		    250, SLICE("2.0.0"), SLICE("paused")};
+	}
+}
+
+static const char *reply_amid(char step)
+{
+	switch (step) {
+	case 'n': return "550 5.1.1";
+	case 'x': return "450 4.2.1";
+	case 'C': return "452 4.5.3";
+	default: return "250";
 	}
 }
 
@@ -318,16 +348,17 @@ static void test_slow_client(void **state)
 		add_server(&world, slow[i].scripts, count);
 		for (const char *step = slow[i].steps; *step; step++)
 			expect_reply(&world, take_step(&world, *step),
-			    !step[1]	   ? slow[i].last
-			    : *step == 'n' ? "550 5.1.1"
-					   : "250");
+			    step[1] ? reply_amid(*step) : slow[i].last);
 		close_world(&world);
 	}
 }
 
-/* One may wait, and somebody else does; then it ends. */
+/* Who has waited longest makes room: another, or at last this one. */
 static void test_too_many_wait(void **state)
 {
+	struct next_hop_waiter waiter = {0};
+	/* Only taken and returned. */
+	struct smtp_client *other = (struct smtp_client *)&waiter;
 	struct world world;
 
 	(void)state;
@@ -335,14 +366,38 @@ static void test_too_many_wait(void **state)
 	world.config->limits.next_hop_waiting = 1;
 	add_server(
 	    &world, SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, RSET, TWO, KEPT)), 1);
-	assert_true(next_hop_pool_begin_wait(world.pool));
-	assert_false(next_hop_pool_begin_wait(world.pool));
 	expect_reply(&world, ask(&world, "r@b.example"), "250");
-	take_step(&world, 'p');
+	delivery_pause(world.delivery);
+	delivery_resume(world.delivery);
+	/* Nobody came: it still has it. */
+	delivery_pause(world.delivery);
+	next_hop_pool_wait(world.pool, &waiter, other);
+	delivery_resume(world.delivery);
+	assert_ptr_equal(next_hop_pool_wait_over(world.pool, &waiter), other);
 	expect_reply(&world, ask(&world, "c@b.example"), "250");
-	next_hop_pool_end_wait(world.pool);
-	for (int i = 0; i < 3; i++)
-		take_step(&world, 'p');
+	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
+	close_world(&world);
+}
+
+/* What waits with a configuration that is not the newest is given back. */
+static void test_reload(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, RSET, "C:QUIT", "S:221 bye"),
+		SCRIPT(HELLO, TWO, RSET, "C:QUIT", "S:221 bye"),
+		SCRIPT(HELLO, TWO, DATA, "S:250 2.0.0 kept", "C:QUIT",
+		    "S:221 bye")),
+	    3);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	delivery_pause(world.delivery);
+	next_hop_pool_retire(world.pool);
+	delivery_resume(world.delivery);
+	expect_reply(&world, ask(&world, "c@b.example"), "250");
+	take_step(&world, 'p');
 	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
 	close_world(&world);
 }
@@ -358,6 +413,7 @@ int main(void)
 	    cmocka_unit_test(test_deadlines),
 	    cmocka_unit_test(test_slow_client),
 	    cmocka_unit_test(test_too_many_wait),
+	    cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,79 +24,102 @@ enum { TRIES_MAX = 3, RECIPIENTS_MAX = 3 };
 #define FIRST LHELLO, BOTH, DATA, KEPT, FULL
 #define HAD "250 2.0.0 this recipient has the message already"
 
-struct
-try {
+struct attempt {
 	const char *recipients, *content;
 	const char *replies[RECIPIENTS_MAX], *all;
 	bool prdr;
 };
 
+#define A_ID "MESSAGE-ID: <a@a.example>"
+
 #define FIRST_TRY                                                              \
 	{                                                                      \
-		"one two", "a", {"250 2.0.0 kept", "452 4.2.2"}, "452", false  \
+		"one two", A_ID, {"250 2.0.0 kept", "452 4.2.2"}, "452", false \
 	}
 
 static const struct {
 	const char *name;
 	const char *const *script;
 	bool smtp;
-	const char *other_sender; /* of the tries after the first */
-	struct try tries[TRIES_MAX];
+	/* Of the tries after the first; or NULL. */
+	const char *other_sender, *other_ip, *other_user;
+	struct attempt tries[TRIES_MAX];
 } cases[] = {
     {"left out until all have it",
 	SCRIPT(FIRST, BOTH, RSET, MAIL, RCPT("two"), DATA, FULL, BOTH, RSET,
 	    MAIL, RCPT("two"), DATA, KEPT, "H"),
-	false, NULL,
-	{FIRST_TRY, {"one two", "a", {HAD, "452 4.2.2"}, "452", false},
-	    {"one two", "a", {HAD, "250 2.0.0 kept"}, "250", false}}},
+	false, NULL, NULL, NULL,
+	{FIRST_TRY, {"one two", A_ID, {HAD, "452 4.2.2"}, "452", false},
+	    {"one two", A_ID, {HAD, "250 2.0.0 kept"}, "250", false}}},
     {"then forgotten",
 	SCRIPT(FIRST, BOTH, RSET, MAIL, RCPT("two"), DATA, KEPT, BOTH, DATA,
 	    KEPT, KEPT, "H"),
-	false, NULL,
-	{FIRST_TRY, {"one two", "a", {HAD, "250 2.0.0 kept"}, "250", false},
-	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+	false, NULL, NULL, NULL,
+	{FIRST_TRY, {"one two", A_ID, {HAD, "250 2.0.0 kept"}, "250", false},
+	    {"one two", A_ID, {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
 		false}}},
     {"in another order, and one more",
 	SCRIPT(FIRST, MAIL, RCPT("new"), RCPT("two"), RCPT("one"), RSET, MAIL,
 	    RCPT("new"), RCPT("two"), DATA, KEPT, FULL, "H"),
-	false, NULL,
-	{FIRST_TRY, {"new two one", "a", {"250 2.0.0 kept", "452 4.2.2", HAD},
+	false, NULL, NULL, NULL,
+	{FIRST_TRY, {"new two one", A_ID, {"250 2.0.0 kept", "452 4.2.2", HAD},
 			"452", false}}},
     {"nobody is left", SCRIPT(FIRST, MAIL, RCPT("one"), RSET, "H"), false, NULL,
-	{FIRST_TRY, {"one", "a", {HAD}, "250", false}}},
+	NULL, NULL, {FIRST_TRY, {"one", A_ID, {HAD}, "250", false}}},
     {"who is left is refused now",
 	SCRIPT(FIRST, BOTH, RSET, MAIL, "C:RCPT TO:<two@b.example>",
 	    "S:550 5.1.1 gone", RSET, "H"),
-	false, NULL,
-	{FIRST_TRY, {"one two", "a", {HAD, "550 5.1.1 gone"}, "550", false}}},
+	false, NULL, NULL, NULL,
+	{FIRST_TRY, {"one two", A_ID, {HAD, "550 5.1.1 gone"}, "550", false}}},
     {"lost behind the first reply", SCRIPT(LHELLO, BOTH, DATA, KEPT, "X"),
-	false, NULL,
-	{{"one two", "a", {"250 2.0.0 kept", "451 4.4.2"}, "451", false}}},
+	false, NULL, NULL, NULL,
+	{{"one two", A_ID, {"250 2.0.0 kept", "451 4.4.2"}, "451", false}}},
     {"other content", SCRIPT(FIRST, BOTH, DATA, FULL, KEPT, "H"), false, NULL,
-	{FIRST_TRY,
-	    {"one two", "b", {"452 4.2.2", "250 2.0.0 kept"}, "452", false}}},
+	NULL, NULL,
+	{FIRST_TRY, {"one two", "Message-ID: <b@a.example>",
+			{"452 4.2.2", "250 2.0.0 kept"}, "452", false}}},
     {"another sender",
 	SCRIPT(FIRST, "C:MAIL FROM:<t@a.example>", "S:250 ok", RCPT("one"),
 	    RCPT("two"), DATA, KEPT, KEPT, "H"),
-	false, "t@a.example",
-	{FIRST_TRY, {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"},
+	false, "t@a.example", NULL, NULL,
+	{FIRST_TRY, {"one two", A_ID, {"250 2.0.0 kept", "250 2.0.0 kept"},
 			"250", false}}},
+    {"another network: it may be anybody",
+	SCRIPT(FIRST, BOTH, DATA, KEPT, KEPT, "H"), false, NULL, "192.0.3.9",
+	NULL,
+	{FIRST_TRY, {"one two", A_ID, {"250 2.0.0 kept", "250 2.0.0 kept"},
+			"250", false}}},
+    {"a neighbour in the same network",
+	SCRIPT(FIRST, BOTH, RSET, MAIL, RCPT("two"), DATA, KEPT, "H"), false,
+	NULL, "192.0.2.250", NULL,
+	{FIRST_TRY, {"one two", A_ID, {HAD, "250 2.0.0 kept"}, "250", false}}},
+    {"another user", SCRIPT(FIRST, BOTH, DATA, KEPT, KEPT, "H"), false, NULL,
+	NULL, "bob",
+	{FIRST_TRY, {"one two", A_ID, {"250 2.0.0 kept", "250 2.0.0 kept"},
+			"250", false}}},
+    {"no Message-ID: meant to come twice",
+	SCRIPT(FIRST, BOTH, DATA, KEPT, KEPT, "H"), false, NULL, NULL, NULL,
+	{{"one two", "Subject: Message-ID:", {"250 2.0.0 kept", "452 4.2.2"},
+	     "452", false},
+	    {"one two", "Subject: Message-ID:",
+		{"250 2.0.0 kept", "250 2.0.0 kept"}, "250", false}}},
     {"refused for good: it does not come again",
 	SCRIPT(LHELLO, BOTH, DATA, KEPT, "S:552 5.2.2 full", BOTH, DATA, KEPT,
 	    KEPT, "H"),
-	false, NULL,
-	{{"one two", "a", {"250 2.0.0 kept", "552 5.2.2"}, "552", false},
-	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+	false, NULL, NULL, NULL,
+	{{"one two", A_ID, {"250 2.0.0 kept", "552 5.2.2"}, "552", false},
+	    {"one two", A_ID, {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
 		false}}},
     {"PRDR: the client knows", SCRIPT(FIRST, BOTH, DATA, KEPT, KEPT, "H"),
-	false, NULL,
-	{{"one two", "a", {"250 2.0.0 kept", "452 4.2.2"}, "452", true},
-	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+	false, NULL, NULL, NULL,
+	{{"one two", A_ID, {"250 2.0.0 kept", "452 4.2.2"}, "452", true},
+	    {"one two", A_ID, {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
 		true}}},
     {"SMTP has one reply for all",
 	SCRIPT(HELLO, BOTH, DATA, FULL, BOTH, DATA, KEPT, "H"), true, NULL,
-	{{"one two", "a", {"452 4.2.2", "452 4.2.2"}, "452", false},
-	    {"one two", "a", {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
+	NULL, NULL,
+	{{"one two", A_ID, {"452 4.2.2", "452 4.2.2"}, "452", false},
+	    {"one two", A_ID, {"250 2.0.0 kept", "250 2.0.0 kept"}, "250",
 		false}}},
 };
 
@@ -131,7 +154,7 @@ static struct delivery_result deliver(
 }
 
 static void play_try(struct world *world, struct partly_taken *table,
-    const struct try *try, const char *sender)
+    const struct attempt *attempt, const char *sender)
 {
 	struct arena *arena = arena_new(0);
 	struct gate_context context = {.config = world->config};
@@ -140,7 +163,7 @@ static void play_try(struct world *world, struct partly_taken *table,
 	    .received_at = 1800000000,
 	    .client = &world->client,
 	    .mail_from = slice_from(sender),
-	    .prdr = try->prdr,
+	    .prdr = attempt->prdr,
 	};
 	struct repeat repeat = {
 	    .arena = arena,
@@ -148,23 +171,23 @@ static void play_try(struct world *world, struct partly_taken *table,
 	    .envelope = &envelope,
 	    .session = world->session,
 	    .table = table,
-	    .content = arena_format_slice(
-		arena, "Subject: %s\r\n\r\ntext\r\n", try->content),
+	    .content = arena_format_slice(arena,
+		"From: x\r\n%s\r\n\r\nMessage-ID: none\r\n", attempt->content),
 	};
 	struct delivery *delivery = delivery_new(
 	    arena, repeat.session, &envelope);
 	struct delivery_result result;
 
-	ask_all(world, arena, &envelope, delivery, try->recipients);
+	ask_all(world, arena, &envelope, delivery, attempt->recipients);
 	result = deliver(&repeat, &delivery);
 	assert_int_equal(result.count, envelope.recipient_count);
 	for (size_t i = 0; i < result.count; i++) {
 		expect_reply(
-		    world, result.recipient_replies[i], try->replies[i]);
-		assert_int_equal(
-		    repeat_had(&repeat, i), strcmp(try->replies[i], HAD) == 0);
+		    world, result.recipient_replies[i], attempt->replies[i]);
+		assert_int_equal(repeat_had(&repeat, i),
+		    strcmp(attempt->replies[i], HAD) == 0);
 	}
-	expect_reply(world, result.reply, try->all);
+	expect_reply(world, result.reply, attempt->all);
 	delivery_abort(delivery);
 	arena_free(arena);
 }
@@ -180,10 +203,16 @@ static void play(size_t i)
 	world.config->route_count = 1;
 	world.config->routes = &world.route;
 	add_server(&world, &cases[i].script, 1);
-	for (size_t t = 0; t < TRIES_MAX && cases[i].tries[t].recipients; t++)
+	play_try(&world, table, &cases[i].tries[0], "s@a.example");
+	if (cases[i].other_ip)
+		assert_true(
+		    ip_parse(slice_from(cases[i].other_ip), &world.client.ip));
+	if (cases[i].other_user)
+		world.client.authenticated_as = slice_from(cases[i].other_user);
+	for (size_t t = 1; t < TRIES_MAX && cases[i].tries[t].recipients; t++)
 		play_try(&world, table, &cases[i].tries[t],
-		    t && cases[i].other_sender ? cases[i].other_sender
-					       : "s@a.example");
+		    cases[i].other_sender ? cases[i].other_sender
+					  : "s@a.example");
 	/* It stands in this struct. */
 	world.config->route_count = 0;
 	close_world(&world);

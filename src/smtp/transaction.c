@@ -314,7 +314,8 @@ static struct slice delivery_note(
 	}
 	return buf_overflowed(note)
 		   ? arena_format_slice(transaction->arena,
-			 "%.*s; taken for others", SLICE_ARGS(line))
+			 "%.*s; taken for others, now or before",
+			 SLICE_ARGS(line))
 		   : buf_slice(note);
 }
 
@@ -346,7 +347,8 @@ static struct smtp_reply_text kept_reply(
 		SLICE_ARGS(transaction->envelope.id))};
 }
 
-/* A message that is announced and not sent costs the connection. */
+/* Who has it already is left out; and DATA is said.  A message that is
+ * announced and not sent costs the connection. */
 static void prepare_delivery(
     struct session *session, const struct decision *decision)
 {
