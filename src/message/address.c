@@ -7,7 +7,7 @@
 #include "message/cfws.h"
 
 /* RFC 5321 section 4.5.3.1.3: a path has 256 octets with its brackets. */
-enum { PATH_MAX_OCTETS = 254 };
+enum { PATH_MAX_OCTETS = 254, LABEL_MAX_OCTETS = 63 };
 
 /* What is left of the text.  In the arena stand the pieces of one element of a
  * list, or of one path. */
@@ -381,23 +381,37 @@ bool address_parse_list(struct arena *arena, struct slice value, size_t max,
 }
 
 /* Let-dig, hyphen; underscores are seen in the field; UTF-8 by RFC 6531. */
+static bool is_label_byte(char c, bool smtputf8)
+{
+	return ascii_is_alnum(c) || c == '-' || c == '_' ||
+	       (smtputf8 && ascii_is_8bit(c));
+}
+
+/* The DNS's limit is that of an A-label: UTF-8 that stands for one may be
+ * longer (RFC 5890 section 4.2). */
+static bool is_path_label(struct slice label, bool smtputf8)
+{
+	bool is_u_label = false;
+
+	for (size_t i = 0; i < label.len; i++) {
+		if (!is_label_byte(label.ptr[i], smtputf8))
+			return false;
+		is_u_label = is_u_label || ascii_is_8bit(label.ptr[i]);
+	}
+	return label.len > 0 && (label.len <= LABEL_MAX_OCTETS || is_u_label);
+}
+
 static bool is_path_domain(struct slice domain, bool smtputf8)
 {
-	size_t label = 0;
+	struct slice label;
+	bool more;
 
-	for (size_t i = 0; i < domain.len; i++) {
-		char c = domain.ptr[i];
-
-		if (c == '.' && label > 0 && label <= 63) {
-			label = 0;
-			continue;
-		}
-		if (!ascii_is_alnum(c) && c != '-' && c != '_' &&
-		    !(smtputf8 && ascii_is_8bit(c)))
+	do {
+		more = slice_split(domain, '.', &label, &domain);
+		if (!is_path_label(label, smtputf8))
 			return false;
-		label++;
-	}
-	return label > 0 && (label <= 63 || smtputf8);
+	} while (more);
+	return true;
 }
 
 static bool take_path_local(struct scanner *scanner, struct slice *ret)

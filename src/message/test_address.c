@@ -4,12 +4,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 
 #define S(text) SLICE_INIT(text)
+
+#define X63 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define A16 "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
 
 enum { ADDRESSES_MAX = 10 };
 
@@ -51,6 +56,8 @@ static const struct {
     {S(".a@c"), NULL},
     {S("a.@c"), NULL},
     {S("\"a@c"), NULL},
+    {S("\"a\\"), NULL},
+    {S("\"a\\\""), NULL},
     {S("(a@c"), NULL},
     {S("a@(b"), NULL},
     {S("a@b(c"), NULL},
@@ -198,6 +205,20 @@ static const struct {
     {S("a\r\n@b"), false, NULL},
     {S("a..b@c"), false, NULL},
     {S("a@[x]y"), false, NULL},
+    {S("a@b c"), true, NULL},
+    {S("a@b-c_d.example"), false, "a|b-c_d.example"},
+    {S("a@!b"), false, NULL},
+    {S("\"a\\"), false, NULL},
+    /* a label has 63 octets, in the DNS */
+    {S("a@" X63 ".b"), false, "a|" X63 ".b"},
+    {S("a@b." X63), false, "a|b." X63},
+    {S("a@" X63 "x.b"), false, NULL},
+    {S("a@b." X63 "x"), false, NULL},
+    {S("a@" X63 "x.b"), true, NULL},
+    {S("a@b." X63 "x"), true, NULL},
+    {S("a@" A16 A16 A16 A16 ".b"), true, "a|" A16 A16 A16 A16 ".b"},
+    {S("a@b." A16 A16 A16 A16), true, "a|b." A16 A16 A16 A16},
+    {S("a@" A16 A16 A16 A16 "." X63 "x"), true, NULL},
     /* clang-format on */
 };
 
@@ -219,6 +240,48 @@ static void test_paths(void **state)
 			    paths[i].want);
 		arena_free(arena);
 	}
+}
+
+/* RFC 5321 section 4.1.2: atext and the dot; whatever else ends the atom. */
+static void test_path_octets(void **state)
+{
+	static const char others[] = "!#$%&'*+-/=?^_`{|}~.";
+
+	(void)state;
+	for (unsigned int octet = 0; octet < 128; octet++) {
+		struct arena *arena = arena_new(0);
+		char text[] = "a?b@c";
+		struct mailbox mailbox;
+		bool wanted = ascii_is_alnum((char)octet) ||
+			      (octet && strchr(others, (int)octet));
+
+		text[1] = (char)octet;
+		if (address_parse_path(arena, slice_of(text, 5), false,
+			&mailbox, NULL) != wanted)
+			fail_msg("octet %u", octet);
+		arena_free(arena);
+	}
+}
+
+/* RFC 5321 section 4.5.3.1.3, without the brackets. */
+static void test_path_length(void **state)
+{
+	struct arena *arena = arena_new(0);
+	char text[255];
+	struct mailbox mailbox;
+	struct err err = {0};
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	text[1] = '@';
+	for (size_t dot = 50; dot < sizeof(text) - 1; dot += 50)
+		text[dot] = '.';
+	assert_true(address_parse_path(
+	    arena, slice_of(text, 254), false, &mailbox, &err));
+	assert_false(address_parse_path(
+	    arena, slice_of(text, 255), false, &mailbox, &err));
+	assert_int_equal(err.kind, E_LIMIT);
+	arena_free(arena);
 }
 
 static void test_format(void **state)
@@ -250,6 +313,8 @@ int main(void)
 	    cmocka_unit_test(test_empty_elements),
 	    cmocka_unit_test(test_long_route),
 	    cmocka_unit_test(test_paths),
+	    cmocka_unit_test(test_path_octets),
+	    cmocka_unit_test(test_path_length),
 	    cmocka_unit_test(test_format),
 	};
 
