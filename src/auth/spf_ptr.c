@@ -21,8 +21,6 @@ void spf_ptr_ask(struct spf_ptr *ptr, struct arena *arena,
 	answer = dns_ask(dns, name_reverse(arena, client), DNS_PTR);
 	ptr->found_nothing = answer->status == DNS_NODATA ||
 			     answer->status == DNS_NXDOMAIN;
-	if (answer->status != DNS_FOUND)
-		return;
 	/* Section 4.6.4: "all records other than the first 10 MUST be
 	 * ignored". */
 	for (size_t i = 0; i < answer->count; i++) {
@@ -44,8 +42,6 @@ static bool is_valid(
 		return name->valid;
 	name->tried = true;
 	answer = dns_ask(dns, name->name, address_type(client));
-	if (answer->status != DNS_FOUND)
-		return false;
 	for (size_t i = 0; i < answer->count; i++) {
 		struct slice data = answer->records[i].data;
 

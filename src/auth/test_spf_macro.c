@@ -69,6 +69,7 @@ static const struct row domain_rows[] = {
 	{"2001:db8::cb01", "%{ir}.%{v}._spf.%{d2}",
 	    "1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2."
 	    "ip6._spf.example.com"},
+	{"2001:db8::cb01", "%{i12}", "0.0.0.0.0.0.0.0.C.B.0.1"},
 	{"192.0.2.3", "a%%b%_c%-d.example.com", "a%b c%20d.example.com"},
 	{"192.0.2.3", "%{S}", "strong-bad%40email.example.com"},
 	{"192.0.2.3", "example.com.", "example.com"},
@@ -178,6 +179,35 @@ static void test_escaping(void **state)
 	arena_free(arena);
 }
 
+/* A delimiter at an end, and two in a row, stand beside an empty part. */
+static void test_empty_parts(void **state)
+{
+	static const struct {
+		const char *local_part, *text, *wanted;
+	} cases[] = {
+	    {"", "%{l-}", ""},
+	    {"-a", "%{l-}", ".a"},
+	    {"-a", "%{lr-}", "a."},
+	    {"-a", "%{l1-}", "a"},
+	    {"a-", "%{l1-}", ""},
+	    {"a--b", "%{l2-}", ".b"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena *arena = arena_new(0);
+		unsigned int asked = 0;
+		struct spf_macro_values values = values_of("192.0.2.3", &asked);
+		struct slice text;
+
+		values.local_part = slice_from(cases[i].local_part);
+		assert_true(spf_macro_expand_text(
+		    arena, slice_from(cases[i].text), &values, &text, NULL));
+		assert_string_equal(arena_text(arena, text), cases[i].wanted);
+		arena_free(arena);
+	}
+}
+
 /* Spaces are for explanations. */
 static void test_check_string(void **state)
 {
@@ -185,6 +215,8 @@ static void test_check_string(void **state)
 	assert_true(spf_macro_check_string(SLICE(""), NULL));
 	assert_true(spf_macro_check_string(SLICE("a%{d}%_"), NULL));
 	assert_false(spf_macro_check_string(SLICE("a b"), NULL));
+	/* What comes after the text makes no escape of its last octet. */
+	assert_false(spf_macro_check_string(slice_of("a%%", 2), NULL));
 	assert_false(spf_macro_check_domain(SLICE("a b.example"), NULL));
 }
 
@@ -238,6 +270,9 @@ static void test_unusable(void **state)
 	values.helo = SLICE("a\nb");
 	assert_false(
 	    spf_macro_expand_domain(arena, SLICE("%{h}"), &values, &name));
+	values.helo = SLICE("a\x7f");
+	assert_false(
+	    spf_macro_expand_domain(arena, SLICE("%{h}"), &values, &name));
 	values.helo = SLICE("");
 	assert_false(
 	    spf_macro_expand_domain(arena, SLICE("%{h}"), &values, &name));
@@ -275,6 +310,7 @@ int main(void)
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_truncation),
 	    cmocka_unit_test(test_escaping),
+	    cmocka_unit_test(test_empty_parts),
 	    cmocka_unit_test(test_check_string),
 	    cmocka_unit_test(test_domain_ends),
 	    cmocka_unit_test(test_unusable),

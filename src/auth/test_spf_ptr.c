@@ -144,22 +144,62 @@ static void test_names(void **state)
 /* All that suit are asked for at once, those that do not are not. */
 static void test_prefetch(void **state)
 {
+	static const struct {
+		const char *domain;
+		size_t count; /* of names that are asked for, in this order */
+		const char *names[3];
+	} rows[] = {
+	    {"p.example", 2, {"x.p.example", "p.example"}},
+	    {"example", 3, {"mail.other.example", "x.p.example", "p.example"}},
+	    {"q.example", 0, {NULL}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct arena *arena = arena_new(0);
+		struct dns_resolver *resolver = open_zone(arena);
+		struct dns_session *dns = dns_session_new(
+		    arena, resolver, &limits_default, deadline_in(10000));
+		const struct dns_query_record *queries;
+		struct spf_ptr ptr = {0};
+		struct ip ip;
+
+		assert_true(ip_parse(SLICE("192.0.2.1"), &ip));
+		spf_ptr_ask(&ptr, arena, dns, &ip);
+		spf_ptr_ask(&ptr, arena, dns, &ip);
+		assert_int_equal(ptr.count, 3);
+		assert_int_equal(
+		    spf_ptr_matches(&ptr, dns, &ip, slice_from(rows[i].domain)),
+		    rows[i].count > 0);
+		assert_int_equal(
+		    dns_session_queries(dns, &queries), 1 + rows[i].count);
+		for (size_t j = 0; j < rows[i].count; j++)
+			assert_true(slice_eq_nocase(
+			    queries[1 + j].name, slice_from(rows[i].names[j])));
+		arena_free(arena);
+		dns_resolver_release(resolver);
+	}
+}
+
+/* A record may say %{p} as often as it likes: that takes memory once. */
+static void test_asked_again(void **state)
+{
 	struct arena *arena = arena_new(0);
 	struct dns_resolver *resolver = open_zone(arena);
 	struct dns_session *dns = dns_session_new(
 	    arena, resolver, &limits_default, deadline_in(10000));
-	const struct dns_query_record *queries;
 	struct spf_ptr ptr = {0};
 	struct ip ip;
+	size_t size;
 
 	(void)state;
-	assert_true(ip_parse(SLICE("192.0.2.1"), &ip));
+	assert_true(ip_parse(SLICE("192.0.2.111"), &ip));
 	spf_ptr_ask(&ptr, arena, dns, &ip);
-	assert_int_equal(ptr.count, 3);
-	assert_true(spf_ptr_matches(&ptr, dns, &ip, SLICE("p.example")));
-	assert_int_equal(dns_session_queries(dns, &queries), 3);
-	assert_true(slice_eq_nocase(queries[1].name, SLICE("x.p.example")));
-	assert_true(slice_eq_nocase(queries[2].name, SLICE("p.example")));
+	spf_ptr_best_name(&ptr, dns, &ip, SLICE("p.example"));
+	size = arena_size(arena);
+	for (int i = 0; i < 1000; i++)
+		spf_ptr_best_name(&ptr, dns, &ip, SLICE("p.example"));
+	assert_int_equal(arena_size(arena), size);
 	arena_free(arena);
 	dns_resolver_release(resolver);
 }
@@ -169,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_prefetch),
+	    cmocka_unit_test(test_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

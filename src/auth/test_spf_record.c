@@ -41,6 +41,7 @@ static const struct row rows[] = {
 	{"v=spf1 include:", -1},
 	{"v=spf1 include:example.com/24", -1},
 	{"v=spf1 include/24", -1},
+	{"v=spf1 include/x.example.com", -1},
 	{"v=spf1 exists:%{i}.example.com", 1},
 	{"v=spf1 exists", -1},
 	/* 5.3 and 5.4: prefix lengths */
@@ -61,14 +62,17 @@ static const struct row rows[] = {
 	{"v=spf1 a:%{d2}/24", 1},
 	{"v=spf1 a:", -1},
 	{"v=spf1 a:/24", -1},
+	{"v=spf1 a/x.example.com", -1},
 	/* 5.5 */
 	{"v=spf1 ptr/0", -1},
 	{"v=spf1 ptr:", -1},
+	{"v=spf1 ptr/x.example.com", -1},
 	/* 5.6 */
 	{"v=spf1 ip4:192.0.2.1 ip4:192.0.2.0/24 ip4:0.0.0.0/0", 3},
 	{"v=spf1 ip4", -1},
 	{"v=spf1 ip4:", -1},
 	{"v=spf1 ip4/24", -1},
+	{"v=spf1 ip4/192.0.2.1", -1},
 	{"v=spf1 ip4:192.0.2", -1},
 	{"v=spf1 ip4:192.0.2.01", -1},
 	{"v=spf1 ip4:192.0.2.256", -1},
@@ -86,6 +90,7 @@ static const struct row rows[] = {
 	{"v=spf1 ip6:[2001:db8::1]", -1},
 	{"v=spf1 ip6:", -1},
 	{"v=spf1 ip6:/64", -1},
+	{"v=spf1 ip6/2001:db8::1", -1},
 	/* longer than any address is: 45 octets, 46 and more */
 	{"v=spf1 ip6:0000:0000:0000:0000:0000:0000:255.255.255.255", 1},
 	{"v=spf1 ip6:0000:0000:0000:0000:0000:0000:0255.255.255.255", -1},

@@ -55,7 +55,7 @@ struct dns_answer {
 	const char *rcode;   /* "NOERROR", "NXDOMAIN", "SERVFAIL", "TIMEOUT" */
 	bool over_limit;     /* failed for a limit of ours, not of theirs */
 	uint32_t ttl;	     /* seconds, clamped by the cache's bounds */
-	size_t count;
+	size_t count;	     /* over 0 if DNS_FOUND, else 0 */
 	const struct dns_record *records;
 };
 
