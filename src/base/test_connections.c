@@ -205,6 +205,17 @@ static void hear_nothing(int fd, int64_t wait_ms)
 	assert_false(io_wait(fd, POLLIN, deadline_in(wait_ms), NULL));
 }
 
+/* What was heard was said before. */
+static void await_parked(struct server *server, size_t count)
+{
+	struct deadline deadline = deadline_in(WAIT_MS);
+
+	while (parking_count(&server->connections.parking) != count) {
+		assert_false(deadline_passed(deadline));
+		usleep(1000);
+	}
+}
+
 /* Woken by its client, run by a worker, woken by its time, ended. */
 static void test_life(void **state)
 {
@@ -259,6 +270,7 @@ static void test_drain(void **state)
 	say(stuck, 'b');
 	hear(busy, 'b');
 	hear(stuck, 'b');
+	await_parked(&server, 3);
 	started = clock_monotonic_ms();
 	connections_drain(&server.connections, DRAIN_MS);
 	connections_drain(&server.connections, 60000);
@@ -302,6 +314,7 @@ static void test_kept_listener(void **state)
 	hear(busy, '+');
 	say(busy, 'b');
 	hear(busy, 'b');
+	await_parked(&server, 1);
 	connections_drain(&server.connections, WAIT_MS);
 	hear(busy, 'r');
 	late = dial(&server);
@@ -326,6 +339,7 @@ static void test_patience(void **state)
 	start(&server, &patient_protocol, false);
 	idle = dial(&server);
 	hear(idle, '+');
+	await_parked(&server, 1);
 	connections_drain(&server.connections, WAIT_MS);
 	hear_nothing(idle, SOON_MS);
 	say(idle, 'i');
@@ -416,6 +430,7 @@ static void test_drain_without_descriptors(void **state)
 	hear(busy, '+');
 	say(busy, 'b');
 	hear(busy, 'b');
+	await_parked(&server, 1);
 	late = dial_without_descriptor(&server);
 	connections_drain(&server.connections, WAIT_MS);
 	hear(busy, 'r');
