@@ -47,10 +47,9 @@ void decision_apply(struct arena *arena, struct decision *decision,
 /* What would end the content early for a careless next hop. */
 static bool has_sound_lines(struct slice body)
 {
-	struct fault_scan scan = {.in_body = true};
+	struct fault_scan scan = {0};
 	struct faults faults = faults_of_bytes(&scan, body);
 
-	faults.bits |= faults_of_end(&scan).bits;
 	return !faults_has(faults, FAULT_BARE_LF) &&
 	       !faults_has(faults, FAULT_BARE_CR) &&
 	       (!body.len || slice_ends_nocase(body, SLICE("\r\n")));

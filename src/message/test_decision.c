@@ -8,6 +8,71 @@
 
 #include <cmocka.h>
 
+/* The strongest verdict stands, and of equal ones the first. */
+static void test_verdicts(void **state)
+{
+	static const struct {
+		struct decision_step step;
+		int code;	     /* of its reply; 0: it has none */
+		enum verdict wanted; /* so far, and whose */
+		const char *policy;
+		int wanted_code;
+	} rows[] = {
+	    {{SLICE_INIT("off"), true, false, VERDICT_REJECT, SLICE_INIT("1")},
+		550, VERDICT_ACCEPT, "", 0},
+	    {{SLICE_INIT("not"), false, true, VERDICT_REJECT, SLICE_INIT("2")},
+		550, VERDICT_ACCEPT, "", 0},
+	    {{SLICE_INIT("mild"), true, true, VERDICT_DEFER, SLICE_INIT("3")},
+		451, VERDICT_DEFER, "mild", 451},
+	    {{SLICE_INIT("held"), true, true, VERDICT_HOLD, SLICE_INIT("4")}, 0,
+		VERDICT_DEFER, "mild", 451},
+	    {{SLICE_INIT("same"), true, true, VERDICT_DEFER, SLICE_INIT("5")},
+		452, VERDICT_DEFER, "mild", 451},
+	    {{SLICE_INIT("hard"), true, true, VERDICT_REJECT, SLICE_INIT("6")},
+		0, VERDICT_REJECT, "hard", 0},
+	};
+	struct arena *arena = arena_new(0);
+	struct decision decision = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct smtp_reply_text reply = {.code = rows[i].code};
+
+		decision_apply(arena, &decision, &rows[i].step,
+		    rows[i].code ? &reply : NULL);
+		assert_int_equal(decision.verdict, rows[i].wanted);
+		assert_true(
+		    slice_eq(decision.policy, slice_from(rows[i].policy)));
+		assert_int_equal(decision.reply.code, rows[i].wanted_code);
+		assert_int_equal(decision.step_count, i + 1);
+		assert_true(
+		    slice_eq(decision.steps[i].policy, rows[i].step.policy));
+	}
+	assert_true(slice_eq(decision.reason, SLICE("6")));
+	assert_string_equal(verdict_name(decision.verdict), "reject");
+	arena_free(arena);
+}
+
+static void test_reply_lines(void **state)
+{
+	static const struct {
+		struct smtp_reply_text reply;
+		const char *line;
+	} rows[] = {
+	    {{550, SLICE_INIT("5.7.1"), SLICE_INIT("no")}, "550 5.7.1 no"},
+	    {{421, SLICE_INIT(""), SLICE_INIT("bye bye")}, "421 bye bye"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct arena *arena = arena_new(0);
+
+		assert_true(slice_eq(decision_reply_line(arena, &rows[i].reply),
+		    slice_from(rows[i].line)));
+		arena_free(arena);
+	}
+}
+
 static void test_bodies(void **state)
 {
 	enum { MAX = 20 };
@@ -86,6 +151,8 @@ static void test_body_not_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_verdicts),
+	    cmocka_unit_test(test_reply_lines),
 	    cmocka_unit_test(test_bodies),
 	    cmocka_unit_test(test_body_twice),
 	    cmocka_unit_test(test_body_not_kept),

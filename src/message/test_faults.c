@@ -11,8 +11,6 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "message/decision.h"
-#include "message/edit.h"
 
 #define S(text) SLICE_INIT(text)
 #define FEW "From: a@b\r\nDate: x\r\nMessage-ID: <1@b>\r\n"
@@ -35,6 +33,8 @@ static const struct {
     {S(GOOD "\r\n\0\r\n"), "nul-in-body"},
     {S(GOOD "X: \0\r\n\r\n"), "nul-in-header"},
     {S(GOOD "X: \x01\r\n\r\n"), "header-control-bytes"},
+    {S(GOOD "\x01X: y\r\n\r\n"), "header-name-invalid header-control-bytes"},
+    {S(GOOD "\0X: y\r\n\r\n"), "nul-in-header header-name-invalid"},
     {S(GOOD "X: \xff\r\n\r\n"), "header-8bit"},
     {S(GOOD "X: \xc3\xa4\r\n\r\n"), ""},
     {S(GOOD "nothing\r\n\r\n"), "header-without-colon"},
@@ -220,56 +220,23 @@ static void test_pieces(void **state)
 	}
 }
 
-static void test_edits(void **state)
+/* Names are for programs: each says one thing. */
+static void test_names(void **state)
 {
-	struct arena *arena = arena_new(0);
-	struct slice message = SLICE("A: 1\r\nB: 2\r\nC: 3\r\n\r\nbody");
-	struct header_edits edits = {0};
-	struct header_list list;
-	struct message_pieces pieces;
-	struct buf *text = buf_in_arena(arena, 1000);
-
 	(void)state;
-	assert_true(
-	    headers_parse(arena, message, &limits_default, &list, NULL));
-	edit_add_on_top(arena, &edits, SLICE("X: first"));
-	edit_add_on_top(arena, &edits, SLICE("Y: second"));
-	edit_remove(arena, &edits, 1);
-	edit_remove(arena, &edits, 1);
-	pieces = edit_apply(arena, message, &list, &edits);
-	for (size_t i = 0; i < pieces.count; i++)
-		buf_add(text, pieces.pieces[i]);
-	assert_true(slice_eq(buf_slice(text),
-	    SLICE("Y: second\r\nX: first\r\nA: 1\r\nC: 3\r\n\r\nbody")));
-	assert_int_equal(pieces.size, text->len);
-	arena_free(arena);
-}
+	for (int i = 0; i < FAULT_COUNT; i++) {
+		const char *name = fault_name((enum fault)i);
 
-static void test_strongest_verdict_stands(void **state)
-{
-	struct arena *arena = arena_new(0);
-	struct decision decision = {0};
-	const struct smtp_reply_text reply = {550, SLICE("5.7.1"), SLICE("no")};
-	struct decision_step step = {.policy = SLICE("a"),
-	    .matched = true,
-	    .verdict = VERDICT_REJECT,
-	    .because = SLICE("x")};
-
-	(void)state;
-	decision_apply(arena, &decision, &step, &reply);
-	assert_int_equal(decision.verdict, VERDICT_ACCEPT); /* not enforced */
-	step.enforced = true;
-	decision_apply(arena, &decision, &step, &reply);
-	assert_int_equal(decision.verdict, VERDICT_REJECT);
-	step.policy = SLICE("b");
-	step.verdict = VERDICT_QUARANTINE;
-	decision_apply(arena, &decision, &step, NULL);
-	assert_int_equal(decision.verdict, VERDICT_REJECT);
-	assert_true(slice_eq(decision.policy, SLICE("a")));
-	assert_int_equal(decision.step_count, 3);
-	assert_true(slice_eq(decision_reply_line(arena, &decision.reply),
-	    SLICE("550 5.7.1 no")));
-	arena_free(arena);
+		assert_int_equal(
+		    strspn(name, "abcdefghijklmnopqrstuvwxyz8-"), strlen(name));
+		assert_non_null(strchr(fault_help((enum fault)i), ' '));
+		for (int j = 0; j < i; j++) {
+			assert_string_not_equal(
+			    name, fault_name((enum fault)j));
+			assert_string_not_equal(fault_help((enum fault)i),
+			    fault_help((enum fault)j));
+		}
+	}
 }
 
 int main(void)
@@ -280,8 +247,7 @@ int main(void)
 	    cmocka_unit_test(test_long_line_with_cr),
 	    cmocka_unit_test(test_octets),
 	    cmocka_unit_test(test_pieces),
-	    cmocka_unit_test(test_edits),
-	    cmocka_unit_test(test_strongest_verdict_stands),
+	    cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

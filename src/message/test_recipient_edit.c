@@ -27,9 +27,13 @@ static const struct {
     /* Who is there already; only the domain has no case. */
     {{"+a@X.Example", "+c@x", "+c@X"}, "a@x.example b@x.example c@x", ""},
     {{"+A@x.example"}, "a@x.example b@x.example A@x.example", ""},
+    {{"+b@x.example"}, "a@x.example b@x.example", ""},
+    {{"+c@x", "+d@x", "+d@X", "+c@X"}, "a@x.example b@x.example c@x d@x", ""},
     /* Who comes back, and who is another then. */
     {{"-0", "+a@X.example"}, "a@x.example b@x.example", ""},
     {{"-0", "-1", "+a@x.example"}, "a@x.example", "1"},
+    {{"-0", "-1", "+b@x.example"}, "b@x.example", "0"},
+    {{"-0", "+a@x.example", "-0"}, "b@x.example", "0"},
     {{"-0", "!a@x.example"}, "b@x.example a@x.example", "0"},
     {{"-0", "!a@x.example", "+a@x.example"}, "b@x.example a@x.example", "0"},
     /* Said twice: the address goes with the last one, but with each name. */
@@ -131,6 +135,12 @@ static void test_refused(void **state)
 		false, true},
 	    {{.address = SLICE_INIT("c@x.example"),
 		 .dsn_notify = SLICE_INIT("NEVER ORCPT=x")},
+		false, false},
+	    {{.address = SLICE_INIT("c@x.example"),
+		 .dsn_orcpt = SLICE_INIT("rfc822;!~@x")},
+		false, true},
+	    {{.address = SLICE_INIT("c@x.example"),
+		 .dsn_orcpt = SLICE_INIT("rfc822;\x7f@x")},
 		false, false},
 	    {{.address = SLICE_INIT("c@x.example"),
 		 .dsn_orcpt = SLICE_INIT("rfc822;c@x\r\nDATA")},
