@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message/spool.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,10 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { PIECE = 10007 }; /* prime: pieces never align with pages */
+#include "base/io.h"
+
+enum {
+	PIECE = 10007, /* prime: pieces never align with pages */
+	PIECE_MAX = 300000,
+	FILE_MEMORY = 256 * 1024, /* what waits for the file at most */
+};
 
 static const char *directory(void)
 {
@@ -29,6 +39,45 @@ static struct limits limits_with(uint64_t memory, uint64_t size)
 	return limits;
 }
 
+/* 0, or what opening a file without a name comes to: see meson.build. */
+static int open_error;
+
+int __real_io_open(const char *path, int flags, mode_t mode);
+int __wrap_io_open(const char *path, int flags, mode_t mode);
+int __wrap_io_open(const char *path, int flags, mode_t mode)
+{
+	if (!open_error)
+		return __real_io_open(path, flags, mode);
+	errno = open_error;
+	return -1;
+}
+
+static size_t count_entries(const char *path)
+{
+	DIR *folder = opendir(path);
+	size_t count = 0;
+
+	assert_non_null(folder);
+	for (struct dirent *entry; (entry = readdir(folder));)
+		count += entry->d_name[0] != '.';
+	closedir(folder);
+	return count;
+}
+
+/* Descriptors and mappings of files without a name. */
+static size_t count_held(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	size_t count = 0;
+	char line[5000];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, "(deleted)") != NULL;
+	fclose(maps);
+	return count + count_entries("/proc/self/fd");
+}
+
 static char byte_at(uint64_t position)
 {
 	return (char)(position * 2654435761u >> 13);
@@ -37,7 +86,7 @@ static char byte_at(uint64_t position)
 static bool fill(
     struct spool *spool, uint64_t size, size_t step, struct err *err)
 {
-	char piece[PIECE];
+	static char piece[PIECE_MAX];
 
 	for (uint64_t done = 0; done < size;) {
 		size_t count = step < size - done ? step : size - done;
@@ -80,6 +129,7 @@ static void test_sizes(void **state)
 	    {0, 300000, 7},
 	    {1 << 20, (1 << 20) + 1, PIECE},
 	    {1 << 20, 5000000, PIECE},
+	    {1000, 700000, PIECE_MAX},
 	};
 
 	(void)state;
@@ -88,11 +138,14 @@ static void test_sizes(void **state)
 		    cases[i].memory, 10 * 1000 * 1000);
 		struct arena *arena = arena_new(0);
 		struct spool *spool = spool_new(arena, directory(), &limits);
+		size_t held = count_held();
 		struct err err;
 
 		assert_true(fill(spool, cases[i].size, cases[i].step, &err));
+		assert_in_range(spool_memory(spool), 0, FILE_MEMORY + 1);
 		expect_content(spool, cases[i].size);
 		arena_free(arena);
+		assert_int_equal(count_held(), held);
 	}
 }
 
@@ -102,6 +155,7 @@ static void test_content_then_more(void **state)
 	struct limits limits = limits_with(100, 1000000);
 	struct arena *arena = arena_new(0);
 	struct spool *spool = spool_new(arena, directory(), &limits);
+	size_t held = count_held();
 	struct err err;
 	char byte;
 
@@ -113,6 +167,110 @@ static void test_content_then_more(void **state)
 			expect_content(spool, i + 1);
 	}
 	expect_content(spool, 2000);
+	arena_free(arena);
+	assert_int_equal(count_held(), held);
+}
+
+/* What is let go is counted on, in no memory and no file. */
+static void test_forget(void **state)
+{
+	static const uint64_t memory[] = {100, 10000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(memory) / sizeof(*memory); i++) {
+		struct limits limits = limits_with(memory[i], 6000);
+		struct arena *arena = arena_new(0);
+		struct spool *spool = spool_new(arena, directory(), &limits);
+		size_t held = count_held();
+		struct err err;
+		int other;
+
+		assert_true(fill(spool, 5000, 10, &err));
+		expect_content(spool, 5000);
+		spool_forget(spool);
+		assert_int_equal(spool_memory(spool), 0);
+		assert_int_equal(count_held(), held);
+		assert_true(fill(spool, 1000, 10, &err));
+		assert_int_equal(spool_size(spool), 6000);
+		assert_int_equal(spool_memory(spool), 0);
+		assert_false(spool_add(spool, SLICE("x"), &err));
+		assert_int_equal(err.kind, E_LIMIT);
+		/* The descriptor is another's by now. */
+		other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		arena_free(arena);
+		assert_int_equal(close(other), 0);
+		assert_int_equal(count_held(), held);
+	}
+}
+
+/* File systems that know no files without a name; other errors are errors. */
+static void test_no_tmpfile(void **state)
+{
+	static const struct {
+		int error;
+		bool works;
+	} rows[] = {{EOPNOTSUPP, true}, {EISDIR, true}, {EACCES, false}};
+	struct limits limits = limits_with(100, 100000);
+	char folder[1000], path[5000];
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "%s/spool-test-XXXXXX", directory());
+	assert_non_null(mkdtemp(folder));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct arena *arena = arena_new(0);
+		struct spool *spool = spool_new(arena, folder, &limits);
+		struct err err;
+
+		open_error = rows[i].error;
+		assert_int_equal(
+		    fill(spool, 100000, 1000, &err), rows[i].works);
+		open_error = 0;
+		assert_int_equal(count_entries(folder), 0);
+		if (rows[i].works)
+			expect_content(spool, 100000);
+		else
+			assert_non_null(strstr(err.text, strerror(EACCES)));
+		arena_free(arena);
+	}
+	/* Names that are too long, and nearly so. */
+	memset(path, '/', sizeof(path));
+	memcpy(path, folder, strlen(folder));
+	for (size_t len = 4070; len < 4100; len++) {
+		struct arena *arena = arena_new(0);
+		struct spool *spool = spool_new(
+		    arena, arena_text(arena, slice_of(path, len)), &limits);
+
+		open_error = EISDIR;
+		assert_int_equal(fill(spool, 200, 200, NULL),
+		    len + strlen("/spool-XXXXXX") < 4096);
+		open_error = 0;
+		arena_free(arena);
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
+/* No address space for a mapping is no reason to lose what is there. */
+static void test_no_mapping(void **state)
+{
+	struct limits limits = limits_with(100, 1000000);
+	struct arena *arena = arena_new(0);
+	struct spool *spool = spool_new(arena, directory(), &limits);
+	struct rlimit old, none;
+	struct slice content;
+	struct err err = {0};
+	bool ok;
+
+	(void)state;
+	assert_true(fill(spool, 100000, PIECE, &err));
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	none = old;
+	none.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	ok = spool_content(spool, &content, &err);
+	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+	assert_false(ok);
+	assert_int_equal(err.kind, E_TEMP);
+	expect_content(spool, 100000);
 	arena_free(arena);
 }
 
@@ -144,6 +302,7 @@ static void test_missing_directory(void **state)
 	assert_true(fill(spool, 100, 10, &err));
 	assert_false(spool_add(spool, SLICE("x"), &err));
 	assert_int_equal(err.kind, E_IO);
+	assert_non_null(strstr(err.text, strerror(ENOENT)));
 	assert_false(spool_add(spool, SLICE("y"), &err));
 	assert_false(spool_content(spool, &content, &err));
 	arena_free(arena);
@@ -250,6 +409,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_sizes),
 	    cmocka_unit_test(test_content_then_more),
+	    cmocka_unit_test(test_forget),
+	    cmocka_unit_test(test_no_tmpfile),
+	    cmocka_unit_test(test_no_mapping),
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_missing_directory),
 	    cmocka_unit_test(test_full),
