@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two octets of type, then rdata; and the rest once more as a name in text, and
- * as a message. */
+/* Two octets of type, then rdata; and the rest once more as a name in text, as
+ * a message, and as records, one a line. */
 #include "base/require.h"
 #include "dns/name.h"
 #include "dns/negative.h"
@@ -62,6 +62,44 @@ static void check_reverse(struct arena *arena, struct slice bytes)
 	require(wire_from_text(name_reverse(arena, &ip), &name));
 }
 
+static bool is_same(const struct dns_record *a, const struct dns_record *b)
+{
+	return a->preference == b->preference && slice_eq(a->data, b->data);
+}
+
+static size_t count_same(const struct dns_record *records, size_t count,
+    const struct dns_record *wanted)
+{
+	size_t same = 0;
+
+	for (size_t i = 0; i < count; i++)
+		same += is_same(&records[i], wanted);
+	return same;
+}
+
+/* Lines are records: those that are left are the first of each, in order. */
+static void check_unique(struct slice lines)
+{
+	enum { RECORDS_MAX = 64 };
+	struct dns_record records[RECORDS_MAX], left[RECORDS_MAX];
+	size_t count = 0, kept, next = 0;
+
+	while (lines.len && count < RECORDS_MAX) {
+		struct dns_record *record = &records[count++];
+
+		*record = (struct dns_record){.preference = lines.len % 2};
+		slice_split(lines, '\n', &record->data, &lines);
+	}
+	for (size_t i = 0; i < count; i++)
+		left[i] = records[i];
+	kept = rdata_unique(left, count);
+	for (size_t i = 0; i < count; i++)
+		if (!count_same(records, i, &records[i]))
+			require(
+			    next < kept && is_same(&left[next++], &records[i]));
+	require(next == kept);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *arena = arena_new(0);
@@ -79,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_master(rest);
 		check_reverse(arena, rest);
 		negative_read(rest);
+		check_unique(rest);
 	}
 	arena_free(arena);
 	return 0;
