@@ -422,7 +422,8 @@ void next_hop_pool_retire(struct next_hop_pool *pool)
 		count_away(&pool->aside[i], false);
 	unlock(pool);
 	quit_all(idle);
-	put_all(pool, waiting);
+	/* Without RSET: a reload waits for no next hop. */
+	quit_all(waiting);
 }
 
 /* Those that are not set aside first; order is kept otherwise. */

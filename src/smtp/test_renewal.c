@@ -387,7 +387,7 @@ static void test_reload(void **state)
 	(void)state;
 	open_world(&world);
 	add_server(&world,
-	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, RSET, "C:QUIT", "S:221 bye"),
+	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, "C:QUIT", "S:221 bye"),
 		SCRIPT(HELLO, TWO, RSET, "C:QUIT", "S:221 bye"),
 		SCRIPT(HELLO, TWO, DATA, "S:250 2.0.0 kept", "C:QUIT",
 		    "S:221 bye")),
