@@ -216,6 +216,18 @@ static void await_parked(struct server *server, size_t count)
 	}
 }
 
+/* The only one, parked, and it does not end by itself. */
+static int dial_busy(struct server *server)
+{
+	int fd = dial(server);
+
+	hear(fd, '+');
+	say(fd, 'b');
+	hear(fd, 'b');
+	await_parked(server, 1);
+	return fd;
+}
+
 /* Woken by its client, run by a worker, woken by its time, ended. */
 static void test_life(void **state)
 {
@@ -310,11 +322,7 @@ static void test_kept_listener(void **state)
 
 	(void)state;
 	start(&server, &protocol, true);
-	busy = dial(&server);
-	hear(busy, '+');
-	say(busy, 'b');
-	hear(busy, 'b');
-	await_parked(&server, 1);
+	busy = dial_busy(&server);
 	connections_drain(&server.connections, WAIT_MS);
 	hear(busy, 'r');
 	late = dial(&server);
@@ -426,11 +434,7 @@ static void test_drain_without_descriptors(void **state)
 
 	(void)state;
 	start(&server, &protocol, true);
-	busy = dial(&server);
-	hear(busy, '+');
-	say(busy, 'b');
-	hear(busy, 'b');
-	await_parked(&server, 1);
+	busy = dial_busy(&server);
 	late = dial_without_descriptor(&server);
 	connections_drain(&server.connections, WAIT_MS);
 	hear(busy, 'r');
