@@ -221,7 +221,7 @@ static void remove_recipient(struct gate_message *message, struct slice which)
 			    &message->decision.recipients, envelope, i);
 }
 
-static void change_recipients(
+static void remove_recipients(
     struct gate_message *message, const struct header_list *list)
 {
 	struct slice value;
@@ -229,6 +229,13 @@ static void change_recipients(
 	for (size_t nth = 0;
 	     (value = next_value(list, SLICE("X-Remove"), &nth)).len;)
 		remove_recipient(message, value);
+}
+
+static void add_recipients(
+    struct gate_message *message, const struct header_list *list)
+{
+	struct slice value;
+
 	for (size_t nth = 0;
 	     (value = next_value(list, SLICE("X-Add"), &nth)).len;) {
 		struct envelope_recipient recipient = {0};
@@ -241,11 +248,6 @@ static void change_recipients(
 		    &message->decision.recipients, message->envelope,
 		    &recipient, NULL);
 	}
-	/* As the real one does: somebody must be left. */
-	if (message->decision.recipients.removed_count &&
-	    !recipient_edit_count(
-		&message->decision.recipients, message->envelope))
-		message->decision.verdict = VERDICT_DEFER;
 }
 
 static void change_body(
@@ -271,16 +273,27 @@ static void change_body(
 
 static void change(struct gate_message *message)
 {
+	static const struct {
+		const char *field;
+		void (*change)(struct gate_message *message,
+		    const struct header_list *list);
+	} rows[] = {
+	    {"X-Remove: ", remove_recipients},
+	    {"X-Add: ", add_recipients},
+	    {"X-Body: ", change_body},
+	};
 	struct header_list list;
 
-	if (!has(message, "X-Add: ") && !has(message, "X-Remove: ") &&
-	    !has(message, "X-Body: "))
-		return;
-	if (!headers_parse(
-		message->arena, message->header, &limits_default, &list, NULL))
-		return;
-	change_recipients(message, &list);
-	change_body(message, &list);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (has(message, rows[i].field) &&
+		    headers_parse(message->arena, message->header,
+			&limits_default, &list, NULL))
+			rows[i].change(message, &list);
+	/* As the real one does: somebody must be left. */
+	if (message->decision.recipients.removed_count &&
+	    !recipient_edit_count(
+		&message->decision.recipients, message->envelope))
+		message->decision.verdict = VERDICT_DEFER;
 }
 
 static struct slice client_words(const struct gate_message *message)
