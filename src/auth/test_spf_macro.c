@@ -92,6 +92,7 @@ static const struct row text_rows[] = {
 	{"192.0.2.3", "100%", NULL},
 	{"192.0.2.3", "two\r\nlines", NULL},
 	{"192.0.2.3", "caf\xc3\xa9", NULL},
+	{"192.0.2.3", "%{d:} is wrong", NULL},
 };
 /* clang-format on */
 
@@ -124,10 +125,13 @@ static void test_texts(void **state)
 		unsigned int asked = 0;
 		struct spf_macro_values values = values_of(row->client, &asked);
 		struct slice text = SLICE("untouched");
+		struct err err = {0};
 		bool fine = spf_macro_expand_text(
-		    arena, slice_from(row->spec), &values, &text, NULL);
+		    arena, slice_from(row->spec), &values, &text, &err);
 
 		assert_int_equal(fine, row->wanted != NULL);
+		if (!fine)
+			assert_int_equal(err.kind, E_SYNTAX);
 		assert_string_equal(
 		    arena_text(arena, text), fine ? row->wanted : "untouched");
 		arena_free(arena);
@@ -157,6 +161,10 @@ static void test_truncation(void **state)
 	assert_true(spf_macro_expand_domain(
 	    arena, SLICE("y.a.b.c.d.e.%{d}"), &values, &name));
 	assert_true(slice_starts(name, SLICE("a.b.c.d.e.x")));
+	/* Nor does one octet more. */
+	assert_true(spf_macro_expand_domain(
+	    arena, SLICE("aa.b.c.d.e.%{d}"), &values, &name));
+	assert_true(slice_starts(name, SLICE("b.c.d.e.x")));
 	assert_true(spf_macro_expand_domain(
 	    arena, SLICE("%{d}.%{d}.%{d}.a.b.c.d.e.example"), &values, &name));
 	assert_int_equal(name.len, 17 + 61 * 3);
@@ -238,6 +246,7 @@ static void test_domain_ends(void **state)
 	    {"x.a-", false},
 	    {"x..", false},
 	    {"x%{c}", false},
+	    {"%{d:}.a", false},
 	};
 
 	(void)state;
@@ -253,6 +262,7 @@ static void test_unusable(void **state)
 	struct arena *arena = arena_new(0);
 	unsigned int asked = 0;
 	struct spf_macro_values values = values_of("192.0.2.3", &asked);
+	struct err err = {0};
 	struct slice name;
 
 	(void)state;
@@ -266,6 +276,14 @@ static void test_unusable(void **state)
 	values.local_part = SLICE("\xe9"
 				  "a");
 	assert_false(spf_macro_expand_domain(
+	    arena, SLICE("%{l}.example.com"), &values, &name));
+	assert_true(
+	    spf_macro_matches_nothing(SLICE("%{l}.example.com"), &values));
+	assert_false(
+	    spf_macro_expand_text(arena, SLICE("%{l}"), &values, &name, &err));
+	assert_int_equal(err.kind, E_SYNTAX);
+	values.local_part = slice_of("a\xe9", 1);
+	assert_true(spf_macro_expand_domain(
 	    arena, SLICE("%{l}.example.com"), &values, &name));
 	values.helo = SLICE("a\nb");
 	assert_false(

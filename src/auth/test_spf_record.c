@@ -110,6 +110,7 @@ static const struct row rows[] = {
 	{"v=spf1 foo=%", -1},
 	{"v=spf1 foo=%{c}", -1},
 	{"v=spf1 1foo=bar", -1},
+	{"v=spf1 1=bar", -1},
 	{"v=spf1 -foo=bar", -1},
 	{"v=spf1 =bar", -1},
 	{"v=spf1 a=b", 0},
@@ -170,6 +171,20 @@ static void test_rows(void **state)
 			assert_int_equal(err.kind, E_SYNTAX);
 		arena_free(arena);
 	}
+}
+
+/* What comes after the record in memory makes no modifier of its last term. */
+static void test_end(void **state)
+{
+	static const char text[] = "v=spf1 mx=";
+	struct arena *arena = arena_new(0);
+	struct spf_record record = {.count = 99};
+
+	(void)state;
+	assert_true(spf_record_parse(
+	    arena, slice_of(text, sizeof(text) - 2), &record, NULL));
+	assert_int_equal(record.count, 1);
+	arena_free(arena);
 }
 
 /* Section 4.5: which TXT records are SPF records. */
@@ -300,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rows),
+	    cmocka_unit_test(test_end),
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_is_spf),
 	    cmocka_unit_test(test_problems),
