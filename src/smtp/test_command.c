@@ -28,6 +28,7 @@ static const struct path_case path_cases[] = {
     {"FROM:<@r.example:a@b.example>", true, "@r.example:a@b.example", ""},
     {"FROM:<\"a>b\"@b.example>", true, "\"a>b\"@b.example", ""},
     {"FROM:<\"a\\\">\"@b.example> X", true, "\"a\\\">\"@b.example", "X"},
+    {"FROM:<a\\> X", true, "a\\", "X"}, /* quotes nothing here */
     {"FROM:<a@b> SIZE=10", true, "a@b", "SIZE=10"},
     {"FROM:<a@b> SIZE=10 SMTPUTF8  BODY=8BITMIME", true, "a@b",
 	"SIZE=10,SMTPUTF8,BODY=8BITMIME"},
@@ -135,6 +136,9 @@ static void test_xtext(void **state)
 	(void)state;
 	assert_true(command_decode_xtext(arena, SLICE("a+2Bb+3D"), &got));
 	assert_true(slice_eq(got, SLICE("a+b=")));
+	assert_true(command_decode_xtext(arena, SLICE("+0Fa+20+7F"), &got));
+	assert_true(slice_eq(got, SLICE("\x0f"
+					"a \x7f")));
 	assert_false(command_decode_xtext(arena, SLICE("a+2"), &got));
 	assert_false(command_decode_xtext(arena, SLICE("a+"), &got));
 	assert_false(command_decode_xtext(arena, SLICE("a+xy"), &got));

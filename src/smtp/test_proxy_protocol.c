@@ -12,6 +12,8 @@
 #define IPV4 "\xc0\x00\x02\x07\xc6\x33\x64\x01\x0f\xa0\x00\x19"
 #define IPV6_DB8 "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
 #define IPV6_MAPPED "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x07"
+#define X13 "xxxxxxxxxxxxx"
+#define X91 X13 X13 X13 X13 X13 X13 X13
 
 struct proxy_case {
 	struct slice bytes;
@@ -67,28 +69,47 @@ static const struct proxy_case cases[] = {
     CASE(V2 "\x21\x31\x00\x0c" IPV4, PROXY_BAD, "", 0, 0),
     CASE(V2 "\x21\x11\x00\x0b" IPV4, PROXY_BAD, "", 0, 0),
     CASE(V2 "\x21\x11\xff\xff" IPV4, PROXY_BAD, "", 0, 0),
+    CASE(V2 "\x21\x21\x00\x23" IPV6_DB8 IPV6_DB8 "\x0f\xa0\x00",
+	PROXY_BAD, "", 0, 0),
+    /* 107 octets with their end, and one more */
+    CASE("PROXY UNKNOWN " X91 "\r\n", PROXY_DONE, "unknown", 0, 0),
+    CASE("PROXY UNKNOWN " X91 "x\r\n", PROXY_BAD, "", 0, 0),
     /* clang-format on */
 };
 
-/* However it is cut, the answer comes with the last byte needed. */
+static void check_done(const struct proxy_case *c,
+    const struct proxy_header *header, size_t length)
+{
+	char text[IP_TEXT_MAX];
+
+	assert_int_equal(c->bytes.len - length, c->left);
+	assert_string_equal(ip_format(&header->source, text), c->source);
+	assert_int_equal(header->source_port, c->port);
+	assert_int_equal(header->has_source, header->source.family != IP_NONE);
+}
+
+/* The answer comes with the last byte needed; it is the same when all comes
+ * at once. */
 static void check(const struct proxy_case *c)
 {
-	struct proxy_header header = {0};
-	enum proxy_result result = PROXY_MORE;
-	char text[IP_TEXT_MAX];
-	size_t length = 0, have = 0;
+	for (size_t have = 0;; have++) {
+		struct proxy_header header = {
+		    .has_source = true, .source_port = 1};
+		size_t length = 0;
+		enum proxy_result result = proxy_protocol_parse(
+		    slice_sub(c->bytes, 0, have), &header, &length);
 
-	while (result == PROXY_MORE && have <= c->bytes.len)
-		result = proxy_protocol_parse(
-		    slice_sub(c->bytes, 0, have++), &header, &length);
-	if (result != c->result)
-		fail_msg("%.*s: %d", SLICE_ARGS(c->bytes), result);
-	if (result != PROXY_DONE)
-		return;
-	assert_int_equal(c->bytes.len - length, c->left);
-	assert_string_equal(ip_format(&header.source, text), c->source);
-	assert_int_equal(header.source_port, c->port);
-	assert_int_equal(header.has_source, header.source.family != IP_NONE);
+		if (result == PROXY_MORE && have < c->bytes.len)
+			continue;
+		if (result != c->result)
+			fail_msg("%.*s: %d after %zu octets",
+			    SLICE_ARGS(c->bytes), result, have);
+		if (result == PROXY_DONE)
+			check_done(c, &header, length);
+		if (have == c->bytes.len)
+			break;
+		have = c->bytes.len - 1;
+	}
 }
 
 static void test_headers(void **state)
