@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,7 +61,10 @@ static void test_packets(void **state)
 		    packet_cases[i].status);
 		assert_int_equal(packet.size, packet_cases[i].size);
 		if (packet_cases[i].status == PACKET_BAD)
-			assert_true(err.text[0]);
+			assert_int_equal(err.kind,
+			    slice_eq(packet_cases[i].input, SLICE("\0\0\0\0"))
+				? E_SYNTAX
+				: E_LIMIT);
 		if (packet_cases[i].status != PACKET_WHOLE)
 			continue;
 		assert_int_equal(packet.command, packet_cases[i].command);
@@ -104,8 +108,10 @@ static void test_connect(void **state)
 		assert_int_equal(
 		    packet_parse_connect(connect_cases[i].data, &connect, &err),
 		    connect_cases[i].ok);
-		if (!connect_cases[i].ok)
+		if (!connect_cases[i].ok) {
+			assert_int_equal(err.kind, E_SYNTAX);
 			continue;
+		}
 		ASSERT_SLICE(connect.name, connect_cases[i].name);
 		ASSERT_SLICE(connect.address, connect_cases[i].address);
 		assert_int_equal(connect.family, connect_cases[i].family);
@@ -132,6 +138,45 @@ static void test_writing(void **state)
 	    SLICE("0123456789012345678901234567890123456789012345678901234")));
 	assert_true(buf_overflowed(&out));
 	buf_release(&out);
+}
+
+/* What no reader takes is not written. */
+static void test_largest(void **state)
+{
+	char *data = calloc(1, PACKET_MAX);
+	struct packet packet;
+	struct buf out;
+
+	(void)state;
+	assert_non_null(data);
+	buf_init(&out, 2 * PACKET_MAX);
+	assert_true(packet_write(&out, 'b', slice_of(data, PACKET_MAX - 1)));
+	assert_int_equal(
+	    packet_read(buf_slice(&out), &packet, NULL), PACKET_WHOLE);
+	assert_int_equal(packet.data.len, PACKET_MAX - 1);
+	buf_clear(&out);
+	assert_false(packet_write(&out, 'b', slice_of(data, PACKET_MAX)));
+	assert_int_equal(out.len, 0);
+	assert_true(buf_overflowed(&out));
+	buf_release(&out);
+	free(data);
+}
+
+/* Network order. */
+static void test_numbers(void **state)
+{
+	unsigned char memory[4];
+	struct slice data = slice_of((const char *)memory, sizeof(memory));
+	uint32_t number = 0;
+
+	(void)state;
+	packet_put_u32(memory, 0xfedcba98);
+	ASSERT_SLICE(data, SLICE("\xfe\xdc\xba\x98"));
+	assert_true(packet_take_u32(&data, &number));
+	assert_int_equal(number, 0xfedcba98);
+	assert_int_equal(data.len, 0);
+	data.len = 3;
+	assert_false(packet_take_u32(&data, &number));
 }
 
 enum {
@@ -393,6 +438,8 @@ int main(void)
 	    cmocka_unit_test(test_packets),
 	    cmocka_unit_test(test_connect),
 	    cmocka_unit_test(test_writing),
+	    cmocka_unit_test(test_largest),
+	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_wanted_steps),
 	    cmocka_unit_test(test_options_text),

@@ -21,6 +21,7 @@ static const struct {
     {S(" text/plain"), "text/plain", "", true, false},
     {S("TEXT/Plain; N=\"A b\""), "text/plain", "A b", true, false},
     {S("text / plain (c) ; (d) n = (e) x (f)"), "text/plain", "x", true, false},
+    {S("a/b (c (d) \\) e); n=x"), "a/b", "x", true, false},
     {S("attachment;\r\n n=x;\r\n m=y"), "attachment", "x", true, false},
     {S("a/b; n=\"\\\"q\\\\\""), "a/b", "\"q\\", true, false},
     {S("a/b; n=\"fol\r\n ded\""), "a/b", "fol ded", true, false},
@@ -40,6 +41,9 @@ static const struct {
     {S("a/b; n=\"x"), "a/b", "x", false, false},
     {S("a/b; n=\"x\" y; m=z"), "a/b", "x", false, false},
     {S("a/b; n"), "a/b", "", false, false},
+    {S("a/b; n xy; m=z"), "a/b", "", false, false},
+    {S("a/b; n=x (c"), "a/b", "x", false, false},
+    {S("a/b; n=(x"), "a/b", "", false, false},
     {S("a/b; =y; n=x"), "a/b", "x", false, false},
     {S("a/b; n=; m=y"), "a/b", "", false, false},
     {S("a/b (c; n=x"), "a/b", "", false, false},
@@ -60,6 +64,7 @@ static const struct {
     {S("a/b; n*0=x; n*2=z"), "a/b", "x", true, false},
     {S("a/b; n*=iso-8859-1''%e9%E"), "a/b", "\xc3\xa9%E", true, false},
     {S("a/b; n*=x%41"), "a/b", "xA", true, false},	/* no charset */
+    {S("a/b; n*=%4g%g4%09"), "a/b", "%4g%g4\t", true, false},
     {S("a/b; n*=%%41%4"), "a/b", "%A%4", true, false},
     /* Encoded words: against RFC 2047 section 5, but everywhere. */
     {S("a/b; n=\"=?utf-8?q?=C3=A9?=.txt\""), "a/b", "\xc3\xa9.txt", true, false},
@@ -92,7 +97,8 @@ static void test_cases(void **state)
 static void test_limits(void **state)
 {
 	struct arena *arena = arena_new(0);
-	struct buf *text = buf_in_arena(arena, 100000);
+	struct buf *text = buf_in_arena(
+	    arena, MIME_PARAMETERS_MAX * (MIME_PARAMETER_SIZE_MAX + 10));
 	struct mime_field field;
 
 	(void)state;
@@ -115,6 +121,17 @@ static void test_limits(void **state)
 	assert_false(field.valid);
 	assert_int_equal(
 	    field.parameters[0].value.len, MIME_PARAMETER_SIZE_MAX);
+
+	buf_clear(text);
+	buf_add_text(text, "a/b");
+	for (int i = 0; i < MIME_PARAMETERS_MAX; i++) {
+		buf_add_format(text, "; n*%d=", i);
+		for (int j = 0; j < MIME_PARAMETER_SIZE_MAX; j++)
+			buf_add_byte(text, 'x');
+	}
+	mime_field_parse(arena, buf_slice(text), &field);
+	assert_int_equal(mime_field_text(arena, &field, SLICE("n")).len,
+	    MIME_PARAMETERS_MAX * MIME_PARAMETER_SIZE_MAX);
 	arena_free(arena);
 }
 

@@ -17,6 +17,8 @@ static const struct {
 } cases[] = {
     {"250 2.1.5 ok", "250 2.1.5 ok"},
     {"250 ok\r", "250 2.0.0 ok"},
+    {"200 2.1.5 ok", "200 2.1.5 ok"},
+    {"500 5.5.2 what", "500 5.5.2 what"},
     {"250", "250 2.0.0 ok"},
     {"250 ", "250 2.0.0 ok"},
     {"550-5.1.1 no such\n550 5.1.1 user", "550 5.1.1 no such user"},
@@ -26,6 +28,7 @@ static const struct {
     {"450 4.2.0 caf\xc3\xa9", "450 4.2.0 caf??"},
     /* the class of the enhanced code must be the reply's */
     {"450 5.2.0 later", "450 4.0.0 5.2.0 later"},
+    {"550 5.100.123 x", "550 5.100.123 x"},
     {"550 5.1234.1 x", "550 5.0.0 5.1234.1 x"},
     {"550 5.1.1x", "550 5.0.0 5.1.1x"},
     {"571 5.7.1 policy", "571 5.7.1 policy"},
@@ -34,6 +37,9 @@ static const struct {
     {"421 4.3.2 going down", "451 4.3.2 going down"},
     {"530 5.7.0 Must issue a STARTTLS command first",
 	"451 4.3.5 the next hop wants a login or TLS of us"},
+    {"534 5.7.9 no", "451 4.3.5 the next hop wants a login or TLS of us"},
+    {"535 5.7.8 no", "451 4.3.5 the next hop wants a login or TLS of us"},
+    {"538 5.7.11 no", "451 4.3.5 the next hop wants a login or TLS of us"},
     {"354 go", "451 4.5.0 the next hop gave an unexpected reply"},
     {"334 ", "451 4.5.0 the next hop gave an unexpected reply"},
     /* not replies */
@@ -93,6 +99,49 @@ static void test_table(void **state)
 	}
 }
 
+/* A line may come with its end. */
+static void test_line_ends(void **state)
+{
+	static const char *const ends[] = {"", "\r", "\n", "\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct smtp_reply reply = {0};
+		bool complete = false;
+
+		assert_true(reply_add_line(arena, &reply,
+		    arena_format_slice(arena, "250 ok%s", ends[i]), &complete,
+		    NULL));
+		assert_true(complete);
+		assert_true(slice_eq(reply.lines[0], SLICE("ok")));
+		arena_free(arena);
+	}
+}
+
+/* 4xx, or 5xx, or the first. */
+static void test_strongest(void **state)
+{
+	static const struct {
+		int codes[3], strongest;
+	} rows[] = {
+	    {{250, 251, 252}, 250},
+	    {{250, 599, 550}, 599},
+	    {{550, 250, 450}, 450},
+	    {{250, 499, 451}, 499},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct smtp_reply_text replies[3] = {0};
+
+		for (size_t j = 0; j < 3; j++)
+			replies[j].code = rows[i].codes[j];
+		assert_int_equal(
+		    reply_strongest(replies, 3).code, rows[i].strongest);
+	}
+}
+
 static void test_limits(void **state)
 {
 	struct arena *arena = arena_new(0);
@@ -123,6 +172,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_line_ends),
+	    cmocka_unit_test(test_strongest),
 	    cmocka_unit_test(test_limits),
 	};
 
