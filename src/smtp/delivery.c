@@ -330,11 +330,11 @@ bool delivery_renew(struct delivery *delivery, struct smtp_reply_text *ret)
 static struct smtp_reply_text add_folder(
     struct delivery *delivery, const struct envelope_recipient *recipient)
 {
-	struct maildir_recipient one = {.address = recipient->address};
+	struct maildir_recipient one;
 	struct smtp_reply_text refusal;
 
 	if (!maildir_folder(delivery->arena, delivery->route->maildir,
-		recipient->address, &one.folder, &refusal))
+		recipient->address, &one, &refusal))
 		return refusal;
 	delivery->folders = arena_grow(delivery->arena, delivery->folders,
 	    delivery->count, &delivery->folder_room, sizeof(one));

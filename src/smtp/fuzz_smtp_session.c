@@ -199,13 +199,15 @@ bool connect_unix(
 
 /* Nor is maildir.c: the hop keeps what would be there. */
 bool maildir_folder(struct arena *arena, struct slice pattern,
-    struct slice address, struct slice *ret, struct smtp_reply_text *ret_reply)
+    struct slice address, struct maildir_recipient *ret,
+    struct smtp_reply_text *ret_reply)
 {
 	(void)pattern;
 	*ret_reply = (struct smtp_reply_text){
 	    550, SLICE("5.1.1"), SLICE("no such mailbox")};
-	*ret = arena_lower(arena, address);
-	return !slice_starts(*ret, SLICE("unknown@"));
+	*ret = (struct maildir_recipient){
+	    .address = address, .folder = arena_lower(arena, address)};
+	return !slice_starts(ret->folder, SLICE("unknown@"));
 }
 
 struct smtp_reply_text maildir_deliver(struct arena *arena,

@@ -24,6 +24,12 @@ static struct smtp_reply_text reply(
 	return (struct smtp_reply_text){code, enhanced, text};
 }
 
+static struct smtp_reply_text reply_unknown(void)
+{
+	return reply(
+	    550, SLICE("5.1.1"), SLICE("there is no such mailbox here"));
+}
+
 static bool is_name_byte(char byte)
 {
 	return byte != '/' && !ascii_is_control(byte);
@@ -75,29 +81,65 @@ static bool is_directory(const char *path)
 	return S_ISDIR(status.st_mode);
 }
 
-bool maildir_folder(struct arena *arena, struct slice pattern,
-    struct slice address, struct slice *ret, struct smtp_reply_text *ret_reply)
+static bool leads_nowhere(const char *path)
 {
-	const struct smtp_reply_text unknown = {550, SLICE_INIT("5.1.1"),
-	    SLICE_INIT("there is no such mailbox here")};
+	struct stat status;
+
+	return lstat(path, &status) == 0 && S_ISLNK(status.st_mode) &&
+	       stat(path, &status) < 0;
+}
+
+/* The folder that is not there tells nothing of the user: the one that holds
+ * the users' is missing, too, or the user's is a link to what is missing. */
+static bool is_away(
+    struct arena *arena, struct slice pattern, const struct mailbox *mailbox)
+{
+	size_t user = slice_find_slice(pattern, SLICE("%l"));
+	size_t end = user + slice_find(slice_from_pos(pattern, user), '/');
+	struct slice holder, link;
+
+	while (user && pattern.ptr[user - 1] != '/')
+		user--;
+	return !expand(arena, slice_sub(pattern, 0, user), mailbox, &holder) ||
+	       !is_directory(arena_text(arena, holder)) ||
+	       !expand(arena, slice_sub(pattern, 0, end), mailbox, &link) ||
+	       leads_nowhere(arena_text(arena, link));
+}
+
+/* errno says why it is no directory. */
+static struct smtp_reply_text refuse(struct arena *arena, struct slice pattern,
+    const struct mailbox *mailbox, struct slice path)
+{
+	bool missing = errno == ENOENT || errno == ENOTDIR;
+	struct err err;
+
+	err_set_errno(&err, "%.*s", SLICE_ARGS(path));
+	if (missing && !is_away(arena, pattern, mailbox))
+		return reply_unknown();
+	log_warning("next-hop.maildir", LOG_ERR(&err));
+	return reply(
+	    451, SLICE("4.3.0"), SLICE("the mailbox cannot be looked at now"));
+}
+
+bool maildir_folder(struct arena *arena, struct slice pattern,
+    struct slice address, struct maildir_recipient *ret,
+    struct smtp_reply_text *ret_reply)
+{
+	bool exists = slice_find_slice(pattern, SLICE("%l")) < pattern.len;
 	struct mailbox mailbox;
 	struct slice path;
 
 	if (!address_parse_path(arena, address, true, &mailbox, NULL) ||
 	    !expand(arena, pattern, &mailbox, &path)) {
-		*ret_reply = unknown;
+		*ret_reply = reply_unknown();
 		return false;
 	}
-	if (slice_find_slice(pattern, SLICE("%l")) < pattern.len &&
-	    !is_directory(arena_text(arena, path))) {
-		*ret_reply = errno == ENOENT || errno == ENOTDIR
-				 ? unknown
-				 : reply(451, SLICE("4.3.0"),
-				       SLICE("the mailbox cannot be looked "
-					     "at now"));
+	if (exists && !is_directory(arena_text(arena, path))) {
+		*ret_reply = refuse(arena, pattern, &mailbox, path);
 		return false;
 	}
-	*ret = path;
+	*ret = (struct maildir_recipient){
+	    .address = address, .folder = path, .exists = exists};
 	return true;
 }
 
@@ -105,7 +147,7 @@ bool maildir_folder(struct arena *arena, struct slice pattern,
 struct file {
 	const char *folder;
 	const char *temporary, *final; /* paths */
-	bool linked;
+	bool exists, linked;
 };
 
 struct writer {
@@ -233,13 +275,15 @@ static bool make_directories(
 }
 
 static bool make_folder(
-    struct arena *arena, const char *folder, struct err *err)
+    struct arena *arena, const struct file *file, struct err *err)
 {
 	static const char *const names[] = {"tmp", "cur", "new"};
 
+	if (file->exists && !is_directory(file->folder))
+		return err_set_errno(err, "%s", file->folder);
 	for (size_t i = 0; i < 3; i++) {
 		const char *path = arena_format(
-		    arena, "%s/%s", folder, names[i]);
+		    arena, "%s/%s", file->folder, names[i]);
 
 		if (!is_directory(path) && !make_directories(arena, path, err))
 			return false;
@@ -345,14 +389,15 @@ static struct smtp_reply_text reply_for(const struct err *err)
 	    451, SLICE("4.3.0"), SLICE("the mailbox cannot be written to now"));
 }
 
-static struct file prepare(
-    struct arena *arena, struct slice hostname, struct slice folder)
+static struct file prepare(struct arena *arena, struct slice hostname,
+    const struct maildir_recipient *recipient)
 {
 	const char *name = unique_name(arena, hostname);
-	const char *path = arena_text(arena, folder);
+	const char *path = arena_text(arena, recipient->folder);
 
 	return (struct file){
 	    .folder = path,
+	    .exists = recipient->exists,
 	    .temporary = arena_format(arena, "%s/tmp/%s", path, name),
 	    .final = arena_format(arena, "%s/new/%s", path, name),
 	};
@@ -376,8 +421,8 @@ struct smtp_reply_text maildir_deliver(struct arena *arena,
 		if (!is_first_of_folder(recipients, i))
 			continue;
 		top = top_fields(arena, sender, folder, count, recipients);
-		files[file_count++] = prepare(arena, hostname, folder);
-		ok = make_folder(arena, files[file_count - 1].folder, &err) &&
+		files[file_count++] = prepare(arena, hostname, &recipients[i]);
+		ok = make_folder(arena, &files[file_count - 1], &err) &&
 		     write_file(
 			 &files[file_count - 1], bytes, top, pieces, &err);
 	}
@@ -385,6 +430,6 @@ struct smtp_reply_text maildir_deliver(struct arena *arena,
 		return reply(
 		    250, SLICE("2.0.0"), SLICE("delivered to the mailbox"));
 	undo(files, file_count);
-	log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.maildir", LOG_ERR(&err));
+	log_warning("next-hop.maildir", LOG_ERR(&err));
 	return reply_for(&err);
 }

@@ -17,15 +17,19 @@
 struct maildir_recipient {
 	struct slice address;
 	struct slice folder; /* path; several may share one */
+	bool exists;	     /* it did, and is not made if it is gone */
 };
 
 /* The folder of an address: pattern with %d (domain) and %l (local part) in
  * lower case, %% for '%'.  With %l the folder must exist: that is how we know
- * the user.  False: *ret_reply is 550 5.1.1 (nobody of that name, or a name
- * that cannot be one of a folder: '/', a leading dot, control bytes, over 255
- * bytes), or 451 4.3.0. */
+ * the user.  *ret refers to address.  False: *ret_reply is 550 5.1.1 (nobody of
+ * that name, or a name that cannot be one of a folder: '/', a leading dot,
+ * control bytes, over 255 bytes), or 451 4.3.0: also where the folder that
+ * holds the users' is missing, which is a disk that is not mounted, or leads
+ * nowhere. */
 bool maildir_folder(struct arena *arena, struct slice pattern,
-    struct slice address, struct slice *ret, struct smtp_reply_text *ret_reply);
+    struct slice address, struct maildir_recipient *ret,
+    struct smtp_reply_text *ret_reply);
 
 /* One file per distinct folder, all or none.  250, 452 4.3.1 (no space) or
  * 451 4.3.0. */

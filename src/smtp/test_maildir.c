@@ -83,7 +83,9 @@ static void test_folders(void **state)
 	    {"/m/100%%/%d", "a@b.example", "/m/100%/b.example"},
 	    {"/m/%d", "a@..", NULL},
 	    {"%p/%l", "User@b.example", "%p/user"},
-	    {"%p/%d/%l", "user@b.example", NULL},
+	    {"%p/%d/%l", "user@c.example", "%p/c.example/user"},
+	    {"%p/%d/%l", "nobody@c.example", NULL},
+	    {"%p/%d/%l/x", "user@c.example", NULL},
 	    {"%p/%l", "nobody@b.example", NULL},
 	    {"%p/%l", "../user@b.example", NULL},
 	    {"%p/%l", "\"../user\"@b.example", NULL},
@@ -100,12 +102,14 @@ static void test_folders(void **state)
 	(void)state;
 	open_place(&place);
 	assert_int_equal(mkdir(below(&place, "user"), 0700), 0);
+	assert_int_equal(mkdir(below(&place, "c.example"), 0700), 0);
+	assert_int_equal(mkdir(below(&place, "c.example/user"), 0700), 0);
 	fclose(fopen(below(&place, "file"), "w"));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *pattern = cases[i].pattern;
 		const char *wanted = cases[i].folder;
 		struct smtp_reply_text text = {0};
-		struct slice folder = {0};
+		struct maildir_recipient one = {0};
 		bool ok;
 
 		if (!strncmp(pattern, "%p", 2))
@@ -113,14 +117,54 @@ static void test_folders(void **state)
 		if (wanted && !strncmp(wanted, "%p", 2))
 			wanted = below(&place, wanted + 3);
 		ok = maildir_folder(place.arena, slice_from(pattern),
-		    slice_from(cases[i].address), &folder, &text);
+		    slice_from(cases[i].address), &one, &text);
 		if (ok != (wanted != NULL))
-			fail_msg(
-			    "%s: %.*s", cases[i].address, SLICE_ARGS(folder));
+			fail_msg("%s: %.*s", cases[i].address,
+			    SLICE_ARGS(one.folder));
 		if (ok)
-			assert_true(slice_eq(folder, slice_from(wanted)));
+			assert_true(slice_eq(one.folder, slice_from(wanted)));
 		else
 			assert_int_equal(text.code, 550);
+	}
+	close_place(&place);
+}
+
+/* A disk that is not mounted makes nobody unknown. */
+static void test_folders_that_are_away(void **state)
+{
+	static const struct {
+		const char *pattern, *address;
+		int code;
+	} cases[] = {
+	    {"away/%l", "user@b.example", 451},
+	    {"%d/%l", "user@b.example", 451},
+	    {"away/%d/%l", "user@b.example", 451},
+	    {"file/%l", "user@b.example", 451},
+	    {"here/%l", "user@b.example", 550},
+	    {"here/x%l", "user@b.example", 550},
+	    {"here/%l/%d", "user@b.example", 550},
+	    {"here/%l", "link@b.example", 451},
+	    {"here/%l/Maildir", "link@b.example", 451},
+	    {"here/%l", "loop@b.example", 451},
+	};
+	struct place place;
+
+	(void)state;
+	open_place(&place);
+	assert_int_equal(mkdir(below(&place, "here"), 0700), 0);
+	fclose(fopen(below(&place, "file"), "w"));
+	assert_int_equal(
+	    symlink(below(&place, "away"), below(&place, "here/link")), 0);
+	assert_int_equal(symlink("loop", below(&place, "here/loop")), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct smtp_reply_text text = {0};
+		struct maildir_recipient one;
+
+		assert_false(maildir_folder(place.arena,
+		    slice_from(below(&place, cases[i].pattern)),
+		    slice_from(cases[i].address), &one, &text));
+		if (text.code != cases[i].code)
+			fail_msg("%s: %d", cases[i].pattern, text.code);
 	}
 	close_place(&place);
 }
@@ -138,8 +182,8 @@ static struct message_pieces pieces_of(
 static struct maildir_recipient recipient(
     struct place *place, const char *address, const char *folder)
 {
-	return (struct maildir_recipient){
-	    slice_from(address), slice_from(below(place, folder))};
+	return (struct maildir_recipient){.address = slice_from(address),
+	    .folder = slice_from(below(place, folder))};
 }
 
 static void test_delivery(void **state)
@@ -244,13 +288,44 @@ static void test_failures(void **state)
 	close_place(&place);
 }
 
+/* What goes away between RCPT and the message is not made again: it would be
+ * on another disk, or a mailbox of nobody. */
+static void test_mailbox_goes_away(void **state)
+{
+	struct maildir_recipient one;
+	struct smtp_reply_text text;
+	struct message_pieces pieces;
+	struct stat status;
+	struct place place;
+
+	(void)state;
+	open_place(&place);
+	pieces = pieces_of(&place, "A: b\r\n\r\n", 3);
+	assert_int_equal(mkdir(below(&place, "user"), 0700), 0);
+	assert_true(maildir_folder(place.arena, slice_from(below(&place, "%l")),
+	    SLICE("user@b.example"), &one, &text));
+	one.address = SLICE("user@b.example");
+	assert_int_equal(rmdir(below(&place, "user")), 0);
+	text = maildir_deliver(
+	    place.arena, SLICE("h.example"), SLICE(""), 1, &one, &pieces);
+	assert_int_equal(text.code, 451);
+	assert_int_not_equal(stat(below(&place, "user"), &status), 0);
+	assert_int_equal(mkdir(below(&place, "user"), 0700), 0);
+	text = maildir_deliver(
+	    place.arena, SLICE("h.example"), SLICE(""), 1, &one, &pieces);
+	assert_int_equal(text.code, 250);
+	close_place(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_folders),
+	    cmocka_unit_test(test_folders_that_are_away),
 	    cmocka_unit_test(test_delivery),
 	    cmocka_unit_test(test_several_folders),
 	    cmocka_unit_test(test_failures),
+	    cmocka_unit_test(test_mailbox_goes_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

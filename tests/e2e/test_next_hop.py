@@ -391,6 +391,12 @@ def test_maildir(make_gate, folder):
     # A mailbox that is not there.
     reply = gate.mail(sent, to='nobody@agency.example', ip=SHOP)
     assert reply.startswith('550 5.1.1'), reply
+    # All of them are away: their disk is not mounted.
+    (gate.folder / 'mail/agency.example').rename(gate.folder / 'away')
+    reply = gate.mail(sent, to='user@agency.example', ip=SHOP)
+    assert reply.startswith('451 4.3.0'), reply
+    assert '/mail/agency.example/user' in gate.wait_for_log(
+        'warning next-hop.maildir')
 
 
 def test_two_routes_to_one_next_hop(make_gate, make_hop):
