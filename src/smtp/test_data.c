@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -196,6 +197,36 @@ static void test_pieces(void **state)
 	}
 }
 
+/* A line of that many octets and the end of the data, in one piece: a dot at
+ * the end of the line ends nothing, and the line's length is known. */
+static void check_long_line(size_t length, bool dot)
+{
+	struct data_reader reader = {0};
+	char text[2200];
+	struct slice input = slice_of(text, length + 5);
+	struct buf content;
+
+	memset(text, 'x', length);
+	memcpy(text + length, "\r\n.\r\n", 5);
+	if (dot)
+		text[length - 1] = '.';
+	buf_init(&content, sizeof(text));
+	assert_int_equal(feed(&reader, &input, &content), DATA_END);
+	assert_true(slice_eq(buf_slice(&content), slice_of(text, length + 2)));
+	if (length > 998)
+		assert_int_equal(reader.longest_line, length);
+	buf_release(&content);
+}
+
+static void test_long_lines(void **state)
+{
+	(void)state;
+	for (size_t length = 2; length < 2100; length++) {
+		check_long_line(length, false);
+		check_long_line(length, true);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(test_chunks),
 	    cmocka_unit_test(test_line_length),
 	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_long_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,18 @@ static const struct {
 	     "452", false},
 	    {"one two", "Subject: Message-ID:",
 		{"250 2.0.0 kept", "250 2.0.0 kept"}, "250", false}}},
+    {"another one without Message-ID",
+	SCRIPT(FIRST, BOTH, DATA, KEPT, KEPT, "H"), false, NULL, NULL, NULL,
+	{FIRST_TRY, {"one two", "Subject: x",
+			{"250 2.0.0 kept", "250 2.0.0 kept"}, "250", false}}},
+    {"one has it, one is refused for now, one takes it",
+	SCRIPT(FIRST, BOTH, RCPT("new"), RSET, MAIL,
+	    "C:RCPT TO:<two@b.example>", "S:450 4.2.1 later", RCPT("new"), DATA,
+	    KEPT, "H"),
+	false, NULL, NULL, NULL,
+	{FIRST_TRY,
+	    {"one two new", A_ID, {HAD, "450 4.2.1 later", "250 2.0.0 kept"},
+		"450", false}}},
     {"refused for good: it does not come again",
 	SCRIPT(LHELLO, BOTH, DATA, KEPT, "S:552 5.2.2 full", BOTH, DATA, KEPT,
 	    KEPT, "H"),
@@ -253,11 +265,59 @@ static void test_bounded(void **state)
 	arena_free(arena);
 }
 
+/* A /24 or a /64 is one client. */
+static void test_networks(void **state)
+{
+	static const struct {
+		const char *first, *other;
+		bool same;
+	} rows[] = {
+	    {"192.0.2.0", "192.0.2.255", true},
+	    {"192.0.2.0", "192.0.3.0", false},
+	    {"2001:db8::1", "2001:db8::8000:0:0:1", true},
+	    {"2001:db8::1", "2001:db8:0:1::1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct arena *arena = arena_new(0);
+		struct partly_taken *table = partly_taken_new();
+		struct taken_copy copy = {.next_hop = SLICE("lmtp:test")};
+
+		assert_true(ip_parse(slice_from(rows[i].first), &copy.client));
+		partly_taken_add(table, arena, &copy);
+		assert_true(ip_parse(slice_from(rows[i].other), &copy.client));
+		if (partly_taken_has(table, arena, &copy) != rows[i].same)
+			fail_msg("%s and %s", rows[i].first, rows[i].other);
+		partly_taken_free(table);
+		arena_free(arena);
+	}
+}
+
+/* What came twice is forgotten at once. */
+static void test_added_twice(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct partly_taken *table = partly_taken_new();
+	struct taken_copy copy = {.next_hop = SLICE("lmtp:test")};
+
+	(void)state;
+	partly_taken_add(table, arena, &copy);
+	partly_taken_add(table, arena, &copy);
+	partly_taken_forget(table, arena, &copy);
+	assert_false(partly_taken_has(table, arena, &copy));
+	assert_true(partly_taken_empty(table));
+	partly_taken_free(table);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_tries),
 	    cmocka_unit_test(test_bounded),
+	    cmocka_unit_test(test_networks),
+	    cmocka_unit_test(test_added_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

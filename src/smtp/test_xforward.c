@@ -66,7 +66,7 @@ static void test_commands(void **state)
 	struct envelope_client v4 = client_at("192.0.2.1", 4711);
 	struct envelope_client v6 = client_at("2001:db8::1", 0);
 	static char name[600];
-	char wanted[300];
+	char wanted[600];
 
 	(void)state;
 	v4.name = SLICE("a.example");
@@ -85,13 +85,25 @@ static void test_commands(void **state)
 	    "PORT=[UNAVAILABLE] PROTO=[UNAVAILABLE] HELO=[UNAVAILABLE] "
 	    "IDENT=id1 SOURCE=LOCAL");
 	/* Long values: two commands; over 255: left out. */
-	memset(name, 'n', 250);
+	memset(name, 'n', sizeof(name));
 	v4.name = slice_of(name, 250);
 	v4.helo = slice_of(name, 250);
 	snprintf(wanted, sizeof(wanted), "XFORWARD NAME=%.250s", name);
 	expect_commands(&v4, XFORWARD_NAME | XFORWARD_HELO, 2, wanted);
+	v4.helo = slice_of(name, 255);
+	snprintf(wanted, sizeof(wanted), "XFORWARD HELO=%.255s", name);
+	expect_commands(&v4, XFORWARD_HELO, 1, wanted);
 	v4.helo = slice_of(name, 256);
 	expect_commands(&v4, XFORWARD_HELO, 1, "XFORWARD HELO=[UNAVAILABLE]");
+	/* 510 octets are one command, 511 are two. */
+	v4.name = slice_of(name, 245);
+	v4.helo = slice_of(name, 245);
+	snprintf(wanted, sizeof(wanted), "XFORWARD NAME=%.245s HELO=%.245s",
+	    name, name);
+	expect_commands(&v4, XFORWARD_NAME | XFORWARD_HELO, 1, wanted);
+	v4.helo = slice_of(name, 246);
+	snprintf(wanted, sizeof(wanted), "XFORWARD NAME=%.245s", name);
+	expect_commands(&v4, XFORWARD_NAME | XFORWARD_HELO, 2, wanted);
 }
 
 static void expect_header(uint64_t version, const char *client_ip,
