@@ -14,14 +14,14 @@ static size_t size_of(enum ip_family family)
 	return family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
 }
 
-static struct ip from_bytes(enum ip_family family, const void *bytes)
+struct ip ip_from_bytes(enum ip_family family, const void *bytes)
 {
 	struct ip ip = {.family = family};
 
 	memcpy(ip.bytes, bytes, size_of(family));
 	if (family == IP_V6 &&
 	    !memcmp(ip.bytes, mapped_prefix, sizeof(mapped_prefix)))
-		return from_bytes(
+		return ip_from_bytes(
 		    IP_V4, (const char *)bytes + sizeof(mapped_prefix));
 	return ip;
 }
@@ -37,9 +37,9 @@ bool ip_parse(struct slice text, struct ip *ret)
 	memcpy(copy, text.ptr, text.len);
 	copy[text.len] = '\0';
 	if (inet_pton(AF_INET, copy, bytes) == 1)
-		*ret = from_bytes(IP_V4, bytes);
+		*ret = ip_from_bytes(IP_V4, bytes);
 	else if (inet_pton(AF_INET6, copy, bytes) == 1)
-		*ret = from_bytes(IP_V6, bytes);
+		*ret = ip_from_bytes(IP_V6, bytes);
 	else
 		return false;
 	return true;
@@ -137,11 +137,11 @@ bool ip_from_sockaddr(
 
 	if (address->sa_family == AF_INET) {
 		memcpy(&v4, address, sizeof(v4));
-		*ret = from_bytes(IP_V4, &v4.sin_addr);
+		*ret = ip_from_bytes(IP_V4, &v4.sin_addr);
 		port = ntohs(v4.sin_port);
 	} else if (address->sa_family == AF_INET6) {
 		memcpy(&v6, address, sizeof(v6));
-		*ret = from_bytes(IP_V6, &v6.sin6_addr);
+		*ret = ip_from_bytes(IP_V6, &v6.sin6_addr);
 		port = ntohs(v6.sin6_port);
 	} else {
 		*ret = (struct ip){.family = IP_NONE};

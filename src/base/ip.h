@@ -32,6 +32,9 @@ enum { IP_TEXT_MAX = INET6_ADDRSTRLEN };
 /* Strict forms of inet_pton(3).  False: not an address; *ret untouched. */
 bool ip_parse(struct slice text, struct ip *ret);
 
+/* 4 or 16 bytes in network order, as in A and AAAA. */
+struct ip ip_from_bytes(enum ip_family family, const void *bytes);
+
 /* Writes the canonical text (RFC 5952) and returns it; "unknown" for
  * IP_NONE. */
 const char *ip_format(const struct ip *ip, char text[static IP_TEXT_MAX]);

@@ -3,13 +3,14 @@
 
 #include <ifaddrs.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "dns/resolver.h"
 
 enum { PORT_SMTP = 25 };
 
+static const struct ip loopback4 = {.family = IP_V4, .bytes = {127, 0, 0, 1}};
+static const struct ip loopback6 = {.family = IP_V6, .bytes = {[15] = 1}};
 static const struct slice unix_prefix = SLICE_INIT("unix:");
 
 struct finder {
@@ -90,10 +91,13 @@ static bool is_unspecified(const struct ip *ip)
 	return ip_equal(ip, &any);
 }
 
-/* One of our listeners would answer there. */
+/* One of our listeners would answer there.  Who connects to no address is
+ * connected to this host. */
 static bool is_ourselves(
     const struct config *config, const struct ip *ip, uint16_t port)
 {
+	if (is_unspecified(ip))
+		ip = ip->family == IP_V4 ? &loopback4 : &loopback6;
 	for (size_t i = 0; i < config->listener_count; i++) {
 		struct ip listens;
 		uint16_t at;
@@ -122,11 +126,11 @@ static size_t add_addresses(struct finder *finder, struct slice host,
 	for (size_t i = 0; i < answer->count && added < TARGETS_ADDRESSES_MAX;
 	     i++) {
 		struct slice data = answer->records[i].data;
-		struct ip ip = {.family = type == DNS_A ? IP_V4 : IP_V6};
+		struct ip ip;
 
 		if (data.len != (type == DNS_A ? 4 : 16))
 			continue;
-		memcpy(ip.bytes, data.ptr, data.len);
+		ip = ip_from_bytes(type == DNS_A ? IP_V4 : IP_V6, data.ptr);
 		if (finder->route->kind == NEXT_HOP_MX &&
 		    is_ourselves(finder->config, &ip, port)) {
 			*ret_loop = true;
@@ -143,16 +147,12 @@ static size_t add_addresses(struct finder *finder, struct slice host,
 static bool add_localhost(
     struct finder *finder, struct slice host, uint16_t port)
 {
-	static const struct ip loopback[] = {
-	    {.family = IP_V4, .bytes = {127, 0, 0, 1}},
-	    {.family = IP_V6, .bytes = {[15] = 1}},
-	};
-
 	if (!slice_eq_nocase(host, SLICE("localhost")))
 		return false;
-	for (size_t i = 0; i < 2; i++)
-		add(finder, (struct smtp_endpoint){
-				.host = host, .ip = loopback[i], .port = port});
+	add(finder, (struct smtp_endpoint){
+			.host = host, .ip = loopback4, .port = port});
+	add(finder, (struct smtp_endpoint){
+			.host = host, .ip = loopback6, .port = port});
 	return true;
 }
 

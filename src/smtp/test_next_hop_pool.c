@@ -39,7 +39,10 @@ static const char zone[] = "$ORIGIN example.\n$TTL 60\n"
 			   "alias A 127.0.0.7\n"
 			   "odd MX 0 .\n"
 			   "odd MX 5 far\n"
-			   "gate A 192.0.2.9\n";
+			   "gate A 192.0.2.9\n"
+			   "mapped.example. AAAA ::ffff:127.0.0.7\n"
+			   "any.example. MX 10 any.example.\n"
+			   "any.example. A 0.0.0.0\n";
 
 struct world {
 	struct arena *arena;
@@ -133,6 +136,8 @@ static void test_mail_exchangers(void **state)
 	    {"backup.example", "192.0.2.1 2001:db8::1"},
 	    {"same.example", "554 5.4.6"},
 	    {"[127.0.0.7]", "554 5.4.6"},
+	    {"mapped.example", "554 5.4.6"},
+	    {"[IPv6:::ffff:127.0.0.7]", "554 5.4.6"},
 	    {"[192.0.2.5]", "192.0.2.5"},
 	    {"[IPv6:2001:db8::5]", "2001:db8::5"},
 	};
@@ -147,6 +152,32 @@ static void test_mail_exchangers(void **state)
 
 		if (strcmp(found, cases[at].found))
 			fail_msg("%s: %s", cases[at].domain, found);
+	}
+	close_world(&world);
+}
+
+/* The kernel connects to the loopback address instead. */
+static void test_no_address_is_ours(void **state)
+{
+	static const struct {
+		const char *listens, *domain, *found;
+	} cases[] = {
+	    {"127.0.0.1:25", "any.example", "554 5.4.6"},
+	    {"127.0.0.1:25", "[0.0.0.0]", "554 5.4.6"},
+	    {"127.0.0.1:25", "[IPv6:::ffff:0.0.0.0]", "554 5.4.6"},
+	    {"0.0.0.0:25", "[0.0.0.0]", "554 5.4.6"},
+	    {"[::]:25", "[IPv6:::]", "554 5.4.6"},
+	    {"[::1]:25", "[IPv6:::]", "554 5.4.6"},
+	    {"192.0.2.7:25", "[0.0.0.0]", "0.0.0.0"},
+	};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world.listener.address = slice_from(cases[i].listens);
+		assert_string_equal(
+		    find(&world, cases[i].domain), cases[i].found);
 	}
 	close_world(&world);
 }
@@ -288,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_mail_exchangers),
+	    cmocka_unit_test(test_no_address_is_ours),
 	    cmocka_unit_test(test_fixed_names),
 	    cmocka_unit_test(test_two_domains),
 	    cmocka_unit_test(test_threads),
