@@ -57,6 +57,26 @@ static void test_match(void **state)
 	arena_free(arena);
 }
 
+/* Any number is open at a time. */
+static void test_many(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct boundary_stack *stack = boundary_stack_new(arena);
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		assert_true(boundary_push(
+		    stack, arena_format_slice(arena, "b%zu.", i)));
+	for (size_t i = 0; i < 100; i++) {
+		struct boundary_match match = boundary_match(
+		    stack, arena_format_slice(arena, "--b%zu.\r\n", i));
+
+		assert_int_equal(match.kind, BOUNDARY_DELIMITER);
+		assert_int_equal(match.number, i);
+	}
+	arena_free(arena);
+}
+
 static void test_pop(void **state)
 {
 	struct arena *arena = arena_new(0);
@@ -81,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_match),
+	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_pop),
 	};
 

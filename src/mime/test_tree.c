@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "mime/boundary.h"
 
 /* Each part as "path type" and, of a leaf, its body in brackets; then the
  * names of the faults. */
@@ -85,6 +86,9 @@ static const struct {
 	"1.1.1 text/plain [x]", ""},
     {"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nQQ==",
 	"1 message/rfc822 [QQ==]", "mime-encoded-composite"},
+    {"Content-Type: message/rfc822\nContent-Transfer-Encoding: x\n\n"
+	"Subject: s\n\nx", "1 message/rfc822, 1.1 text/plain [x]",
+	"mime-encoding-unknown"},
     {"Content-Type: multipart/mixed; boundary=b\n"
 	"Content-Transfer-Encoding: quoted-printable\n\n--b\n\nx\n--b--",
 	"0 multipart/mixed, 1 text/plain [x]", "mime-encoded-composite"},
@@ -103,6 +107,11 @@ static const struct {
 	"1 text/plain []", "mime-header-invalid"},
     {"Content-Type: multipart/mixed; boundary=b\n\n--b\nno colon\n\nx\n--b--",
 	"0 multipart/mixed, 1 text/plain [x]", "header-without-colon"},
+    {"Content-Type: multipart/mixed; boundary=b\n\n--b\nA B: 1\n\nx\n--b--",
+	"0 multipart/mixed, 1 text/plain [x]", "header-name-invalid"},
+    {"Content-Type: multipart/mixed; boundary=b\n\n--b\n A: 1\nB: 2\n\nx\n"
+	"--b--", "0 multipart/mixed, 1 text/plain [x]",
+	"header-name-invalid header-starts-folded"},
     {"Content-Type: multipart/mixed; boundary*0=b; boundary*1=c\n\n"
 	"--bc\n\nx\n--bc--", "0 multipart/mixed, 1 text/plain [x]",
 	"mime-boundary-ambiguous"},
@@ -205,6 +214,39 @@ static void test_cases(void **state)
 	}
 }
 
+/* 70 octets are the most of the grammar, BOUNDARY_MAX the most that is read. */
+static void test_boundary_lengths(void **state)
+{
+	static const struct {
+		size_t length, parts;
+		const char *faults;
+	} rows[] = {
+	    {70, 2, ""},
+	    {71, 2, "mime-header-invalid"},
+	    {BOUNDARY_MAX, 2, "mime-header-invalid"},
+	    {BOUNDARY_MAX + 1, 1, "mime-header-invalid mime-boundary-missing"},
+	};
+	char boundary[BOUNDARY_MAX + 1];
+
+	(void)state;
+	memset(boundary, 'b', sizeof(boundary));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena *arena = arena_new(0);
+		int length = (int)rows[i].length;
+		struct mime_tree tree = parse(arena,
+		    arena_format_slice(arena,
+			"Content-Type: multipart/mixed; boundary=%.*s\n\n"
+			"--%.*s\n\nx\n--%.*s--\n",
+			length, boundary, length, boundary, length, boundary),
+		    &limits_default);
+
+		assert_int_equal(tree.count, rows[i].parts);
+		assert_string_equal(
+		    dump_faults(arena, tree.faults), rows[i].faults);
+		arena_free(arena);
+	}
+}
+
 static void test_ranges(void **state)
 {
 	struct arena *arena = arena_new(0);
@@ -231,6 +273,25 @@ static void test_ranges(void **state)
 	assert_true(
 	    slice_eq(mime_part_octets(arena, leaf, 2, NULL), SLICE("AB")));
 	assert_int_equal(mime_part_text(arena, leaf, 100, NULL).len, 0);
+	arena_free(arena);
+}
+
+/* Text is read by its encoding and its charset. */
+static void test_text(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct mime_tree tree = parse(arena,
+	    SLICE("Content-Type: text/plain; charset=koi8-r\n"
+		  "Content-Transfer-Encoding: quoted-printable\n\n=F0=D2"),
+	    &limits_default);
+
+	(void)state;
+	assert_true(slice_eq(mime_part_text(arena, &tree.parts[0], 100, NULL),
+	    SLICE("\xd0\x9f\xd1\x80")));
+	tree = parse(arena, SLICE("\n\xc3\xa9=41"), &limits_default);
+	assert_int_equal(tree.parts[0].encoding, ENCODING_IDENTITY);
+	assert_true(slice_eq(mime_part_text(arena, &tree.parts[0], 100, NULL),
+	    SLICE("\xc3\xa9=41")));
 	arena_free(arena);
 }
 
@@ -336,7 +397,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_boundary_lengths),
 	    cmocka_unit_test(test_ranges),
+	    cmocka_unit_test(test_text),
 	    cmocka_unit_test(test_header_limit),
 	    cmocka_unit_test(test_linear),
 	};

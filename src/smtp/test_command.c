@@ -155,6 +155,7 @@ static void test_lines(void **state)
 	    {SLICE_INIT("\r\n"), LINE_OK},
 	    {SLICE_INIT("NOOP\n"), LINE_BARE_LF},
 	    {SLICE_INIT("\n"), LINE_BARE_LF},
+	    {SLICE_INIT("NO\nOP\r\n"), LINE_BARE_LF},
 	    {SLICE_INIT("NO\rOP\r\n"), LINE_BARE_CR},
 	    {SLICE_INIT("NOOP\r\r\n"), LINE_BARE_CR},
 	    {SLICE_INIT("NOOP\0\r\n"), LINE_NUL},
