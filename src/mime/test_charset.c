@@ -106,6 +106,24 @@ static void test_converters_are_bounded(void **state)
 	arena_free(arena);
 }
 
+/* Names of no charset leave room for those that are. */
+static void test_unknown_charsets(void **state)
+{
+	struct mime_converters *converters = mime_converters_new();
+	struct arena *arena = arena_new(0);
+	const struct slice octets = SLICE("\xf0\xd2");
+
+	(void)state;
+	for (unsigned int i = 0; i < 1000; i++)
+		mime_convert(converters, arena,
+		    arena_format_slice(arena, "x-none-%u", i), octets);
+	assert_true(
+	    slice_eq(mime_convert(converters, arena, SLICE("koi8-r"), octets),
+		SLICE("\xd0\x9f\xd1\x80")));
+	mime_converters_free(converters);
+	arena_free(arena);
+}
+
 static void test_words(void **state)
 {
 	(void)state;
@@ -122,6 +140,7 @@ int main(void)
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_expansion),
 	    cmocka_unit_test(test_converters_are_bounded),
+	    cmocka_unit_test(test_unknown_charsets),
 	    cmocka_unit_test(test_words),
 	};
 

@@ -37,6 +37,8 @@ static const struct {
     {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n--bc\nx\n--b--",
 	"0 multipart/mixed, 1 text/plain [--bc\nx]",
 	"mime-boundary-ambiguous"},
+    {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nxxb\n--b--",
+	"0 multipart/mixed, 1 text/plain [xxb]", ""},
     /* One boundary begins as the other: the longer one is not hidden. */
     {"Content-Type: multipart/mixed; boundary=bc\n\n--bc\n"
 	"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--bc\n\ny\n"
@@ -63,6 +65,11 @@ static const struct {
 	"0 multipart/mixed, 1 multipart/related, 1.1 message/rfc822, "
 	"1.1.0 multipart/mixed, 1.1.1 text/plain [x], 2 text/plain [y\n]",
 	"mime-boundary-unused"},
+    {"Content-Type: multipart/mixed; boundary=a\n\n--a\n"
+	"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--a\n\ny\n"
+	"--b\nz\n--a--", "0 multipart/mixed, 1 multipart/mixed, "
+	"1.1 text/plain [x], 2 text/plain [y\n--b\nz]",
+	"mime-boundary-unused"},
     {"Content-Type: multipart/mixed; boundary=b\n\nx\n",
 	"1 multipart/mixed [x\n]", "mime-boundary-unused"},
     {"Content-Type: multipart/mixed; boundary=b\n\nx\n--b--\n",
@@ -74,6 +81,8 @@ static const struct {
     /* Messages. */
     {"Content-Type: message/rfc822\n\nSubject: s\n\nx",
 	"1 message/rfc822, 1.1 text/plain [x]", ""},
+    {"Content-Type: message/rfc822\n\n--x: 1\n\ny",
+	"1 message/rfc822, 1.1 text/plain [y]", ""},
     {"Content-Type: message/global\n\n", "1 message/global, "
 	"1.1 text/plain []", ""},
     {"Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: 1\n\nx\n--b\n"
@@ -124,6 +133,12 @@ static const struct {
 	"mime-too-deep"},
     {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b\n\n"
 	"3\n--b\n\n4\n--b\n\n5\n--b\n\n6\n--b\n\n7\n--b--",
+	"0 multipart/mixed, 1 text/plain [1], 2 text/plain [2], "
+	"3 text/plain [3], 4 text/plain [4], 5 text/plain [5]",
+	"mime-too-many-parts"},
+    /* Whether it is closed somewhere behind them is not looked for. */
+    {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b\n\n"
+	"3\n--b\n\n4\n--b\n\n5\n--b\n\n6\n",
 	"0 multipart/mixed, 1 text/plain [1], 2 text/plain [2], "
 	"3 text/plain [3], 4 text/plain [4], 5 text/plain [5]",
 	"mime-too-many-parts"},
@@ -271,7 +286,11 @@ static void test_ranges(void **state)
 	    mime_part_octets(arena, leaf, 100, &faults), SLICE("ABC")));
 	assert_string_equal(dump_faults(arena, faults), "mime-encoding-broken");
 	assert_true(
+	    slice_eq(mime_part_octets(arena, leaf, 100, NULL), SLICE("ABC")));
+	assert_true(
 	    slice_eq(mime_part_octets(arena, leaf, 2, NULL), SLICE("AB")));
+	assert_true(slice_eq(
+	    mime_part_octets(arena, &tree.parts[0], 3, NULL), SLICE("pre")));
 	assert_int_equal(mime_part_text(arena, leaf, 100, NULL).len, 0);
 	arena_free(arena);
 }
@@ -284,10 +303,13 @@ static void test_text(void **state)
 	    SLICE("Content-Type: text/plain; charset=koi8-r\n"
 		  "Content-Transfer-Encoding: quoted-printable\n\n=F0=D2"),
 	    &limits_default);
+	struct faults faults = {0};
 
 	(void)state;
-	assert_true(slice_eq(mime_part_text(arena, &tree.parts[0], 100, NULL),
-	    SLICE("\xd0\x9f\xd1\x80")));
+	assert_true(
+	    slice_eq(mime_part_text(arena, &tree.parts[0], 100, &faults),
+		SLICE("\xd0\x9f\xd1\x80")));
+	assert_string_equal(dump_faults(arena, faults), "");
 	tree = parse(arena, SLICE("\n\xc3\xa9=41"), &limits_default);
 	assert_int_equal(tree.parts[0].encoding, ENCODING_IDENTITY);
 	assert_true(slice_eq(mime_part_text(arena, &tree.parts[0], 100, NULL),
