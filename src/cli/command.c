@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -353,7 +354,7 @@ static int print_help(
 	return EXIT_DONE;
 }
 
-int command_main(
+static int run_words(
     const struct command *const *commands, int argc, char *const *argv)
 {
 	struct command_line line = {0};
@@ -389,9 +390,29 @@ int command_main(
 	else
 		code = line.command->run(arena, &line);
 	arena_free(arena);
-	if (fflush(stdout) != 0 && code == EXIT_DONE)
-		code = EXIT_TEMPORARY;
 	return code;
+}
+
+/* What is cut short on a full disk must not be taken for the whole.  The flag
+ * says it, too, if an earlier write has failed.  What was found wrong before
+ * is worth more. */
+static int check_output(int code)
+{
+	if (fflush(stdout) != 0)
+		fprintf(stderr, "gatehouse: standard output: %s\n",
+		    strerror(errno));
+	else if (ferror(stdout))
+		fputs("gatehouse: standard output: a write failed\n", stderr);
+	else
+		return code;
+	return code == EXIT_DONE || code == EXIT_INTERNAL ? EXIT_TEMPORARY
+							  : code;
+}
+
+int command_main(
+    const struct command *const *commands, int argc, char *const *argv)
+{
+	return check_output(run_words(commands, argc, argv));
 }
 
 int command_exit_code(const struct err *err)

@@ -217,6 +217,22 @@ def test_exit_codes(gate, tmp_path):
              code=66)
 
 
+def test_output_on_a_full_disk_is_no_success(make_gate):
+    at = ['-c', str(make_gate(zone=ZONE).path)]
+    for words in (['--version'], ['--help'], ['check', '--help'],
+                  ['config', 'describe'],       # more than stdio keeps
+                  ['config', 'describe', '--json'],
+                  ['config', 'dump', *at], ['config', 'dump', '--json', *at],
+                  ['status', *at], ['status', '--json', *at],
+                  ['search', '--since', '1d', '--json', *at],
+                  ['quarantine', 'list', '--json', *at], ['trace', *at]):
+        with open('/dev/full', 'wb') as full:
+            done = subprocess.run([binary(), *words], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 75, done
+        assert done.stderr.startswith('gatehouse: standard output: '), done
+
+
 def test_errors_of_a_configuration_are_told_with_their_place(gate):
     gate.path.write_text('hostname: mx1.agency.example\n'
                          'lisstners: []\n'
