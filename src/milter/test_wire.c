@@ -400,6 +400,15 @@ static void test_taking_apart(void **state)
 	header_field_take_apart(
 	    arena, SLICE("A: b;\r\n\tc: d\r\n"), false, &name, &value);
 	ASSERT_SLICE(value, SLICE("b;\n\tc: d"));
+	/* Of one that came without a space nothing is eaten. */
+	header_field_take_apart(arena, SLICE("A:b\r\n"), false, &name, &value);
+	ASSERT_SLICE(value, SLICE("b"));
+	/* A CR that is no line's end is content. */
+	header_field_take_apart(
+	    arena, SLICE("A: b\rc\r"), false, &name, &value);
+	ASSERT_SLICE(value, SLICE("b\rc\r"));
+	header_field_take_apart(arena, SLICE("A:\r\n"), false, &name, &value);
+	ASSERT_SLICE(value, SLICE(""));
 	header_field_take_apart(arena, SLICE("A:"), false, &name, &value);
 	ASSERT_SLICE(value, SLICE(""));
 	arena_free(arena);
