@@ -77,8 +77,9 @@ static void test_long_replies(void **state)
 		words[i] = i % 40 == 39 ? ' ' : 'w';
 		one[i] = 'x';
 	}
-	for (size_t len = 400; len < sizeof(words); len += 7) {
-		bool blanks = len % 2;
+	for (size_t i = 800; i < 2 * sizeof(words); i++) {
+		size_t len = i / 2;
+		bool blanks = i % 2;
 		struct smtp_reply_text reply = {
 		    550, SLICE("5.7.1"), slice_of(blanks ? words : one, len)};
 		struct slice text = reply_of(arena, &out, reply), line;
@@ -99,7 +100,85 @@ static void test_long_replies(void **state)
 			lines++;
 		} while (text.len);
 		assert_int_equal(said + (blanks ? lines - 1 : 0), len);
+		assert_int_equal(lines == 1, len + 12 <= LINE_MAX);
 	}
+	buf_release(&out);
+	arena_free(arena);
+}
+
+/* The decision's answer to an MTA that allows everything. */
+static void answer(
+    struct arena *arena, const struct decision *decision, struct buf *out)
+{
+	const struct answer_terms terms = {
+	    .actions = UINT32_MAX, .leading_space = true};
+	const struct answer_subject subject = {.limits = &limits_default};
+
+	assert_false(answer_decision(arena, decision, &subject, &terms, out));
+}
+
+/* RCPT's parameters, as MTAs want them: NOTIFY, ORCPT, both or none. */
+static void test_added_recipients(void **state)
+{
+	static const struct {
+		struct envelope_recipient recipient;
+		char command;
+		struct slice data;
+	} rows[] = {
+	    {{.address = SLICE_INIT("a@b")}, '+', SLICE_INIT("<a@b>\0")},
+	    {{.address = SLICE_INIT("a@b"), .dsn_notify = SLICE_INIT("NEVER")},
+		'2', SLICE_INIT("<a@b>\0NOTIFY=NEVER\0")},
+	    {{.address = SLICE_INIT("a@b"),
+		 .dsn_orcpt = SLICE_INIT("rfc822;x")},
+		'2', SLICE_INIT("<a@b>\0ORCPT=rfc822;x\0")},
+	    {{.address = SLICE_INIT("a@b"),
+		 .dsn_notify = SLICE_INIT("NEVER"),
+		 .dsn_orcpt = SLICE_INIT("rfc822;x")},
+		'2', SLICE_INIT("<a@b>\0NOTIFY=NEVER ORCPT=rfc822;x\0")},
+	};
+	struct arena *arena = arena_new(0);
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, OUT_MAX);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct envelope_recipient one = rows[i].recipient;
+		struct decision decision = {
+		    .verdict = VERDICT_ACCEPT,
+		    .recipients = {.added_count = 1, .added = &one},
+		};
+		struct packet packet = {0};
+
+		answer(arena, &decision, &out);
+		assert_int_equal(
+		    packet_read(buf_slice(&out), &packet, NULL), PACKET_WHOLE);
+		assert_int_equal(packet.command, rows[i].command);
+		assert_true(slice_eq(packet.data, rows[i].data));
+	}
+	buf_release(&out);
+	arena_free(arena);
+}
+
+/* A message is never accepted without its changes. */
+static void test_no_room(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct slice field = arena_format_slice(arena, "A: %0500d\r\n", 1);
+	struct decision decision = {
+	    .verdict = VERDICT_ACCEPT,
+	    .edits = {.added_count = 1, .added = &field},
+	};
+	struct packet packet = {0};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 400);
+	answer(arena, &decision, &out);
+	assert_int_equal(
+	    packet_read(buf_slice(&out), &packet, NULL), PACKET_WHOLE);
+	assert_int_equal(packet.size, out.len);
+	assert_int_equal(packet.command, 'y');
+	assert_true(slice_starts(packet.data, SLICE("451 4.3.5 ")));
 	buf_release(&out);
 	arena_free(arena);
 }
@@ -109,6 +188,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_replies),
 	    cmocka_unit_test(test_long_replies),
+	    cmocka_unit_test(test_added_recipients),
+	    cmocka_unit_test(test_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

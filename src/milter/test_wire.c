@@ -215,6 +215,8 @@ static void test_options(void **state)
 		assert_int_equal(
 		    options_choose(&option_cases[i].offered, &chosen, &err),
 		    option_cases[i].ok);
+		if (!option_cases[i].ok)
+			assert_int_equal(err.kind, E_CONFIG);
 		assert_int_equal(
 		    chosen.version, option_cases[i].chosen.version);
 		assert_int_equal(
@@ -238,12 +240,13 @@ static void test_wanted_steps(void **state)
 static void test_options_text(void **state)
 {
 	struct milter_options options;
-	struct err err;
+	struct err err = {0};
 	struct buf out;
 
 	(void)state;
 	assert_false(options_parse(
 	    SLICE("\0\0\0\6\0\0\1\xff\0\x1f\xff"), &options, &err));
+	assert_int_equal(err.kind, E_SYNTAX);
 	assert_true(options_parse(
 	    SLICE("\0\0\0\6\0\0\1\xff\0\x1f\xff\xff..."), &options, &err));
 	assert_int_equal(options.version, 6);
@@ -257,8 +260,13 @@ static void test_options_text(void **state)
 	buf_clear(&out);
 	options.actions |= SMFIF_SETSYMLIST;
 	assert_true(options_write(&out, &options));
-	ASSERT_SLICE(slice_sub(buf_slice(&out), 17, 21),
-	    SLICE("\0\0\0\0{client_resolve}\0"));
+	ASSERT_SLICE(slice_from_pos(buf_slice(&out), 17),
+	    SLICE("\0\0\0\0{client_resolve}\0"
+		  "\0\0\0\1{tls_version} {cipher} {verify} {cert_subject} "
+		  "{cn_subject}\0"
+		  "\0\0\0\2i {auth_authen} {auth_type} {tls_version} {cipher} "
+		  "{verify} {cert_subject} {cn_subject}\0"
+		  "\0\0\0\5i\0"));
 	buf_release(&out);
 }
 
@@ -435,10 +443,68 @@ static void test_lost_stream(void **state)
 		buf_add_text(&stream.output, "x");
 		assert_false(flushes[i](&stream, &err));
 		assert_int_equal(err.kind, E_IO);
+		assert_true(err.text[0]);
 		assert_int_equal(stream.output.len, 0);
 		assert_true(flushes[i](&stream, &err));
 		milter_stream_release(&stream);
 	}
+}
+
+static void open_stream(struct milter_stream *stream, int *ret_peer)
+{
+	int pair[2];
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	milter_stream_init(stream, pair[0]);
+	*ret_peer = pair[1];
+}
+
+/* Nothing is there, something is, the end; and a connection that is reset. */
+static void test_reading(void **state)
+{
+	struct milter_stream stream;
+	struct err err = {0};
+	int peer;
+
+	(void)state;
+	open_stream(&stream, &peer);
+	assert_false(milter_stream_read(&stream, &err));
+	assert_int_equal(err.kind, E_TIMEOUT);
+	assert_int_equal(write(peer, "ab", 2), 2);
+	assert_true(milter_stream_read(&stream, &err));
+	ASSERT_SLICE(buf_slice(&stream.input), SLICE("ab"));
+	close(peer);
+	assert_false(milter_stream_read(&stream, &err));
+	assert_int_equal(err.kind, E_CLOSED);
+	milter_stream_release(&stream);
+
+	open_stream(&stream, &peer);
+	assert_int_equal(write(stream.fd, "unread", 6), 6);
+	close(peer);
+	assert_false(milter_stream_read(&stream, &err));
+	assert_int_equal(err.kind, E_IO);
+	milter_stream_release(&stream);
+}
+
+/* One that waits keeps what has come, but no large empty buffer. */
+static void test_shrinking(void **state)
+{
+	struct milter_stream stream;
+	struct err err;
+	int peer;
+
+	(void)state;
+	open_stream(&stream, &peer);
+	assert_int_equal(write(peer, "ab", 2), 2);
+	assert_true(milter_stream_read(&stream, &err));
+	milter_stream_shrink(&stream);
+	ASSERT_SLICE(buf_slice(&stream.input), SLICE("ab"));
+	buf_consume(&stream.input, 2);
+	milter_stream_shrink(&stream);
+	assert_int_equal(stream.input.size, 0);
+	close(peer);
+	milter_stream_release(&stream);
 }
 
 int main(void)
@@ -458,6 +524,8 @@ int main(void)
 	    cmocka_unit_test(test_header_packets),
 	    cmocka_unit_test(test_taking_apart),
 	    cmocka_unit_test(test_lost_stream),
+	    cmocka_unit_test(test_reading),
+	    cmocka_unit_test(test_shrinking),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
