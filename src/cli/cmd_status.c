@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatehouse status - is it well, and what does it do? */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "cli/store_options.h"
 #include "cli/trace_rules.h"
 #include "smtp/tls_certificate.h"
+#include "smtp/tls_server.h"
 
 /* The answer of /readyz comes late when the store is locked. */
 enum { WARN_DAYS = 14, DAY = 86400, WAIT_MS = 20000, LINES_MAX = 200 };
@@ -81,6 +83,31 @@ static void look_at_certificate(struct status *status, struct certificate *one)
 		SLICE_ARGS(clock_format_rfc3339(arena, one->expires))));
 }
 
+/* What runs goes on with what it has loaded.  A key that only the service may
+ * read is not looked at. */
+static void look_at_key(
+    struct status *status, const struct conf_listener *listener)
+{
+	const struct conf_tls tls = {
+	    .certificate = listener->tls.certificate,
+	    .key = listener->tls.key,
+	};
+	struct ssl_ctx_st *context;
+	struct err err = {0};
+
+	if (access(arena_text(status->arena, tls.key), R_OK) < 0 &&
+	    errno != ENOENT)
+		return;
+	if (tls_server_load(&tls, &context, &err)) {
+		tls_server_free(context);
+		return;
+	}
+	add_line(&status->warnings,
+	    arena_format_slice(status->arena,
+		"listener %.*s: %s: the next start will fail",
+		SLICE_ARGS(listener->name), err.text));
+}
+
 static void look_at_certificates(struct status *status)
 {
 	const struct config *config = status->config;
@@ -98,6 +125,8 @@ static void look_at_certificates(struct status *status)
 		one->path = listener->tls.certificate;
 		status->certificate_count++;
 		look_at_certificate(status, one);
+		if (one->expires)
+			look_at_key(status, listener);
 	}
 }
 
@@ -621,7 +650,8 @@ const struct command command_status = {
 	"expires within 14 days, a connector that has expired, and a "
 	"configured next hop that failed when it was last tried, is a "
 	"warning; so is a clock that was set ahead, on account of which "
-	"nothing old is removed from the store for a day. Numbers count since "
+	"nothing old is removed from the store for a day, and a key that is "
+	"not the certificate's: the next start would fail. Numbers count since "
 	"the start of the service.",
     .options = {options_status, options_config, options_json},
     .examples = "gatehouse status\n"

@@ -4,10 +4,13 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import threading
 import time
+
+import pytest
 
 from certificates import Authority
 from gatehouse import listener
@@ -188,6 +191,31 @@ def test_certificates_in_use_are_not_those_of_the_files(make_gate, folder):
     gate.wait_for_log('smtp.certificates result=kept')
     told = status(gate)
     assert any('not those of the files' in line for line in told['warnings'])
+
+
+@pytest.mark.parametrize('change', ['another', 'empty', 'gone'])
+def test_key_that_is_not_the_certificates(make_gate, folder, change):
+    """The certificate's file is as ever, and the next start would fail."""
+    def told():
+        return [line for line in status(gate)['warnings']
+                if 'next start' in line]
+    authority = Authority(folder / 'ca')
+    pair = authority.issue('mx1.agency.example')
+    key = pathlib.Path(pair[1])
+    gate = make_gate(zone=ZONE, listeners=[
+        listener(tls={'certificate': pair[0], 'key': pair[1]})])
+    assert told() == []
+    kept = key.read_text()
+    if change == 'another':
+        shutil.copy(authority.issue('other.example')[1], key)
+    elif change == 'empty':
+        key.write_text('')
+    else:
+        key.unlink()
+    line, = told()
+    assert 'listener mx' in line and str(key) in line, line
+    key.write_text(kept)
+    assert told() == []
 
 
 def test_traces_are_not_forgotten(make_gate):
