@@ -76,6 +76,9 @@ static const struct {
     {S("a\0b@c"), NULL},
     {S("a@b\0c"), NULL},
     {S("a@[1[2]"), NULL},
+    {S("a@[[1]"), NULL},
+    {S("a@[1"), NULL},
+    {S("a@b;"), NULL},
     {S("<a@b> <c@d>"), NULL},
     {S("<a@b>c@d"), NULL},
     {S("\"a\x01\"@b"), NULL},
@@ -121,6 +124,21 @@ static void test_lists(void **state)
 			    SLICE_ARGS(as_text(arena, &list)));
 		arena_free(arena);
 	}
+}
+
+static void test_too_many(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct mailbox_list list;
+	struct err err = {0};
+
+	(void)state;
+	assert_true(
+	    address_parse_list(arena, SLICE("a@b, c@d"), 2, &list, &err));
+	assert_false(
+	    address_parse_list(arena, SLICE("a@b, c@d, e@f"), 2, &list, &err));
+	assert_int_equal(err.kind, E_LIMIT);
+	arena_free(arena);
 }
 
 /* The input that crashes a recursive parser. */
@@ -215,6 +233,8 @@ static const struct {
     {S("a\r\n@b"), false, NULL},
     {S("a..b@c"), false, NULL},
     {S("a@[x]y"), false, NULL},
+    {S("a@[[x]"), false, NULL},
+    {S("a@[x"), false, NULL},
     {S("a@b c"), true, NULL},
     {S("a@b-c_d.example"), false, "a|b-c_d.example"},
     {S("a@!b"), false, NULL},
@@ -299,6 +319,8 @@ static void test_format(void **state)
 	struct arena *arena = arena_new(0);
 	const struct mailbox quoted = {
 	    .local_part = SLICE("a\"b c"), .domain = SLICE("d")};
+	const struct mailbox backslash = {
+	    .local_part = SLICE("a\\b"), .domain = SLICE("d")};
 	const struct mailbox plain = {
 	    .local_part = SLICE("a.b"), .domain = SLICE("d")};
 	const struct mailbox empty = {.domain = SLICE("d")}, null = {0};
@@ -306,11 +328,15 @@ static void test_format(void **state)
 	(void)state;
 	assert_true(
 	    slice_eq(address_format(arena, &quoted), SLICE("\"a\\\"b c\"@d")));
+	assert_true(
+	    slice_eq(address_format(arena, &backslash), SLICE("\"a\\\\b\"@d")));
 	assert_true(slice_eq(address_format(arena, &plain), SLICE("a.b@d")));
 	assert_true(slice_eq(address_format(arena, &empty), SLICE("\"\"@d")));
 	assert_true(slice_empty(address_format(arena, &null)));
 	assert_true(slice_eq(
 	    address_domain(SLICE("\"a@b\"@c.example")), SLICE("c.example")));
+	assert_true(
+	    slice_eq(address_domain(SLICE("@c.example")), SLICE("c.example")));
 	assert_true(slice_empty(address_domain(SLICE("postmaster"))));
 	arena_free(arena);
 }
@@ -319,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lists),
+	    cmocka_unit_test(test_too_many),
 	    cmocka_unit_test(test_nesting),
 	    cmocka_unit_test(test_empty_elements),
 	    cmocka_unit_test(test_long_route),
