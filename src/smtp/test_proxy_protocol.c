@@ -74,16 +74,19 @@ static const struct proxy_case cases[] = {
     /* 107 octets with their end, and one more */
     CASE("PROXY UNKNOWN " X91 "\r\n", PROXY_DONE, "unknown", 0, 0),
     CASE("PROXY UNKNOWN " X91 "x\r\n", PROXY_BAD, "", 0, 0),
+    CASE("PROXY UNKNOWN " X91 "x", PROXY_MORE, "", 0, 0),
+    CASE("PROXY UNKNOWN " X91 "xx", PROXY_BAD, "", 0, 0),
     /* clang-format on */
 };
 
 static void check_done(const struct proxy_case *c,
     const struct proxy_header *header, size_t length)
 {
-	char text[IP_TEXT_MAX];
+	struct ip source = {0};
 
 	assert_int_equal(c->bytes.len - length, c->left);
-	assert_string_equal(ip_format(&header->source, text), c->source);
+	ip_parse(slice_from(c->source), &source);
+	assert_memory_equal(&header->source, &source, sizeof(source));
 	assert_int_equal(header->source_port, c->port);
 	assert_int_equal(header->has_source, header->source.family != IP_NONE);
 }
@@ -119,10 +122,29 @@ static void test_headers(void **state)
 		check(&cases[i]);
 }
 
+/* Behind the addresses may be more, up to a limit. */
+static void test_longest(void **state)
+{
+	char bytes[PROXY_HEADER_MAX + 1] = V2 "\x20";
+	struct proxy_header header;
+	size_t length = 0;
+
+	(void)state;
+	for (size_t size = PROXY_HEADER_MAX; size <= sizeof(bytes); size++) {
+		bytes[14] = (char)((size - 16) >> 8);
+		bytes[15] = (char)((size - 16) & 0xff);
+		assert_int_equal(proxy_protocol_parse(
+				     slice_of(bytes, size), &header, &length),
+		    size <= PROXY_HEADER_MAX ? PROXY_DONE : PROXY_BAD);
+	}
+	assert_int_equal(length, PROXY_HEADER_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_headers),
+	    cmocka_unit_test(test_longest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

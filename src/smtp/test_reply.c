@@ -18,17 +18,22 @@ static const struct {
     {"250 2.1.5 ok", "250 2.1.5 ok"},
     {"250 ok\r", "250 2.0.0 ok"},
     {"200 2.1.5 ok", "200 2.1.5 ok"},
+    {"200 ok", "200 2.0.0 ok"},
+    {"500 what", "500 5.0.0 what"},
     {"500 5.5.2 what", "500 5.5.2 what"},
     {"250", "250 2.0.0 ok"},
     {"250 ", "250 2.0.0 ok"},
     {"550-5.1.1 no such\n550 5.1.1 user", "550 5.1.1 no such user"},
     {"550-no\n550-\n550 5.1.1 user", "550 5.1.1 no user"},
     {"550-5.1.1 no such\n550 5.7.1 user", "550 5.1.1 no such user"},
+    {"250-1\n250-2\n250-3\n250-4\n250-5\n250 6", "250 2.0.0 1 2 3 4 5 6"},
     {"550 nobody\tof\x01that\x7fname", "550 5.0.0 nobody?of?that?name"},
     {"450 4.2.0 caf\xc3\xa9", "450 4.2.0 caf??"},
     /* the class of the enhanced code must be the reply's */
     {"450 5.2.0 later", "450 4.0.0 5.2.0 later"},
     {"550 5.100.123 x", "550 5.100.123 x"},
+    {"550 5.x.1 y", "550 5.0.0 5.x.1 y"},
+    {"550 5.. y", "550 5.0.0 5.. y"},
     {"550 5.1234.1 x", "550 5.0.0 5.1234.1 x"},
     {"550 5.1.1x", "550 5.0.0 5.1.1x"},
     {"571 5.7.1 policy", "571 5.7.1 policy"},
@@ -54,6 +59,8 @@ static const struct {
     {"abc", NULL},
     {"-50 x", NULL},
     {"250-one\n251 two", NULL},
+    {"250-one\n251-two\n250 three", NULL},
+    {"250_one\n250 two", NULL},
     {"250-one\nfoo", NULL},
 };
 
@@ -129,6 +136,8 @@ static void test_strongest(void **state)
 	    {{250, 599, 550}, 599},
 	    {{550, 250, 450}, 450},
 	    {{250, 499, 451}, 499},
+	    {{250, 500, 400}, 400},
+	    {{250, 250, 500}, 500},
 	};
 
 	(void)state;
@@ -165,6 +174,16 @@ static void test_limits(void **state)
 	assert_int_equal(err.kind, E_LIMIT);
 	text = reply_pass_on(arena, &reply);
 	assert_int_equal(text.text.len, REPLY_TEXT_MAX);
+
+	/* The line that is too long is cut, not left out. */
+	reply = (struct smtp_reply){0};
+	assert_true(reply_add_line(
+	    arena, &reply, slice_of(line, 104), &complete, &err));
+	assert_true(reply_add_line(
+	    arena, &reply, slice_of(line, REPLY_LINE_MAX), &complete, &err));
+	text = reply_pass_on(arena, &reply);
+	assert_int_equal(text.text.len, REPLY_TEXT_MAX);
+	assert_int_equal(text.text.ptr[100], ' ');
 	arena_free(arena);
 }
 
