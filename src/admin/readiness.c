@@ -4,6 +4,9 @@
  * locked store, or of a disk that hangs, takes long: a scrape does not wait for
  * it, since all metrics would be missing then. */
 #include "admin/admin_private.h"
+
+#include <time.h>
+
 #include "base/clock.h"
 
 enum { PROBE_INTERVAL_MS = 2000, PROBE_MAX_MS = 10 * 1000 };
@@ -42,24 +45,39 @@ bool readiness_store(struct admin_state *state, struct err *err)
 	return ok;
 }
 
+/* With the lock.  Until it has gone well once nobody needs to ask: the file has
+ * to be the one that the other processes have opened, not one that is put in
+ * its place later.  False: it is time. */
+static bool wait_to_be_asked(struct prober *prober, bool was_ok)
+{
+	struct timespec until;
+
+	if (was_ok)
+		return pthread_cond_wait(&prober->asked, &prober->lock) == 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += PROBE_INTERVAL_MS / 1000;
+	return pthread_cond_timedwait(&prober->asked, &prober->lock, &until) ==
+	       0;
+}
+
 static void *probe_for_scrapes(void *object)
 {
 	struct admin_state *state = object;
 	struct prober *prober = &state->prober;
+	bool was_ok = false;
 
 	pthread_mutex_lock(&prober->lock);
 	while (!prober->is_ending) {
 		struct err err;
 		bool ok;
 
-		if (!prober->is_asked) {
-			pthread_cond_wait(&prober->asked, &prober->lock);
+		if (!prober->is_asked && wait_to_be_asked(prober, was_ok))
 			continue;
-		}
 		prober->is_asked = false;
 		prober->since_ms = clock_monotonic_ms();
 		pthread_mutex_unlock(&prober->lock);
 		ok = readiness_store(state, &err);
+		was_ok |= ok;
 		pthread_mutex_lock(&prober->lock);
 		prober->since_ms = 0;
 		prober->is_known = true;
@@ -89,9 +107,13 @@ bool readiness_store_known(struct admin_state *state, bool *ret_ok)
 bool readiness_start(struct admin_state *state)
 {
 	struct prober *prober = &state->prober;
+	pthread_condattr_t attributes;
 
 	pthread_mutex_init(&prober->lock, NULL);
-	pthread_cond_init(&prober->asked, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&prober->asked, &attributes);
+	pthread_condattr_destroy(&attributes);
 	prober->runs = pthread_create(&prober->thread, NULL, probe_for_scrapes,
 			   state) == 0;
 	return prober->runs;

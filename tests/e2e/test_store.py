@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is acknowledged that could not be recorded."""
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -104,6 +106,22 @@ def test_store_that_vanished_defers(make_gate, make_hop):
     shutil.move(gate.folder / 'elsewhere', gate.folder / 'state')
     if reply[:3] == '250':
         assert gate.explain(identity)['verdict'] == 'accept'
+
+
+def test_copy_put_in_place_while_it_runs(make_gate, make_hop):
+    """What runs has the old file: who has never asked before is told, too."""
+    gate = make_gate(zone=ZONE, route=make_hop().route)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    time.sleep(3)
+    state = gate.folder / 'state'
+    for path in list(state.glob('gatehouse.db*')):
+        path.rename(state / f'old-{path.name}')
+        shutil.copy(state / f'old-{path.name}', path)
+    assert gate.mail(message(), ip=SHOP).startswith('451 4.3.0')
+    time.sleep(2)  # an answer is good for so long
+    told = json.loads(gate.run('status', '-c', str(gate.path), '--json',
+                               '--seconds', '0', code=1))
+    assert any('moved or deleted' in line for line in told['problems'])
 
 
 def test_traces_survive_a_crash(make_gate):
