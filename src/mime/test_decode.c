@@ -30,6 +30,7 @@ static const struct {
     {B64, S("Zm9vYmFy"), S("foobar"), false},
     {B64, S("//+A\r\nAA==\r\n"), S("\xff\xff\x80\0"), false},
     {B64, S("Zm\r\n9\t v"), S("foo"), false},
+    {B64, S("Zm\r\n9vYmFy"), S("foobar"), false},
     {B64, S("Zm*9v"), S("foo"), true},
     {B64, S("Zm9v\0"), S("foo"), true},
     {B64, S("Zg"), S("f"), true},		/* no pad */
@@ -50,6 +51,9 @@ static const struct {
     {QP, S("=4\r\n1"), S("=4\r\n1"), true},
     {UU, S("junk\r\nbegin 644 f\r\n#0V%T\r\n`\r\nend\r\njunk"), S("Cat"), false},
     {UU, S("begin 644 f\n#0V%T\n \nend\n"), S("Cat"), false},
+    {UU, S("begin 644 f\n+0V%T(&%N9\"!D;V< \n#0V%T\n`\nend\n"), S("Cat and dogCat"), false},
+    {UU, S("begin 644 f\n#0V%T\n\nend\n"), S("Cat"), false},
+    {UU, S("begin 644 f\n!    \n!````\nend\n"), S("\0\0"), false},
     {UU, S("begin 644 f\n#0V%T\n"), S("Cat"), true},	/* no end */
     {UU, S("#0V%T\n"), S(""), true},			/* no beginning */
     {UU, S("begin 644 f\n#0V%~\nend\n"), S("Ca^"), true},

@@ -26,6 +26,7 @@ static const struct {
     {S("a/b; n=\"\\\"q\\\\\""), "a/b", "\"q\\", true, false},
     {S("a/b; n=\"fol\r\n ded\""), "a/b", "fol ded", true, false},
     {S("a/b; n=\"\""), "a/b", "", true, false},
+    {S("a/b;n=x;m=y"), "a/b", "x", true, false},
     {S("a/b;"), "a/b", "", true, false},
     {S("a/b;; n=x;"), "a/b", "x", true, false},
     /* Against the grammar; taken as readers take it. */
@@ -39,6 +40,7 @@ static const struct {
     {S("a/b n=x"), "a/b", "x", false, false},
     {S("a/b; m=y\r\n n=x"), "a/b", "x", false, false},
     {S("a/b; n=\"x"), "a/b", "x", false, false},
+    {S("a/b; n=\"x\\\""), "a/b", "x\"", false, false},
     {S("a/b; n=\"x\" y; m=z"), "a/b", "x", false, false},
     {S("a/b; n"), "a/b", "", false, false},
     {S("a/b; n xy; m=z"), "a/b", "", false, false},
@@ -64,6 +66,7 @@ static const struct {
     {S("a/b; n*0=x; n*2=z"), "a/b", "x", true, false},
     {S("a/b; n*=iso-8859-1''%e9%E"), "a/b", "\xc3\xa9%E", true, false},
     {S("a/b; n*=x%41"), "a/b", "xA", true, false},	/* no charset */
+    {S("a/b; n*=''a12b"), "a/b", "a12b", true, false},
     {S("a/b; n*=%4g%g4%09"), "a/b", "%4g%g4\t", true, false},
     {S("a/b; n*=%%41%4"), "a/b", "%A%4", true, false},
     /* Encoded words: against RFC 2047 section 5, but everywhere. */

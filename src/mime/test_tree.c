@@ -136,6 +136,13 @@ static const struct {
 	"0 multipart/mixed, 1 text/plain [1], 2 text/plain [2], "
 	"3 text/plain [3], 4 text/plain [4], 5 text/plain [5]",
 	"mime-too-many-parts"},
+    /* A message that would be one too many is content. */
+    {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b\n\n"
+	"3\n--b\n\n4\n--b\nContent-Type: message/rfc822\n\nA: 1\n\nx\n--b--",
+	"0 multipart/mixed, 1 text/plain [1], 2 text/plain [2], "
+	"3 text/plain [3], 4 text/plain [4], "
+	"5 message/rfc822 [A: 1\n\nx\n--b--]",
+	"mime-too-many-parts"},
     /* Whether it is closed somewhere behind them is not looked for. */
     {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b\n\n"
 	"3\n--b\n\n4\n--b\n\n5\n--b\n\n6\n",
@@ -278,6 +285,8 @@ static void test_ranges(void **state)
 	(void)state;
 	assert_true(slice_eq(tree.parts[0].preamble, SLICE("pre")));
 	assert_true(slice_eq(tree.parts[0].epilogue, SLICE("epi\r\n")));
+	assert_true(slice_eq(tree.parts[0].header,
+	    SLICE("Content-Type: multipart/mixed; boundary=b\r\n\r\n")));
 	assert_true(slice_starts(leaf->header, SLICE("Content-Type: app")));
 	assert_true(slice_ends_nocase(leaf->header, SLICE("base64\r\n\r\n")));
 	assert_true(slice_eq(leaf->name, SLICE("f.pdf")));
