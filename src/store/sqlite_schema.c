@@ -362,6 +362,11 @@ bool sqlite_schema_check(struct store_connection *connection, struct err *err)
 		return false;
 	if (version > known)
 		return refuse_newer(connection, version, known, err);
+	if (version == 0)
+		return err_set(err, E_CONFIG,
+		    "store: %s has no tables yet: gatehouse serve makes them "
+		    "at its start, and its log says if it cannot",
+		    connection->path);
 	if (version < known)
 		return err_set(err, E_CONFIG,
 		    "store: %s has version %lld of the tables, this program "

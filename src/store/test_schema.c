@@ -33,6 +33,26 @@ static void test_newer(void **state)
 	place_remove(&place);
 }
 
+/* A disk that was full when the tables were to be made leaves such a file. */
+static void test_without_tables(void **state)
+{
+	struct place place = place_new("");
+	struct err err = {.kind = E_NONE};
+	struct store *store;
+	sqlite3 *db = open_raw(&place);
+
+	(void)state;
+	run_raw(db, "PRAGMA journal_mode = WAL");
+	sqlite3_close(db);
+	assert_false(store_open_existing(slice_from(place.url), &store, &err));
+	assert_int_equal(err.kind, E_CONFIG);
+	assert_null(strstr(err.text, "upgrade"));
+	assert_non_null(strstr(err.text, "no tables"));
+	assert_true(store_open(slice_from(place.url), &store, &err));
+	store_close(store);
+	place_remove(&place);
+}
+
 static void test_foreign(void **state)
 {
 	struct place place = place_new("");
@@ -171,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_newer),
+	    cmocka_unit_test(test_without_tables),
 	    cmocka_unit_test(test_foreign),
 	    cmocka_unit_test(test_migrate),
 	    cmocka_unit_test(test_released_before),
