@@ -304,6 +304,35 @@ static void test_ranges(void **state)
 	arena_free(arena);
 }
 
+/* The file name of the disposition, else the name of the type. */
+static void test_names(void **state)
+{
+	static const struct {
+		const char *fields, *name;
+	} rows[] = {
+	    {"Content-Type: a/b; name=n.txt\n"
+	     "Content-Disposition: attachment; filename=f.pdf\n",
+		"f.pdf"},
+	    {"Content-Type: a/b; name=n.txt\n"
+	     "Content-Disposition: attachment\n",
+		"n.txt"},
+	    {"Content-Type: a/b; name=n.txt\n", "n.txt"},
+	    {"Content-Disposition: inline; filename=f.pdf\n", "f.pdf"},
+	    {"Content-Type: a/b\n", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct mime_tree tree = parse(
+		    arena, slice_from(rows[i].fields), &limits_default);
+
+		assert_string_equal(
+		    arena_text(arena, tree.parts[0].name), rows[i].name);
+		arena_free(arena);
+	}
+}
+
 /* Text is read by its encoding and its charset. */
 static void test_text(void **state)
 {
@@ -430,6 +459,7 @@ int main(void)
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_boundary_lengths),
 	    cmocka_unit_test(test_ranges),
+	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_text),
 	    cmocka_unit_test(test_header_limit),
 	    cmocka_unit_test(test_linear),
