@@ -37,6 +37,8 @@ static void test_replies(void **state)
 	} rows[] = {
 	    {{550, SLICE_INIT("5.7.1"), SLICE_INIT("no")},
 		SLICE_INIT("550 5.7.1 no")},
+	    {{550, SLICE_INIT("5.7.1"), SLICE_INIT("!~ see /~us")},
+		SLICE_INIT("550 5.7.1 !~ see /~us")},
 	    {{451, SLICE_INIT(""), SLICE_INIT("later")},
 		SLICE_INIT("451 later")},
 	    {{550, SLICE_INIT("5.7.1"), SLICE_INIT("")},
