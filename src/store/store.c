@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "store/store_private.h"
@@ -42,37 +43,71 @@ static const struct store_backend *find_backend(
 	return NULL;
 }
 
+static struct store *store_new(
+    const struct store_backend *backend, struct slice place)
+{
+	struct store *store = MEMORY_NEW(struct store);
+
+	store->backend = backend;
+	store->place = memory_copy_text(place.ptr, place.len);
+	pthread_mutex_init(&store->lock, NULL);
+	return store;
+}
+
+static void free_store(struct store *store)
+{
+	pthread_mutex_destroy(&store->lock);
+	memory_free(store->place);
+	memory_free(store);
+}
+
+/* What time may mend. */
+static bool is_away(const struct err *err)
+{
+	return err->kind == E_FULL || err->kind == E_TEMP;
+}
+
 static bool open_store(struct slice url, enum store_access access,
-    struct store **ret, struct err *err)
+    bool patiently, struct store **ret, struct err *err)
 {
 	struct slice place = {NULL, 0};
 	const struct store_backend *backend = find_backend(url, &place, err);
 	struct store_connection *connection = NULL;
+	struct err problem;
 	struct store *store;
 
-	if (!backend || !backend->open(place, access, &connection, err))
+	if (!backend)
 		return false;
-	store = MEMORY_NEW(struct store);
-	if (!store_writer_start(backend, connection, &store->writer, err)) {
-		backend->close(connection);
-		memory_free(store);
+	if (!backend->open(place, access, &connection, &problem)) {
+		if (!patiently || !is_away(&problem))
+			return err_set(err, problem.kind, "%s", problem.text);
+		log_error("store.away", LOG_ERR(&problem));
+	}
+	store = store_new(backend, place);
+	if (!store_writer_start(backend, slice_from(store->place), connection,
+		&store->writer, err)) {
+		if (connection)
+			backend->close(connection);
+		free_store(store);
 		return false;
 	}
-	store->backend = backend;
-	store->place = memory_copy_text(place.ptr, place.len);
-	pthread_mutex_init(&store->lock, NULL);
 	*ret = store;
 	return true;
 }
 
 bool store_open(struct slice url, struct store **ret, struct err *err)
 {
-	return open_store(url, STORE_CREATE, ret, err);
+	return open_store(url, STORE_CREATE, false, ret, err);
+}
+
+bool store_open_patiently(struct slice url, struct store **ret, struct err *err)
+{
+	return open_store(url, STORE_CREATE, true, ret, err);
 }
 
 bool store_open_existing(struct slice url, struct store **ret, struct err *err)
 {
-	return open_store(url, STORE_WRITE, ret, err);
+	return open_store(url, STORE_WRITE, false, ret, err);
 }
 
 void store_close(struct store *store)
@@ -82,9 +117,7 @@ void store_close(struct store *store)
 	for (size_t i = 0; i < store->idle_count; i++)
 		store->backend->close(store->idle[i]);
 	store_writer_stop(store->writer);
-	pthread_mutex_destroy(&store->lock);
-	memory_free(store->place);
-	memory_free(store);
+	free_store(store);
 }
 
 struct store_pending {

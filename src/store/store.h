@@ -22,6 +22,12 @@ struct store;
  * E_IO, E_FULL. */
 bool store_open(struct slice url, struct store **ret, struct err *err);
 
+/* For those who go on without it for a while: a store that is full or locked
+ * opens, too.  What is put fails until the writer, which tries with each group,
+ * can open it; store.away and store.back tell. */
+bool store_open_patiently(
+    struct slice url, struct store **ret, struct err *err);
+
 /* For commands beside a running gateway: never creates or migrates.  False:
  * E_NOT_FOUND if there is no database, else as store_open. */
 bool store_open_existing(struct slice url, struct store **ret, struct err *err);

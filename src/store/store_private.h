@@ -134,8 +134,9 @@ struct slice store_row_domain(struct arena *arena, struct slice address);
 /* The writer thread with its queue. */
 struct store_writer;
 
-/* Takes the connection over. */
-bool store_writer_start(const struct store_backend *backend,
+/* Takes the connection over; NULL: opens one at place, which must outlive it,
+ * when it is needed. */
+bool store_writer_start(const struct store_backend *backend, struct slice place,
     struct store_connection *connection, struct store_writer **ret,
     struct err *err);
 

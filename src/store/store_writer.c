@@ -24,6 +24,7 @@
 #include "base/metrics.h"
 #include "base/require.h"
 #include "store/store_private.h"
+#include "store/store_queue.h"
 
 enum {
 	GROUP_MAX = 256,	    /* members of one commit */
@@ -46,18 +47,15 @@ struct note {
 	struct arena *arena;
 };
 
-struct queue {
-	struct store_job *first, *last;
-	size_t count;
-};
-
 struct store_writer {
 	const struct store_backend *backend;
-	struct store_connection *connection;
+	struct slice place;
+	/* NULL: not yet open.  Only its own thread changes that. */
+	struct store_connection *_Atomic connection;
 	pthread_t thread;
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t work_waits;
-	struct queue queue;
+	struct store_queue queue;
 	size_t waiters;	 /* jobs in the queue that are not notes */
 	size_t wakes_at; /* so many of them */
 	size_t company;	 /* so many come together, as far as is known */
@@ -100,43 +98,6 @@ static bool wait_until(
 	return true;
 }
 
-static void push_back(struct queue *queue, struct store_job *job)
-{
-	job->next = NULL;
-	job->previous = queue->last;
-	if (queue->last)
-		queue->last->next = job;
-	else
-		queue->first = job;
-	queue->last = job;
-	queue->count++;
-}
-
-static void push_front(struct queue *queue, struct store_job *job)
-{
-	job->previous = NULL;
-	job->next = queue->first;
-	if (queue->first)
-		queue->first->previous = job;
-	else
-		queue->last = job;
-	queue->first = job;
-	queue->count++;
-}
-
-static void take_out(struct queue *queue, struct store_job *job)
-{
-	if (job->previous)
-		job->previous->next = job->next;
-	else
-		queue->first = job->next;
-	if (job->next)
-		job->next->previous = job->previous;
-	else
-		queue->last = job->previous;
-	queue->count--;
-}
-
 /* With the lock held.  True: the writer has to be woken, best when the lock is
  * given up: it would wait for it at once. */
 static bool enqueue(struct store_writer *writer, struct store_job *job)
@@ -144,7 +105,7 @@ static bool enqueue(struct store_writer *writer, struct store_job *job)
 	job->queued = true;
 	if (!job->note)
 		writer->waiters++;
-	push_back(&writer->queue, job);
+	store_queue_push_back(&writer->queue, job);
 	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
 	/* Others that come along bring no news. */
 	return writer->queue.count == 1 || writer->queue.count == GROUP_MAX ||
@@ -156,7 +117,7 @@ static void dequeue(struct store_writer *writer, struct store_job *job)
 	job->queued = false;
 	if (!job->note)
 		writer->waiters--;
-	take_out(&writer->queue, job);
+	store_queue_take_out(&writer->queue, job);
 	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
 }
 
@@ -197,7 +158,7 @@ bool store_is_member_failure(enum err_kind kind)
 }
 
 /* With the lock held: the result, which tell gives to whom it belongs. */
-static void finish(struct store_writer *writer, struct queue *finished,
+static void finish(struct store_writer *writer, struct store_queue *finished,
     struct store_job *job, const struct err *failure)
 {
 	job->ok = !failure;
@@ -208,11 +169,11 @@ static void finish(struct store_writer *writer, struct queue *finished,
 		writer->statistics.rows++;
 		metrics_add(METRIC_STORE_ROWS, 1);
 	}
-	push_back(finished, job);
+	store_queue_push_back(finished, job);
 }
 
 /* Without the lock: a job may be gone as soon as it is told. */
-static void tell(const struct queue *finished)
+static void tell(const struct store_queue *finished)
 {
 	struct store_job *next;
 
@@ -223,8 +184,8 @@ static void tell(const struct queue *finished)
 }
 
 /* Every queued session gets the failure; notes stay for a better time. */
-static void fail_queued(struct store_writer *writer, struct queue *finished,
-    const struct err *failure)
+static void fail_queued(struct store_writer *writer,
+    struct store_queue *finished, const struct err *failure)
 {
 	struct store_job *next;
 
@@ -296,14 +257,14 @@ static void requeue_notes(
 	for (size_t i = count; i-- > 0;)
 		if (group[i]->note) {
 			group[i]->queued = true;
-			push_front(&writer->queue, group[i]);
+			store_queue_push_front(&writer->queue, group[i]);
 		}
 	metrics_set(METRIC_STORE_WAITING, (int64_t)writer->queue.count);
 }
 
 /* With the lock held. */
 static void finish_group(struct store_writer *writer, struct store_job **group,
-    size_t count, const struct err *failure, struct queue *finished)
+    size_t count, const struct err *failure, struct store_queue *finished)
 {
 	writer->backing_off = failure != NULL;
 	if (!failure) {
@@ -334,7 +295,8 @@ static uint64_t now_us(void)
 }
 
 /* With the lock held, and the store's; gives the first up in between. */
-static void commit_group(struct store_writer *writer, struct queue *finished)
+static void commit_group(
+    struct store_writer *writer, struct store_queue *finished)
 {
 	struct store_job *group[GROUP_MAX];
 	struct err failure = {.kind = E_NONE};
@@ -409,7 +371,8 @@ static void wait_for_first(struct store_writer *writer)
 	struct deadline quiet = deadline_in(FILE_IDLE_MS);
 
 	while (!writer->stopping && !writer->queue.first) {
-		bool due = writer->unfiled && writer->backend->file_recent;
+		bool due = writer->unfiled && writer->connection &&
+			   writer->backend->file_recent;
 
 		if (wait_until(&writer->work_waits, &writer->lock,
 			due ? quiet : DEADLINE_NEVER))
@@ -487,16 +450,31 @@ static bool wait_for_work(struct store_writer *writer)
 	return writer->queue.first != NULL;
 }
 
+/* Without the lock.  The store's, which it is opened for at first. */
+static bool begin(struct store_writer *writer, struct err *err)
+{
+	const struct store_backend *backend = writer->backend;
+	struct store_connection *opened;
+
+	if (!writer->connection) {
+		if (!backend->open(writer->place, STORE_CREATE, &opened, err))
+			return false;
+		writer->connection = opened;
+		log_notice("store.back", LOG_S("place", writer->place));
+	}
+	return backend->begin(writer->connection, err);
+}
+
 /* With the lock held.  One try; *patience is when a stopping writer gives
  * up. */
 static void try_group(struct store_writer *writer, struct deadline *patience)
 {
 	struct err failure = {.kind = E_NONE};
-	struct queue finished = {0};
+	struct store_queue finished = {0};
 	bool began;
 
 	pthread_mutex_unlock(&writer->lock);
-	began = writer->backend->begin(writer->connection, &failure);
+	began = begin(writer, &failure);
 	pthread_mutex_lock(&writer->lock);
 	/* E_TEMP: the jobs stay queued, and each session's own deadline says
 	 * how long it has patience. */
@@ -528,13 +506,14 @@ static void *run(void *object)
 	return NULL;
 }
 
-bool store_writer_start(const struct store_backend *backend,
+bool store_writer_start(const struct store_backend *backend, struct slice place,
     struct store_connection *connection, struct store_writer **ret,
     struct err *err)
 {
 	struct store_writer *writer = MEMORY_NEW(struct store_writer);
 
 	writer->backend = backend;
+	writer->place = place;
 	writer->connection = connection;
 	writer->unfiled = 1; /* of an earlier run, perhaps */
 	writer->file_at = STORE_FILE_ROWS;
@@ -556,7 +535,8 @@ void store_writer_stop(struct store_writer *writer)
 	pthread_cond_signal(&writer->work_waits);
 	pthread_mutex_unlock(&writer->lock);
 	pthread_join(writer->thread, NULL);
-	writer->backend->close(writer->connection);
+	if (writer->connection)
+		writer->backend->close(writer->connection);
 	pthread_cond_destroy(&writer->work_waits);
 	pthread_mutex_destroy(&writer->lock);
 	memory_free(writer);
@@ -676,6 +656,8 @@ struct store_statistics store_writer_statistics(struct store_writer *writer)
 	statistics = writer->statistics;
 	statistics.waiting = writer->queue.count;
 	pthread_mutex_unlock(&writer->lock);
-	statistics.size_bytes = writer->backend->size(writer->connection);
+	statistics.size_bytes = writer->connection
+				    ? writer->backend->size(writer->connection)
+				    : 0;
 	return statistics;
 }

@@ -18,6 +18,9 @@
 enum { WAIT_MS = 5000, MANY = 200, COMPANY = 4 };
 
 /* The backend. */
+static struct store_connection *to_be_opened; /* NULL: it is away */
+static atomic_size_t closed;
+
 struct store_connection {
 	atomic_bool locked, full;
 	useconds_t takes_us;	/* a commit */
@@ -25,6 +28,21 @@ struct store_connection {
 	sem_t commits, goes_on; /* one has begun; it may end */
 	atomic_size_t groups, rows;
 };
+
+static bool open_one(struct slice place, enum store_access access,
+    struct store_connection **ret, struct err *err)
+{
+	assert_true(slice_eq(place, SLICE("there")));
+	assert_int_equal(access, STORE_CREATE);
+	*ret = to_be_opened;
+	return *ret || err_set(err, E_FULL, "no space left");
+}
+
+static void close_one(struct store_connection *connection)
+{
+	assert_non_null(connection);
+	atomic_fetch_add(&closed, 1);
+}
 
 static void give_none(struct store_connection *connection)
 {
@@ -69,7 +87,8 @@ static uint64_t size_of(const struct store_connection *connection)
 
 static const struct store_backend backend = {
     .scheme = "test",
-    .close = give_none,
+    .open = open_one,
+    .close = close_one,
     .begin = begin,
     .commit = commit,
     .rollback = give_none,
@@ -121,8 +140,8 @@ static int set_up(void **state)
 	sem_init(&fixture.connection.commits, 0, 0);
 	sem_init(&fixture.connection.goes_on, 0, 0);
 	*state = &fixture;
-	return store_writer_start(
-		   &backend, &fixture.connection, &fixture.writer, NULL)
+	return store_writer_start(&backend, SLICE(""), &fixture.connection,
+		   &fixture.writer, NULL)
 		   ? 0
 		   : 1;
 }
@@ -386,7 +405,40 @@ static void test_stop(void **state)
 	assert_true(change.job.ok);
 	fixture->connection.holds = false;
 	assert_true(store_writer_start(
-	    &backend, &fixture->connection, &fixture->writer, NULL));
+	    &backend, SLICE(""), &fixture->connection, &fixture->writer, NULL));
+}
+
+/* A store that is full at the start is opened when it can be. */
+static void test_away(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_connection *connection = &fixture->connection;
+	struct store_writer *writer;
+
+	to_be_opened = NULL;
+	for (int round = 0; round < 2; round++) {
+		size_t before = atomic_load(&closed);
+
+		assert_true(store_writer_start(
+		    &backend, SLICE("there"), NULL, &writer, NULL));
+		for (int i = 0; i < 3; i++) {
+			struct store_work work = {.kind = WORK_PROBE};
+			struct err err = {0};
+			bool ok;
+
+			/* Never in the first round. */
+			if (round == 1 && i == 1)
+				to_be_opened = connection;
+			ok = store_writer_run(
+			    writer, &work, deadline_in(WAIT_MS), &err);
+			assert_int_equal(ok, round == 1 && i > 0);
+			assert_int_equal(err.kind, ok ? E_NONE : E_FULL);
+			store_writer_statistics(writer);
+		}
+		store_writer_stop(writer);
+		assert_int_equal(
+		    atomic_load(&closed) - before, round == 1 ? 1 : 0);
+	}
 }
 
 #define UNIT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -404,6 +456,7 @@ int main(void)
 	    UNIT(test_company_given_up),
 	    UNIT(test_full_queue),
 	    UNIT(test_stop),
+	    UNIT(test_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

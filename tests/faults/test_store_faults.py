@@ -96,6 +96,30 @@ def test_slow_disk():
         places.check('slow disk')
 
 
+def test_full_disk_at_the_start():
+    """Who starts the service anew because the disk is full has no outage."""
+    with open_places() as (places, _):
+        gate = places.gate
+        gate.stop()
+        with small_disk(gate.folder / 'state', '4m') as disk:
+            gate.start()
+            assert places.send('hop')[:3] == '250'
+            gate.stop()
+            filler = fill(disk)
+            gate.start()
+            for kind in ('hop', 'maildir', 'quarantine', 'spoof'):
+                reply = places.send(kind)
+                assert reply.startswith('451 4.3.0'), (kind, reply)
+            assert ready(gate) == 503
+            filler.unlink()
+            assert places.send('hop')[:3] == '250'
+            assert places.send('quarantine')[:3] == '250'
+            wait_until(lambda: ready(gate) == 200, 15)
+            places.check('full disk at the start')
+            gate.stop()
+        gate.start()
+
+
 def test_full_spool():
     with open_places(limits={'spool_memory': '4K'}) as (places, _):
         gate = places.gate
