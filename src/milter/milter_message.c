@@ -58,16 +58,20 @@ static bool is_ok(struct slice text)
 }
 
 /* "/C=AU/CN=mail.example" gives mail.example; what is no such path is the
- * name itself. */
+ * name itself.  Nothing escapes a slash within a value: of several marks each
+ * may stand in what the client's organization calls itself. */
 static struct slice common_name(struct slice subject)
 {
 	static const struct slice mark = SLICE_INIT("/CN=");
 	size_t at = slice_find_slice(subject, mark);
-	struct slice name = subject, ignored;
+	struct slice name, rest;
 
-	if (at < subject.len)
-		slice_split(slice_from_pos(subject, at + mark.len), '/', &name,
-		    &ignored);
+	if (at == subject.len)
+		return subject;
+	rest = slice_from_pos(subject, at + mark.len);
+	if (slice_find_slice(rest, mark) < rest.len)
+		return (struct slice){NULL, 0};
+	slice_split(rest, '/', &name, &rest);
 	return name;
 }
 

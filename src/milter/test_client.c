@@ -43,6 +43,9 @@ static const struct {
 	"name m, helo h.example,  , certificate c.example,"},
     {"m", "{verify}|OK|{cn_subject}|c.example|{cert_subject}|/CN=d.example|",
 	"name m, helo h.example,  , certificate c.example,"},
+    /* Which of them is the name's, and which stands within another? */
+    {"m", "{verify}|OK|{cert_subject}|/O=x/CN=c.example/CN=d.example|",
+	"name m, helo h.example,  , certificate ,"},
     {"m", "{verify}|FAIL|{cn_subject}|c.example|{cert_subject}|/CN=c.example|",
 	"name m, helo h.example,  , certificate ,"},
     {"m", "{verify}|NO|{cn_subject}|c.example|",
