@@ -128,7 +128,8 @@ static bool replace(
 		return err_set_errno(err, "%s", fresh);
 	/* Whatever the umask: the children are another user. */
 	ok = fchmod(fd, 0644) == 0 || err_set_errno(err, "%s", fresh);
-	ok = ok && io_write_all(fd, text, deadline_in(WRITE_MS), err);
+	ok = ok && (io_write_all(fd, text, deadline_in(WRITE_MS), err) ||
+		       err_prefix(err, "%s", fresh));
 	close(fd);
 	if (ok && rename(fresh, path) != 0)
 		ok = err_set_errno(err, "%s", path);

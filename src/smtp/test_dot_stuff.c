@@ -37,7 +37,8 @@ static void put(struct buf *buf, struct dot_stuff *state, struct slice text)
 	struct slice piece = slice_of(memory + 1, text.len);
 
 	assert_true(text.len < sizeof(memory));
-	memcpy(memory + 1, text.ptr, text.len);
+	if (text.len)
+		memcpy(memory + 1, text.ptr, text.len);
 	while (piece.len) {
 		bool dot;
 		struct slice part = dot_stuff_next(state, &piece, &dot);

@@ -3,12 +3,15 @@
 import base64
 import json
 import pathlib
+import resource
+import signal
 import socket
 import struct
+import subprocess
 
 import pytest
 
-from gatehouse import listener
+from gatehouse import binary, listener
 from mail import message
 from world import SHOP, STRANGER, ZONE
 
@@ -180,3 +183,21 @@ def test_milter(make_gate):
     text = '\n'.join(traced(gate))
     assert 'milter.command' in text and 'command=helo' in text
     assert 'first.example' in text and 'second.example' not in text
+
+
+def write_nothing():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_file_that_cannot_be_written(make_gate):
+    """It is named, and the rules stay as they were."""
+    gate = make_gate(start=False, zone=ZONE)
+    trace(gate, '--client', SHOP, '--for', '1h')
+    done = subprocess.run(
+        [binary(), 'trace', '-c', str(gate.path), '--client', STRANGER,
+         '--for', '1h'], preexec_fn=write_nothing, capture_output=True,
+        text=True)
+    assert done.returncode != 0
+    assert f'{gate.folder}/state/trace.new: write: ' in done.stderr, done
+    assert [rule['clients'] for rule in trace(gate)] == [SHOP + '/32']
