@@ -103,7 +103,7 @@ void delivery_session_forget_login(struct delivery_session *session)
 
 struct delivery {
 	size_t count;
-	bool full[100], any_full, held, paused;
+	bool full[100], any_full, gone, held, paused;
 	bool over;
 	struct smtp_reply_text replies[100];
 	struct slice recipients[100];
@@ -134,6 +134,8 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 		    421, SLICE("4.3.2"), SLICE("log in again")};
 	if (slice_starts(address, SLICE("full@")))
 		delivery->any_full = delivery->full[delivery->count] = true;
+	if (slice_starts(address, SLICE("gone@")))
+		delivery->gone = true;
 	if (slice_starts(address, SLICE("held@")))
 		delivery->held = true;
 	delivery->recipients[delivery->count] = address;
@@ -172,6 +174,8 @@ struct delivery_result delivery_data(
 	    250, SLICE("2.0.0"), SLICE("delivered")};
 	const struct smtp_reply_text full = {
 	    452, SLICE("4.2.2"), SLICE("mailbox full")};
+	const struct smtp_reply_text gone = {
+	    421, SLICE("4.4.2"), SLICE("log in again")};
 	uint64_t size = 0;
 
 	require(!delivery->over && delivery->count && !delivery->paused);
@@ -195,10 +199,13 @@ struct delivery_result delivery_data(
 	pthread_mutex_unlock(&lock);
 	require(size == pieces->size);
 	for (size_t i = 0; i < delivery->count; i++)
-		delivery->replies[i] = delivery->full[i] ? full : yes;
+		delivery->replies[i] = delivery->gone	   ? gone
+				       : delivery->full[i] ? full
+							   : yes;
 	delivery->over = true;
-	return (struct delivery_result){
-	    .reply = delivery->any_full ? full : yes,
+	return (struct delivery_result){.reply = delivery->gone	      ? gone
+						 : delivery->any_full ? full
+								      : yes,
 	    .count = delivery->count,
 	    .recipient_replies = delivery->replies,
 	    .tells_apart = true};

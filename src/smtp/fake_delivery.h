@@ -5,6 +5,7 @@
  *	other@...	452 4.5.3 at RCPT
  *	full@...	452 4.2.2 after DATA, for this recipient alone
  *	busy@...	421 at RCPT
+ *	gone@...	421 after DATA, for all
  *	held@...	no reply after DATA until fake_delivery_let_go
  * User "ann" with password "secret" may log in.
  */

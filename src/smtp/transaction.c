@@ -427,6 +427,15 @@ static bool decide(struct session *session, const struct decision **ret)
 	return true;
 }
 
+/* Behind 421 there is no reply any more (RFC 5321, 3.8): it is the last one, or
+ * none. */
+static struct smtp_reply_text not_closing(struct smtp_reply_text reply)
+{
+	if (reply.code == 421)
+		reply.code = 451;
+	return reply;
+}
+
 /* With PRDR each recipient has its own reply, in the order of RCPT, between
  * 353 and the last reply (draft-hall-prdr-00, section 4).  The last one is
  * about the message: a client takes a refusal there for one of all recipients,
@@ -440,10 +449,12 @@ static void reply_to_each(
 	session_reply(session, 353, NULL, "content analysis has started");
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		const struct smtp_reply_text *reply = &result->reply;
+		struct smtp_reply_text said;
 
 		if (i < result->count)
 			reply = &result->recipient_replies[i];
-		session_reply_text(session, reply);
+		said = not_closing(*reply);
+		session_reply_text(session, &said);
 		if (reply->code / 100 == 2 && last->code / 100 != 2)
 			last = reply;
 	}
