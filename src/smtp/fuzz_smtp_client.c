@@ -18,19 +18,21 @@ struct fuzz_client {
 	struct arena *arena;
 	struct slice script;
 	int fd; /* -1: closed */
+	atomic_bool *draining;
 	bool finished, cut;
 	int64_t silent_until;
 	struct buf *waiting, *sent, *heard;
 };
 
 struct fuzz_client *fuzz_client_new(
-    struct arena *arena, struct slice script, int fd)
+    struct arena *arena, struct slice script, int fd, atomic_bool *draining)
 {
 	struct fuzz_client *client = ARENA_NEW(arena, struct fuzz_client);
 
 	client->arena = arena;
 	client->script = script;
 	client->fd = fd;
+	client->draining = draining;
 	client->waiting = buf_in_arena(arena, SENT_MAX);
 	client->sent = buf_in_arena(arena, SENT_MAX);
 	client->heard = buf_in_arena(arena, HEARD_MAX);
@@ -111,10 +113,13 @@ static bool take_line(
 	} else if (client->waiting->len) {
 		return !slice_eq(word, SLICE("<")) &&
 		       !slice_eq(word, SLICE("t")) &&
-		       !slice_eq(word, SLICE("c"));
+		       !slice_eq(word, SLICE("c")) &&
+		       !slice_eq(word, SLICE("d"));
 	} else if (slice_eq(word, SLICE("t"))) {
 		if (slice_to_u64(text, 100 * 1000 * 1000, &ms))
 			client->silent_until = fuzz_time_now() + (int64_t)ms;
+	} else if (slice_eq(word, SLICE("d"))) {
+		atomic_store(client->draining, true);
 	} else if (slice_eq(word, SLICE("c"))) {
 		client->cut = true;
 		client->script = SLICE("");

@@ -9,12 +9,14 @@
  *	<		waits for what it is told; all between is sent at once
  *	t MS		says nothing for so long
  *	c		closes
+ *	d		the service is told to end
  * What begins otherwise is not for the client.  At the end it says that no
  * more comes.
  */
 #ifndef SMTP_FUZZ_SMTP_CLIENT_H
 #define SMTP_FUZZ_SMTP_CLIENT_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -24,9 +26,9 @@
 
 struct fuzz_client;
 
-/* Lives in arena; fd becomes its own. */
+/* Lives in arena; fd becomes its own.  draining is the service's. */
 struct fuzz_client *fuzz_client_new(
-    struct arena *arena, struct slice script, int fd);
+    struct arena *arena, struct slice script, int fd, atomic_bool *draining);
 
 /* As fuzz_time_peer. */
 int64_t fuzz_client_act(struct fuzz_client *client);

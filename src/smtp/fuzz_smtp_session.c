@@ -106,6 +106,7 @@ const char *const fuzz_script_lines[] = {
     "t 1000",
     "t 400000",
     "c",
+    "d",
     "@.",
     "@x",
     "@h",
@@ -304,7 +305,8 @@ static struct session *open_session(struct world *world, struct slice script)
 	struct session *session = session_fixture_open(&world->fixture, &peer);
 
 	world->session_fd = session_fd(session);
-	world->client = fuzz_client_new(world->arena, script, peer);
+	world->client = fuzz_client_new(
+	    world->arena, script, peer, &world->fixture.draining);
 	session->client.tls = world->tls;
 	return session;
 }
