@@ -170,6 +170,7 @@ static void free_server(struct admin_server *server)
 	store_close(server->state.store);
 	pthread_mutex_destroy(&server->state.lock);
 	memory_free(server->state.store_url);
+	memory_free(server->state.spool_directory);
 	memory_free(server);
 }
 
@@ -199,6 +200,8 @@ bool admin_start(const struct admin_settings *settings,
 	server->state.metrics = settings->metrics;
 	server->state.store_url = memory_copy_text(
 	    settings->store_url.ptr, settings->store_url.len);
+	server->state.spool_directory = memory_copy_text(
+	    settings->spool_directory.ptr, settings->spool_directory.len);
 	pthread_mutex_init(&server->state.lock, NULL);
 	if (readiness_start(&server->state))
 		server->daemon = start_daemon(server, fd);

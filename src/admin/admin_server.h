@@ -4,8 +4,8 @@
  *	GET /metrics	Prometheus text format 0.0.4
  *	GET /healthz	200: this process answers
  *	GET /readyz	200: the SMTP process (and the milter's, if one is
- *wanted) lives and the store takes writes; 503 with what is missing, on a
- *loopback address in full
+ *wanted) lives, the store takes writes, and there is room in it and in the
+ *spool; 503 with what is missing, on a loopback address in full
  *
  * HEAD is answered as GET is, without the body (RFC 9110 section 9.3.2).
  *
@@ -28,6 +28,7 @@ struct admin_settings {
 	struct slice store_url; /* opened when first asked for, so that the
 				 * order of starting does not matter; empty:
 				 * not checked */
+	struct slice spool_directory; /* empty: not looked at */
 };
 
 struct admin_server;

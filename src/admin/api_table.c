@@ -52,15 +52,17 @@ static void tell_dead(struct buf *body)
 }
 
 /* The text has paths and the words of the system: for this host alone. */
-static void tell_store(
-    const struct admin_state *state, const struct err *err, struct buf *body)
+static void tell_disk(const struct admin_state *state, const char *name,
+    const struct err *err, struct buf *body)
 {
 	static const struct slice title = SLICE_INIT("store: ");
 	struct slice text = slice_from(err->text);
 
+	if (err->kind == E_NONE)
+		return;
 	if (slice_starts(text, title))
 		text = slice_from_pos(text, title.len);
-	buf_add_format(body, "store: %s", err_kind_name(err->kind));
+	buf_add_format(body, "%s: %s", name, err_kind_name(err->kind));
 	if (state->is_private)
 		buf_add_format(body, ": %.*s", SLICE_ARGS(text));
 	buf_add_byte(body, '\n');
@@ -69,12 +71,15 @@ static void tell_store(
 static unsigned int answer_metrics(struct admin_state *state, struct buf *body)
 {
 	struct exposition_extra extra = {0};
+	struct admin_probe probes[DISKS];
 	uint64_t size = 0;
 	bool is_ready;
 
-	if (readiness_store_size(state, &size))
-		extra.store_size = &size;
-	if (readiness_store_known(state, &is_ready)) {
+	if (readiness_sizes(state, &size, probes)) {
+		extra.store_size = size ? &size : NULL;
+		extra.probes = probes;
+	}
+	if (readiness_disks_known(state, &is_ready)) {
 		is_ready = is_ready && all_live();
 		extra.is_ready = &is_ready;
 	}
@@ -91,11 +96,12 @@ static unsigned int answer_health(struct admin_state *state, struct buf *body)
 
 static unsigned int answer_ready(struct admin_state *state, struct buf *body)
 {
-	struct err err = {.kind = E_NONE};
+	struct admin_probe probes[DISKS];
 
 	tell_dead(body);
-	if (!readiness_store(state, &err))
-		tell_store(state, &err, body);
+	readiness_disks(state, probes);
+	for (size_t i = 0; i < DISKS; i++)
+		tell_disk(state, admin_disk_names[i], &probes[i].err, body);
 	if (buf_slice(body).len)
 		return 503;
 	buf_add_text(body, "ready\n");

@@ -106,6 +106,19 @@ static void add_store_size(uint64_t size, struct buf *out)
 	buf_add_format(out, "%s %llu\n", name, (unsigned long long)size);
 }
 
+static void add_room(const struct admin_probe *probes, struct buf *out)
+{
+	static const char name[] = "gatehouse_room_bytes";
+
+	add_head(out, name, "What the disk of store or spool still takes.",
+	    METRIC_GAUGE);
+	for (size_t i = 0; i < DISKS; i++)
+		if (probes[i].knows_room)
+			buf_add_format(out, "%s{disk=\"%s\"} %llu\n", name,
+			    admin_disk_names[i],
+			    (unsigned long long)probes[i].room);
+}
+
 void exposition_render(const struct metrics *metrics,
     const struct exposition_extra *extra, struct buf *out)
 {
@@ -124,4 +137,6 @@ void exposition_render(const struct metrics *metrics,
 		add_ready(*extra->is_ready, out);
 	if (extra->store_size)
 		add_store_size(*extra->store_size, out);
+	if (extra->probes)
+		add_room(extra->probes, out);
 }

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is the store there?  A probe is a commit, so it is not repeated for each
- * request; the process may be started before the database is made.  One of a
- * locked store, or of a disk that hangs, takes long: a scrape does not wait for
- * it, since all metrics would be missing then. */
+/* Do the disks take writes?  A probe of the store is a commit, so it is not
+ * repeated for each request; the process may be started before the database is
+ * made.  One of a locked store, or of a disk that hangs, takes long: a scrape
+ * does not wait for it, since all metrics would be missing then. */
 #include "admin/admin_private.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/disk_room.h"
 
 enum { PROBE_INTERVAL_MS = 2000, PROBE_MAX_MS = 10 * 1000 };
+
+/* With less some mail is deferred: the traces of a hundred messages that are
+ * committed together, a message that memory does not keep. */
+enum { ROOM_MIN = 4 << 20 };
+
+const char *const admin_disk_names[DISKS] = {
+    [DISK_STORE] = "store",
+    [DISK_SPOOL] = "spool",
+};
 
 static bool open_store(struct admin_state *state, struct err *err)
 {
@@ -17,31 +28,54 @@ static bool open_store(struct admin_state *state, struct err *err)
 				   &state->store, err);
 }
 
+static void demand_room(struct admin_probe *probe, const char *of)
+{
+	if (probe->knows_room && probe->room < ROOM_MIN)
+		err_set(&probe->err, E_FULL, "%llu KiB are left of %s",
+		    (unsigned long long)probe->room >> 10, of);
+}
+
+static void probe_store(struct admin_state *state, struct admin_probe *probe)
+{
+	if (!*state->store_url)
+		return;
+	probe->knows_room = open_store(state, &probe->err) &&
+			    store_probe(
+				state->store, &probe->room, &probe->err);
+	demand_room(probe, "its disk or its max_size");
+}
+
+static void probe_spool(
+    const struct admin_state *state, struct admin_probe *probe)
+{
+	if (!*state->spool_directory)
+		return;
+	probe->knows_room = disk_room(
+	    state->spool_directory, &probe->room, &probe->err);
+	demand_room(probe, "its disk");
+}
+
 static void probe(struct admin_state *state)
 {
-	struct err err = {.kind = E_NONE};
-
-	if (open_store(state, &err))
-		store_probe(state->store, &err);
-	state->probe = err;
+	memset(state->probes, 0, sizeof(state->probes));
+	probe_store(state, &state->probes[DISK_STORE]);
+	probe_spool(state, &state->probes[DISK_SPOOL]);
 	state->probed_at = clock_monotonic_ms();
 }
 
-bool readiness_store(struct admin_state *state, struct err *err)
+bool readiness_disks(struct admin_state *state, struct admin_probe ret[DISKS])
 {
-	bool ok;
+	bool ok = true;
 
-	if (!*state->store_url)
-		return true;
 	/* Held over the probe: those who wait get its answer. */
 	pthread_mutex_lock(&state->lock);
 	if (state->probed_at == 0 ||
 	    clock_monotonic_ms() - state->probed_at >= PROBE_INTERVAL_MS)
 		probe(state);
-	ok = state->probe.kind == E_NONE;
-	if (!ok)
-		*err = state->probe;
+	memcpy(ret, state->probes, sizeof(state->probes));
 	pthread_mutex_unlock(&state->lock);
+	for (size_t i = 0; i < DISKS; i++)
+		ok &= ret[i].err.kind == E_NONE;
 	return ok;
 }
 
@@ -68,7 +102,7 @@ static void *probe_for_scrapes(void *object)
 
 	pthread_mutex_lock(&prober->lock);
 	while (!prober->is_ending) {
-		struct err err;
+		struct admin_probe probes[DISKS];
 		bool ok;
 
 		if (!prober->is_asked && wait_to_be_asked(prober, was_ok))
@@ -76,7 +110,7 @@ static void *probe_for_scrapes(void *object)
 		prober->is_asked = false;
 		prober->since_ms = clock_monotonic_ms();
 		pthread_mutex_unlock(&prober->lock);
-		ok = readiness_store(state, &err);
+		ok = readiness_disks(state, probes);
 		was_ok |= ok;
 		pthread_mutex_lock(&prober->lock);
 		prober->since_ms = 0;
@@ -87,7 +121,7 @@ static void *probe_for_scrapes(void *object)
 	return NULL;
 }
 
-bool readiness_store_known(struct admin_state *state, bool *ret_ok)
+bool readiness_disks_known(struct admin_state *state, bool *ret_ok)
 {
 	struct prober *prober = &state->prober;
 	bool is_known, hangs;
@@ -133,16 +167,15 @@ void readiness_stop(struct admin_state *state)
 	pthread_mutex_destroy(&prober->lock);
 }
 
-bool readiness_store_size(struct admin_state *state, uint64_t *ret)
+bool readiness_sizes(struct admin_state *state, uint64_t *ret_store_size,
+    struct admin_probe ret[DISKS])
 {
-	bool ok;
-
 	/* A scrape does not wait for a probe of a locked store. */
-	if (!*state->store_url || pthread_mutex_trylock(&state->lock) != 0)
+	if (pthread_mutex_trylock(&state->lock) != 0)
 		return false;
-	ok = open_store(state, NULL);
-	if (ok)
-		*ret = store_statistics(state->store).size_bytes;
+	if (*state->store_url && open_store(state, NULL))
+		*ret_store_size = store_statistics(state->store).size_bytes;
+	memcpy(ret, state->probes, sizeof(state->probes));
 	pthread_mutex_unlock(&state->lock);
-	return ok;
+	return true;
 }

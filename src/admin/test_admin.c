@@ -24,11 +24,24 @@ struct fixture {
 	char path[128];
 };
 
+static void start(struct fixture *fixture, const char *spool_directory)
+{
+	const struct admin_settings settings = {
+	    .address = SLICE("127.0.0.1:0"),
+	    .metrics = fixture->metrics,
+	    .store_url = arena_format_slice(
+		fixture->arena, "sqlite:%s", fixture->path),
+	    .spool_directory = slice_from(spool_directory),
+	};
+	struct err err = {.kind = E_NONE};
+
+	if (!admin_start(&settings, &fixture->server, &err))
+		fail_msg("%s", err.text);
+}
+
 static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	struct admin_settings settings = {.address = SLICE("127.0.0.1:0")};
-	struct err err = {.kind = E_NONE};
 
 	fixture->arena = arena_new(0);
 	assert_true(metrics_create(&fixture->metrics, &fixture->fd, NULL));
@@ -38,11 +51,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(fixture->directory));
 	snprintf(fixture->path, sizeof(fixture->path), "%s/a.db",
 	    fixture->directory);
-	settings.metrics = fixture->metrics;
-	settings.store_url = arena_format_slice(
-	    fixture->arena, "sqlite:%s", fixture->path);
-	if (!admin_start(&settings, &fixture->server, &err))
-		fail_msg("%s", err.text);
+	start(fixture, "");
 	*state = fixture;
 	return 0;
 }
@@ -194,6 +203,48 @@ static void test_ready(void **state)
 	metrics_heartbeat(PROCESS_MILTER);
 	assert_true(
 	    slice_starts(get(fixture, "/readyz"), SLICE("HTTP/1.1 200 ")));
+}
+
+static void test_room(void **state)
+{
+	static const struct {
+		const char *spool_directory;
+		const char *problem; /* NULL: none */
+		const char *metric;  /* NULL: none */
+	} rows[] = {
+	    {"", NULL, NULL},
+	    {"/tmp", NULL, "\ngatehouse_room_bytes{disk=\"spool\"} "},
+	    /* Nothing can be written there. */
+	    {"/proc", "spool: full: 0 KiB are left of its disk\n",
+		"\ngatehouse_room_bytes{disk=\"spool\"} 0\n"},
+	    {"/nonexistent", "spool: not-found: /nonexistent: ", NULL},
+	};
+	struct fixture *fixture = *state;
+	struct store *store;
+
+	metrics_heartbeat(PROCESS_SMTP);
+	assert_true(store_open(
+	    arena_format_slice(fixture->arena, "sqlite:%s", fixture->path),
+	    &store, NULL));
+	store_close(store);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct slice answer, page;
+
+		admin_stop(fixture->server);
+		start(fixture, rows[i].spool_directory);
+		answer = get(fixture, "/readyz");
+		page = get(fixture, "/metrics");
+		assert_true(
+		    has(page, "\ngatehouse_room_bytes{disk=\"store\"} "));
+		if (!slice_starts(body_of(answer),
+			slice_from(
+			    rows[i].problem ? rows[i].problem : "ready\n")))
+			fail_msg("%zu: %.*s", i, SLICE_ARGS(answer));
+		if (rows[i].metric)
+			assert_true(has(page, rows[i].metric));
+		else
+			assert_false(has(page, "\"spool\""));
+	}
 }
 
 /* The gauge tells what the probe for the scrape before found. */
@@ -400,11 +451,16 @@ static void test_page(void **state)
 	    "| `gatehouse_ready` | gauge |  | 1 if mail can be taken: what "
 	    "/readyz says. |\n"
 	    "| `gatehouse_store_size_bytes` | gauge |  | Of the database and "
-	    "its log, on the disk. |\n\n"
+	    "its log, on the disk. |\n"
+	    "| `gatehouse_room_bytes` | gauge | disk: `store`, `spool` | What "
+	    "the disk of store or spool still takes. |\n\n"
 	    "`GET /healthz` is 200 while the admin process answers. `GET "
 	    "/readyz` is 200 when\nthe SMTP process, and the milter's if a "
 	    "listener wants one, has shown life within 30\nseconds and a "
-	    "write has reached the store's disk; otherwise it is 503, with "
+	    "write has reached the store's disk, and it and the spool's have "
+	    "room "
+	    "for 4 MiB\nmore (the store also below its `max_size`); otherwise "
+	    "it is 503, with "
 	    "a\nline for each thing that is missing (on a loopback address "
 	    "with the system's words).\n`gatehouse_ready` says the same as a "
 	    "metric. A scrape does not wait for a disk: what\nit tells of the "
@@ -430,6 +486,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    UNIT(test_answers),
 	    UNIT(test_ready),
+	    UNIT(test_room),
 	    UNIT(test_ready_gauge),
 	    UNIT(test_metrics),
 	    UNIT(test_addresses),

@@ -12,6 +12,7 @@ static bool start(
 	struct admin_settings settings = {
 	    .address = config->admin_address,
 	    .store_url = config->store,
+	    .spool_directory = config->spool_directory,
 	};
 	struct metrics *metrics;
 
@@ -53,7 +54,9 @@ static bool reload(struct admin_child *child)
 	if (loaded) {
 		if (!slice_eq(
 			old->admin_address, child->config->admin_address) ||
-		    !slice_eq(old->store, child->config->store))
+		    !slice_eq(old->store, child->config->store) ||
+		    !slice_eq(
+			old->spool_directory, child->config->spool_directory))
 			ok = restart(child, &err);
 		config_release(old);
 		child_set_up_log(child->config);

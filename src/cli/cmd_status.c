@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatehouse status - is it well, and what does it do? */
-#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -9,13 +8,11 @@
 #include "cli/dns_probe.h"
 #include "cli/http_get.h"
 #include "cli/samples.h"
+#include "cli/status.h"
 #include "cli/store_options.h"
-#include "cli/trace_rules.h"
-#include "smtp/tls_certificate.h"
-#include "smtp/tls_server.h"
 
 /* The answer of /readyz comes late when the store is locked. */
-enum { WARN_DAYS = 14, DAY = 86400, WAIT_MS = 20000, LINES_MAX = 200 };
+enum { WAIT_MS = 20000 };
 enum { ADMIN_PORT = 8025, SECONDS_MAX = 60 };
 
 static const struct option_spec options_status[] = {
@@ -24,135 +21,16 @@ static const struct option_spec options_status[] = {
     {0},
 };
 
-struct lines {
-	size_t count;
-	struct slice items[LINES_MAX];
-};
-
-struct certificate {
-	struct slice listener, path;
-	int64_t expires; /* 0: unknown */
-};
-
-struct status {
-	struct arena *arena;
-	const struct config *config;
-	int64_t now;
-	bool reached;
-	struct slice metrics; /* the page's text */
-	uint64_t seconds;     /* between it and an earlier one; or 0 */
-	struct slice earlier;
-	int64_t dns_ms; /* that an answer took; -1: there was none */
-	struct trace_rules traces;
-	struct lines problems; /* each makes it unhealthy */
-	struct lines warnings; /* to look after */
-	size_t certificate_count;
-	struct certificate *certificates;
-};
-
-static void add_line(struct lines *lines, struct slice text)
+void status_add_line(struct status_lines *lines, struct slice text)
 {
-	if (lines->count < LINES_MAX)
+	if (lines->count < STATUS_LINES_MAX)
 		lines->items[lines->count++] = text;
 }
 
-static void look_at_certificate(struct status *status, struct certificate *one)
+bool status_number(
+    const struct status *status, const char *series, uint64_t *ret)
 {
-	struct arena *arena = status->arena;
-	struct err err = {0};
-	struct lines *lines = &status->problems;
-	const char *word = "has expired";
-
-	if (!tls_certificate_expires(arena, one->path, &one->expires, &err)) {
-		/* Another user may be allowed to read it. */
-		add_line(err.kind == E_IO ? &status->warnings : lines,
-		    arena_format_slice(arena,
-			"certificate of listener %.*s: %s",
-			SLICE_ARGS(one->listener), err.text));
-		return;
-	}
-	if (one->expires > status->now + WARN_DAYS * DAY)
-		return;
-	if (one->expires > status->now) {
-		lines = &status->warnings;
-		word = "expires soon";
-	}
-	add_line(lines,
-	    arena_format_slice(arena, "certificate of listener %.*s %s: %.*s",
-		SLICE_ARGS(one->listener), word,
-		SLICE_ARGS(clock_format_rfc3339(arena, one->expires))));
-}
-
-/* What runs goes on with what it has loaded.  A key that only the service may
- * read is not looked at. */
-static void look_at_key(
-    struct status *status, const struct conf_listener *listener)
-{
-	const struct conf_tls tls = {
-	    .certificate = listener->tls.certificate,
-	    .key = listener->tls.key,
-	};
-	struct ssl_ctx_st *context;
-	struct err err = {0};
-
-	if (access(arena_text(status->arena, tls.key), R_OK) < 0 &&
-	    errno != ENOENT)
-		return;
-	if (tls_server_load(&tls, &context, &err)) {
-		tls_server_free(context);
-		return;
-	}
-	add_line(&status->warnings,
-	    arena_format_slice(status->arena,
-		"listener %.*s: %s: the next start will fail",
-		SLICE_ARGS(listener->name), err.text));
-}
-
-static void look_at_certificates(struct status *status)
-{
-	const struct config *config = status->config;
-
-	status->certificates = ARENA_ARRAY(
-	    status->arena, config->listener_count, struct certificate);
-	for (size_t i = 0; i < config->listener_count; i++) {
-		const struct conf_listener *listener = &config->listeners[i];
-		struct certificate *one =
-		    &status->certificates[status->certificate_count];
-
-		if (slice_empty(listener->tls.certificate))
-			continue;
-		one->listener = listener->name;
-		one->path = listener->tls.certificate;
-		status->certificate_count++;
-		look_at_certificate(status, one);
-		if (one->expires)
-			look_at_key(status, listener);
-	}
-}
-
-static const char *connector_word(int64_t expires, int64_t now)
-{
-	if (expires < now)
-		return "expired";
-	return expires < now + WARN_DAYS * DAY ? "expires soon" : "valid";
-}
-
-static void look_at_connectors(struct status *status)
-{
-	for (size_t i = 0; i < status->config->connector_count; i++) {
-		const struct conf_connector *one =
-		    &status->config->connectors[i];
-
-		if (one->expires == 0 ||
-		    one->expires >= status->now + WARN_DAYS * DAY)
-			continue;
-		add_line(&status->warnings,
-		    arena_format_slice(status->arena,
-			"connector %.*s: %s, %.*s", SLICE_ARGS(one->name),
-			connector_word(one->expires, status->now),
-			SLICE_ARGS(clock_format_rfc3339(
-			    status->arena, one->expires))));
-	}
+	return samples_find(status->metrics, slice_from(series), ret);
 }
 
 /* Two pages, so that there is something to compare. */
@@ -176,7 +54,7 @@ static void look_at_dns(struct status *status)
 
 	status->dns_ms = -1;
 	if (!dns_probe(status->config, &status->dns_ms, &err))
-		add_line(&status->problems,
+		status_add_line(&status->problems,
 		    arena_format_slice(status->arena, "dns: %s", err.text));
 }
 
@@ -186,7 +64,7 @@ static void look_at_traces(struct status *status)
 	if (!trace_rules_read(status->config, &status->traces, NULL))
 		return;
 	for (size_t i = 0; i < status->traces.count; i++)
-		add_line(&status->warnings,
+		status_add_line(&status->warnings,
 		    arena_format_slice(status->arena,
 			"clients %.*s are traced until %.*s",
 			SLICE_ARGS(trace_network_text(
@@ -218,11 +96,11 @@ static bool ask(struct status *status, struct err *err)
 	for (rest = ready.body; ready.status == 503 && rest.len;) {
 		slice_split(rest, '\n', &line, &rest);
 		if (line.len)
-			add_line(&status->problems, line);
+			status_add_line(&status->problems, line);
 	}
 	/* Unready without words is unready all the same. */
 	if (ready.status == 503 && !slice_trim(ready.body).len)
-		add_line(&status->problems, SLICE("not ready"));
+		status_add_line(&status->problems, SLICE("not ready"));
 	return true;
 }
 
@@ -240,61 +118,53 @@ static int exit_of(const struct status *status)
 	return status->problems.count ? EXIT_FOUND : EXIT_DONE;
 }
 
-static bool number(
-    const struct status *status, const char *series, uint64_t *ret)
-{
-	return samples_find(status->metrics, slice_from(series), ret);
-}
-
-/* What is shown to clients and what stands in the files: not the same, if a
- * renewed file could not be used. */
-static void compare_certificates(struct status *status)
-{
-	uint64_t in_use;
-	int64_t earliest = 0;
-
-	for (size_t i = 0; i < status->certificate_count; i++) {
-		int64_t at = status->certificates[i].expires;
-
-		if (at == 0)
-			return;
-		if (!earliest || at < earliest)
-			earliest = at;
-	}
-	if (!number(status, metric_specs[METRIC_CERTIFICATE_NOT_AFTER].name,
-		&in_use) ||
-	    in_use == 0 || earliest == 0 || (int64_t)in_use == earliest)
-		return;
-	if ((int64_t)in_use <= status->now)
-		add_line(&status->problems,
-		    SLICE(
-			"a certificate in use has expired; its file is newer"));
-	add_line(&status->warnings,
-	    SLICE("the certificates in use are not those of the files: "
-		  "smtp.certificates in the log says why"));
-}
-
 static void look_at_next_hops(struct status *status)
 {
 	uint64_t away;
 
-	if (number(status, metric_specs[METRIC_NEXT_HOPS_AWAY].name, &away) &&
+	if (status_number(
+		status, metric_specs[METRIC_NEXT_HOPS_AWAY].name, &away) &&
 	    away > 0)
-		add_line(&status->warnings,
+		status_add_line(&status->warnings,
 		    arena_format_slice(status->arena,
 			"next hops whose addresses cannot be reached: "
 			"%llu; next-hop.away in the log names them",
 			(unsigned long long)away));
 }
 
+/* What is nearly full takes small messages still. */
+static const struct {
+	const char *name, *series, *words;
+} disks[] = {
+    {"store", "gatehouse_room_bytes{disk=\"store\"}",
+	"a larger message cannot be quarantined"},
+    {"spool", "gatehouse_room_bytes{disk=\"spool\"}",
+	"a larger message is deferred"},
+};
+enum { DISKS = sizeof(disks) / sizeof(disks[0]) };
+
+static void look_at_room(struct status *status)
+{
+	uint64_t most = status->config->limits.message_size, room;
+
+	for (size_t i = 0; i < DISKS; i++)
+		if (status_number(status, disks[i].series, &room) &&
+		    room < most)
+			status_add_line(&status->warnings,
+			    arena_format_slice(status->arena,
+				"%s: %llu MiB are left: %s", disks[i].name,
+				(unsigned long long)room >> 20,
+				disks[i].words));
+}
+
 static void look_at_clock(struct status *status)
 {
 	uint64_t left;
 
-	if (number(status, metric_specs[METRIC_STORE_EXPIRY_PUT_OFF].name,
-		&left) &&
+	if (status_number(status,
+		metric_specs[METRIC_STORE_EXPIRY_PUT_OFF].name, &left) &&
 	    left > 0)
-		add_line(&status->warnings,
+		status_add_line(&status->warnings,
 		    arena_format_slice(status->arena,
 			"the clock of the day was set ahead, or the service "
 			"was off: nothing old is removed from the store for "
@@ -331,7 +201,7 @@ static json_t *json_number(const struct status *status, const char *series)
 {
 	uint64_t value;
 
-	if (!number(status, series, &value))
+	if (!status_number(status, series, &value))
 		return json_null();
 	return json_integer((json_int_t)value);
 }
@@ -353,7 +223,7 @@ static json_t *json_certificates(const struct status *status)
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < status->certificate_count; i++) {
-		const struct certificate *one = &status->certificates[i];
+		const struct status_certificate *one = &status->certificates[i];
 
 		json_array_append_new(all,
 		    json_pack("{s:o, s:o, s:o}", "listener",
@@ -380,7 +250,8 @@ static json_t *json_connectors(const struct status *status)
 		    json_pack("{s:o, s:o, s:s}", "name",
 			show_json_text(status->arena, one->name), "expires",
 			show_json_time(status->arena, one->expires * 1000),
-			"state", connector_word(one->expires, status->now)));
+			"state",
+			status_connector_word(one->expires, status->now)));
 	}
 	return all;
 }
@@ -402,12 +273,22 @@ static json_t *json_dns(const struct status *status)
 	    (json_int_t)samples_sum(status->metrics, METRIC_DNS_QUERIES));
 }
 
+static json_t *json_room(const struct status *status)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < DISKS; i++)
+		json_object_set_new(
+		    all, disks[i].name, json_number(status, disks[i].series));
+	return all;
+}
+
 static void add_json_numbers(const struct status *status, json_t *json)
 {
 	uint64_t started;
 
 	json_object_set_new(json, "started",
-	    number(status, "gatehouse_start_time_seconds", &started)
+	    status_number(status, "gatehouse_start_time_seconds", &started)
 		? show_json_time(status->arena, (int64_t)started * 1000)
 		: json_null());
 	json_object_set_new(json, "connections",
@@ -434,6 +315,7 @@ static void add_json_numbers(const struct status *status, json_t *json)
 	    json_number(status, metric_specs[METRIC_STORE_WAITING].name));
 	json_object_set_new(json, "store_size_bytes",
 	    json_number(status, "gatehouse_store_size_bytes"));
+	json_object_set_new(json, "room_bytes", json_room(status));
 }
 
 static int print_json(const struct status *status)
@@ -457,7 +339,7 @@ static int print_json(const struct status *status)
 /* For people. */
 
 static void add_lines(
-    const char *title, const struct lines *lines, struct buf *out)
+    const char *title, const struct status_lines *lines, struct buf *out)
 {
 	for (size_t i = 0; i < lines->count; i++) {
 		buf_add_format(out, "  %-14s", title);
@@ -516,7 +398,7 @@ static void add_processes(const struct status *status, struct buf *out)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		uint64_t age;
 
-		if (number(status,
+		if (status_number(status,
 			arena_format(status->arena,
 			    "gatehouse_heartbeat_age_seconds{process=\"%s\"}",
 			    names[i]),
@@ -531,7 +413,7 @@ static void add_numbers(const struct status *status, struct buf *out)
 	struct slice text = status->metrics;
 	uint64_t value;
 
-	if (number(status, "gatehouse_start_time_seconds", &value)) {
+	if (status_number(status, "gatehouse_start_time_seconds", &value)) {
 		buf_add_format(out, "  %-14s", "since");
 		show_time(out, (int64_t)value * 1000);
 		buf_add_byte(out, '\n');
@@ -549,11 +431,16 @@ static void add_numbers(const struct status *status, struct buf *out)
 	add_counts(status, "unreachable", METRIC_NEXT_HOP_FAILURES, out);
 	add_dns(status, out);
 	add_counts(status, "DNS failures", METRIC_DNS_FAILURES, out);
-	if (number(status, "gatehouse_store_size_bytes", &value))
+	if (status_number(status, "gatehouse_store_size_bytes", &value))
 		buf_add_format(out, "  %-14s%llu bytes, %llu changes wait\n",
 		    "store", (unsigned long long)value,
 		    (unsigned long long)samples_sum(
 			text, METRIC_STORE_WAITING));
+	for (size_t i = 0; i < DISKS; i++)
+		if (status_number(status, disks[i].series, &value))
+			buf_add_format(out, "  %-14s%llu MiB, of the %s\n",
+			    "room", (unsigned long long)value >> 20,
+			    disks[i].name);
 }
 
 static int print_text(const struct status *status)
@@ -566,7 +453,7 @@ static int print_text(const struct status *status)
 	if (status->reached)
 		add_numbers(status, out);
 	for (size_t i = 0; i < status->certificate_count; i++) {
-		const struct certificate *one = &status->certificates[i];
+		const struct status_certificate *one = &status->certificates[i];
 
 		if (one->expires == 0)
 			continue;
@@ -615,14 +502,15 @@ static int run(struct arena *arena, const struct command_line *line)
 		return command_fail(&err);
 	}
 	if (!ask(status, &err))
-		add_line(&status->problems,
+		status_add_line(&status->problems,
 		    arena_format_slice(arena, "no answer from %.*s: %s",
 			SLICE_ARGS(config->admin_address), err.text));
 	look_at_next_hops(status);
+	look_at_room(status);
 	look_at_clock(status);
-	look_at_certificates(status);
-	compare_certificates(status);
-	look_at_connectors(status);
+	status_look_at_certificates(status);
+	status_compare_certificates(status);
+	status_look_at_connectors(status);
 	look_at_dns(status);
 	look_at_traces(status);
 	code = command_has(line, "json") ? print_json(status)
@@ -638,8 +526,9 @@ const struct command command_status = {
 	"Asks the running service through its admin address, and tells what "
 	"runs and since when, connections and their rate, messages by "
 	"verdict, what next hops said and how often they could not be "
-	"reached, DNS queries that failed, the size of the store and how many "
-	"changes wait for it; from the configuration's files, when "
+	"reached, DNS queries that failed, the size of the store, how many "
+	"changes wait for it and what its disk and that of the spool still "
+	"take; from the configuration's files, when "
 	"certificates and connectors expire. It also asks DNS for the MX of "
 	"the first accepted domain, as the configuration says.\n"
 	"\n"
@@ -649,7 +538,9 @@ const struct command command_status = {
 	"certificate or connector that "
 	"expires within 14 days, a connector that has expired, and a "
 	"configured next hop that failed when it was last tried, is a "
-	"warning; so is a clock that was set ahead, on account of which "
+	"warning; so is a disk on which the largest message has no room any "
+	"more (one that is full is a problem), a clock that was set ahead, on "
+	"account of which "
 	"nothing old is removed from the store for a day, and a key that is "
 	"not the certificate's: the next start would fail. Numbers count since "
 	"the start of the service.",

@@ -2,6 +2,7 @@
 /* The writer's statements: one function for each kind of change. */
 #include <string.h>
 
+#include "base/disk_room.h"
 #include "base/require.h"
 #include "store/sqlite_private.h"
 
@@ -473,6 +474,25 @@ static bool write_clock(struct store_connection *connection,
 	return sqlite_execute(connection, statement, NULL, err);
 }
 
+/* The probe itself fits where a message has no room any more. */
+static bool measure_room(
+    struct store_connection *connection, uint64_t *ret, struct err *err)
+{
+	int64_t most, used, unused, page_size;
+	uint64_t disk;
+
+	if (!sqlite_get_int(
+		connection, "PRAGMA max_page_count", 0, &most, err) ||
+	    !sqlite_get_int(connection, "PRAGMA page_count", 0, &used, err) ||
+	    !count_free(connection, &unused, err) ||
+	    !sqlite_get_int(connection, "PRAGMA page_size", 0, &page_size, err))
+		return false;
+	*ret = (uint64_t)(most - used + unused) * (uint64_t)page_size;
+	if (disk_room(connection->path, &disk, NULL) && disk < *ret)
+		*ret = disk;
+	return true;
+}
+
 static bool write_probe(struct store_connection *connection,
     struct store_work *work, struct err *err)
 {
@@ -481,7 +501,8 @@ static bool write_probe(struct store_connection *connection,
 	if (!statement)
 		return false;
 	sqlite3_bind_int64(statement, 1, work->time_ms);
-	return sqlite_execute(connection, statement, NULL, err);
+	return sqlite_execute(connection, statement, NULL, err) &&
+	       measure_room(connection, &work->room, err);
 }
 
 typedef bool (*write_fn)(struct store_connection *connection,

@@ -396,11 +396,14 @@ struct store_statistics store_statistics(struct store *store)
 	return store_writer_statistics(store->writer);
 }
 
-bool store_probe(struct store *store, struct err *err)
+bool store_probe(struct store *store, uint64_t *ret_room, struct err *err)
 {
 	struct store_work work = {
 	    .kind = WORK_PROBE, .time_ms = clock_now_ms(NULL)};
 
-	return store_writer_run(
-	    store->writer, &work, deadline_in(PROBE_WAIT_MS), err);
+	if (!store_writer_run(
+		store->writer, &work, deadline_in(PROBE_WAIT_MS), err))
+		return false;
+	*ret_room = work.room;
+	return true;
 }

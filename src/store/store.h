@@ -192,7 +192,8 @@ struct store_statistics {
 };
 struct store_statistics store_statistics(struct store *store);
 
-/* A write that reaches the disk: for /readyz. */
-bool store_probe(struct store *store, struct err *err);
+/* A write that reaches the disk: for /readyz.  *ret_room: octets that the disk
+ * and max_size still have room for. */
+bool store_probe(struct store *store, uint64_t *ret_room, struct err *err);
 
 #endif

@@ -56,6 +56,7 @@ struct store_work {
 	struct store_clock clock;		       /* CLOCK */
 	uint64_t removed; /* result of EXPIRE: rows that a user knows */
 	bool more;	  /* result of EXPIRE: call again */
+	uint64_t room;	  /* result of PROBE: octets */
 };
 
 struct store_connection;

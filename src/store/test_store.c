@@ -204,6 +204,7 @@ static void test_same_id(void **state)
 
 static void test_note_delivery(void **state)
 {
+	uint64_t room;
 	struct fixture *fixture = *state;
 	struct store_trace trace = trace_new("D1", 1000), *found;
 
@@ -217,7 +218,7 @@ static void test_note_delivery(void **state)
 	store_note_delivery(
 	    fixture->store, SLICE("none"), SLICE("reject"), SLICE("x"));
 	/* Posted later, committed later. */
-	assert_true(store_probe(fixture->store, NULL));
+	assert_true(store_probe(fixture->store, &room, NULL));
 	find(fixture, &(struct store_query){.id = SLICE("D1")}, &found);
 	assert_text(found->delivery, "250 2.0.0 ok");
 	assert_text(found->verdict, "accept");
@@ -572,6 +573,7 @@ static void *put_many(void *object)
 
 static void test_threads(void **state)
 {
+	uint64_t room;
 	struct fixture *fixture = *state;
 	struct putter putters[THREADS];
 	pthread_t threads[THREADS];
@@ -586,7 +588,7 @@ static void test_threads(void **state)
 		pthread_join(threads[i], NULL);
 		assert_int_equal(putters[i].failed, 0);
 	}
-	assert_true(store_probe(fixture->store, NULL));
+	assert_true(store_probe(fixture->store, &room, NULL));
 	assert_int_equal(
 	    find(fixture, &(struct store_query){.limit = 99999}, &found),
 	    THREADS * PUTS);

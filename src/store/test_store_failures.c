@@ -276,12 +276,14 @@ static void test_full(void **state)
 	struct place place = place_new("?max_size=1M");
 	struct store *store = open_place(&place);
 	struct err err = {.kind = E_NONE};
-	uint64_t removed;
+	uint64_t removed, room;
 	bool more;
 	size_t stored = 0;
 	char id[16];
 
 	(void)state;
+	assert_true(store_probe(store, &room, NULL));
+	assert_in_range(room, 700 << 10, 1 << 20);
 	for (;;) {
 		snprintf(id, sizeof(id), "F%zu", stored);
 		if (!put_id(store, id, 5000, &err))
@@ -292,10 +294,16 @@ static void test_full(void **state)
 	assert_int_equal(err.kind, E_FULL);
 	assert_true(stored > 100);
 	assert_int_equal(count_traces(store), stored);
+	/* The probe's own row needs none. */
+	assert_true(store_probe(store, &room, NULL));
+	assert_in_range(room, 0, 16 << 10);
 	/* With old traces gone there is room again. */
 	assert_true(store_expire(
 	    store, 2000, 0, deadline_in(60000), &removed, &more, &err));
 	assert_int_equal(removed, stored);
+	/* Pages that are free count. */
+	assert_true(store_probe(store, &room, NULL));
+	assert_in_range(room, 700 << 10, 1 << 20);
 	assert_true(put_id(store, "again", 5000, &err));
 	store_close(store);
 	store = open_place(&place);

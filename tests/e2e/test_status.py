@@ -46,6 +46,8 @@ def test_healthy(make_gate, folder):
     assert told['messages']['accept'] == told['messages']['reject'] == 1
     assert told['connections'] == 1
     assert told['store_size_bytes'] > 0
+    assert min(told['room_bytes'].values()) > 0
+    assert set(told['room_bytes']) == {'store', 'spool'}
     assert told['started'] > '2020'
     # The authority's certificates last two days.
     assert [one['listener'] for one in told['certificates']] == ['mx']

@@ -69,7 +69,7 @@ def test_full_disk_defers(make_gate, make_hop):
     hop = make_hop()
     gate = make_gate(start=False, zone=ZONE, route=hop.route)
     state = gate.folder / 'state'
-    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4m', 'none',
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'none',
                        str(state)], capture_output=True).returncode:
         pytest.skip('no file system can be mounted here')
     try:

@@ -6,7 +6,9 @@ it is a disk for mail that is full.  When it is well again mail goes on, without
 a restart where the file is the same.
 """
 import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -101,7 +103,7 @@ def test_full_disk_at_the_start():
     with open_places() as (places, _):
         gate = places.gate
         gate.stop()
-        with small_disk(gate.folder / 'state', '4m') as disk:
+        with small_disk(gate.folder / 'state', '16m') as disk:
             gate.start()
             assert places.send('hop')[:3] == '250'
             gate.stop()
@@ -120,13 +122,42 @@ def test_full_disk_at_the_start():
         gate.start()
 
 
+def status(gate, code):
+    text = gate.run('status', '-c', str(gate.path), '--json', '--seconds',
+                    '0', code=code)
+    time.sleep(2)  # an answer is good for so long
+    return json.loads(text)
+
+
+def test_room_is_told():
+    """Before the disk is full; and where a probe would still fit."""
+    with open_places() as (places, _):
+        gate = places.gate
+        with small_disk(gate.folder / 'disk', '16m') as disk:
+            gate.write(spool_directory=str(disk))
+            gate.reload()
+            told = status(gate, 0)
+            assert 4 << 20 < told['room_bytes']['spool'] <= 16 << 20
+            assert any(re.match('spool: 1. MiB are left', line)
+                       for line in told['warnings'])
+            filler = fill(disk)
+            os.truncate(filler, filler.stat().st_size - (600 << 10))
+            told = status(gate, 1)
+            assert 'spool: full: 600 KiB are left of its disk' in \
+                told['problems']
+            filler.unlink()
+            assert status(gate, 0)['state'] == 'healthy'
+            gate.stop()
+
+
 def test_full_spool():
     with open_places(limits={'spool_memory': '4K'}) as (places, _):
         gate = places.gate
-        with small_disk(gate.folder / 'disk') as disk:
+        with small_disk(gate.folder / 'disk', '16m') as disk:
             gate.write(spool_directory=str(disk))
             gate.reload()
             filler = fill(disk)
+            assert ready(gate) == 503
             for kind in ('hop', 'maildir', 'quarantine', 'spoof'):
                 reply = places.send(kind)
                 assert reply.startswith('452 4.3.1'), (kind, reply)
