@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatehouse serve - the gateway itself. */
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/metrics.h"
 #include "cli/child.h"
 #include "cli/commands.h"
@@ -28,20 +27,19 @@ static const struct {
     {"admin", child_admin_run},
 };
 
+/* Links stay as they are: where one points to may change until the reload. */
 static const char *config_path(
     struct arena *arena, const struct command_line *line)
 {
-	char *path, *absolute;
+	char folder[PATH_MAX];
+	const char *path;
 
 	if (!command_has(line, "config"))
-		return "/etc/gatehouse/gatehouse.yaml";
+		return COMMAND_CONFIG_DEFAULT;
 	path = arena_text(arena, command_text(line, "config"));
-	absolute = realpath(path, NULL);
-	if (!absolute)
-		return path; /* loading it says what is wrong */
-	path = arena_text(arena, slice_from(absolute));
-	memory_free(absolute);
-	return path;
+	if (*path == '/' || !getcwd(folder, sizeof(folder)))
+		return path;
+	return arena_format(arena, "%s/%s", folder, path);
 }
 
 static int run_child(struct arena *arena, const struct command_line *line,
