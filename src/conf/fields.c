@@ -122,7 +122,7 @@ static const struct table milter = TABLE_OF(milter_fields, struct config);
 
 static const struct field admin_fields[] = {
     {.name = "address",
-	.type = TYPE_ADDRESS,
+	.type = TYPE_IP_PORT,
 	.offset = offsetof(struct config, admin_address),
 	.help = "Where the administration interface listens; without it there "
 		"is none.",

@@ -21,6 +21,7 @@ enum field_type {
 	TYPE_DOMAIN,	 /* struct slice; forms say what is allowed */
 	TYPE_NETWORK,	 /* struct ip_network */
 	TYPE_ADDRESS,	 /* struct slice: IP:PORT or unix:/path */
+	TYPE_IP_PORT,	 /* struct slice: IP:PORT */
 	TYPE_DNS_SERVER, /* struct slice: IP or IP@PORT */
 	TYPE_STORE,	 /* struct slice: sqlite:/path */
 	TYPE_NEXT_HOP, /* the text of a struct conf_route, and what it means */

@@ -10,6 +10,9 @@
 #define C L RELAY "connectors:\n"
 #define R L RELAY "routes:\n"
 #define A L RELAY "authentication:\n"
+#define SOCKET_107                                                             \
+	"tmp/a-name-of-107-bytes-that-with-its-slash-has-one-too-many-for-"    \
+	"the-address-of-a-socket-of-linux-........."
 
 const char test_text_full[] =
     "hostname: MX1.agency.example\n"
@@ -115,6 +118,8 @@ const struct test_text test_texts[] = {
     {H "limits: {command_length: 32K}\n", 0, ""},
     {H "limits: {message_size: [1]}\n", 1, "like 50M"},
     {H "admin: {address: localhost}\n", 1, "is not an address"},
+    {H "admin: {address: \"unix:/run/admin\"}\n", 1, "t.yaml:2:18: admin.address: \"unix:/run/admin\" is not an address; write \"127.0.0.1:8025\" or \"[::1]:8025\""},
+    {H "admin: {address: \"[::1]:8025\"}\n", 0, ""},
     {H "organization: {accepted_domains: agency.example}\n", 1, "is a single value; it must be a list, like [agency"},
     {H "organization: {accepted_domains: [a.example, a_b.example]}\n", 1, "t.yaml:2:46: organization.accepted_domains[1]: \"a_b.example\" is not a domain name"},
     {H "organization: {accepted_domains: [a.example, A.example]}\n", 0, "accepted_domains[1]: is there twice"},
@@ -138,6 +143,7 @@ const struct test_text test_texts[] = {
     {L "  - {name: a, address: \"0.0.0.0\", role: mx}\n", 1, "listeners[0].address: \"0.0.0.0\" is not an address"},
     {L "  - {name: a, address: \"0.0.0.0@25\", role: mx}\n", 1, "is not an address"},
     {L "  - {name: a, address: \"unix:\", role: mx}\n", 1, "is not an address"},
+    {L "  - {name: a, address: \"unix:/" SOCKET_107 "\", role: relay}\n", 1, "listeners[0].address: the path of the socket is longer than 107 bytes"},
     {L "  - {name: a, address: \"[::]:0\", role: relay}\n", 0, ""},
     {L "  - {name: a, address: \"[::]:25\", role: smtp}\n", 1, "one of: mx, relay, submission, milter"},
     {L "  - {name: a/b, address: \"[::]:25\", role: relay}\n", 1, "is not a name"},

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/ascii.h"
 #include "base/clock.h"
@@ -169,20 +170,45 @@ static bool is_ip_with_port(struct slice text)
 	       ip_parse_with_port(text, 2, &ip, &other, NULL) && one == other;
 }
 
+static bool parse_ip_port(
+    const struct value_input *in, struct slice text, void *ret, struct err *err)
+{
+	if (!is_ip_with_port(text))
+		return err_set(err, E_SYNTAX,
+		    "%s is not an address; write \"127.0.0.1:8025\" or "
+		    "\"[::1]:8025\"",
+		    quote(in, text));
+	set_slice(in, text, ret);
+	return true;
+}
+
+/* With the zero that ends it. */
+enum { SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
+
+static bool parse_socket(
+    const struct value_input *in, struct slice text, void *ret, struct err *err)
+{
+	struct slice path;
+
+	if (!parse_path(in, text, &path, err))
+		return false;
+	if (path.len > SOCKET_PATH_MAX)
+		return err_set(err, E_LIMIT,
+		    "the path of the socket is longer than %d bytes",
+		    SOCKET_PATH_MAX);
+	path = arena_format_slice(in->arena, "unix:%.*s", SLICE_ARGS(path));
+	set_slice(in, path, ret);
+	return true;
+}
+
 static bool parse_address(
     const struct value_input *in, struct slice text, void *ret, struct err *err)
 {
 	static const struct slice unix_prefix = SLICE_INIT("unix:");
 	struct slice path = slice_from_pos(text, unix_prefix.len);
 
-	if (slice_starts(text, unix_prefix) && path.len) {
-		if (!parse_path(in, path, &path, err))
-			return false;
-		path = arena_format_slice(
-		    in->arena, "unix:%.*s", SLICE_ARGS(path));
-		set_slice(in, path, ret);
-		return true;
-	}
+	if (slice_starts(text, unix_prefix) && path.len)
+		return parse_socket(in, path, ret, err);
 	if (!is_ip_with_port(text))
 		return err_set(err, E_SYNTAX,
 		    "%s is not an address; write \"0.0.0.0:25\", \"[::]:25\" "
@@ -429,6 +455,8 @@ static const struct value_type types[TYPE_COUNT] = {
 	.format = format_network},
     [TYPE_ADDRESS] = {"address", "IP:PORT, [IPv6]:PORT or unix:/path", TEXTUAL,
 	.parse = parse_address},
+    [TYPE_IP_PORT] = {"address", "IP:PORT or [IPv6]:PORT", TEXTUAL,
+	.parse = parse_ip_port},
     [TYPE_DNS_SERVER] = {"DNS server", "IP or IP@PORT", TEXTUAL,
 	.parse = parse_dns_server},
     [TYPE_STORE] = {"store",
