@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,24 +33,6 @@ int child_inherited_fd(const char *variable)
 		return -1;
 	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	return (int)fd;
-}
-
-static bool drop_privileges(
-    struct arena *arena, const struct config *config, struct err *err)
-{
-	uid_t uid = 0;
-	gid_t gid = 0;
-
-	if (geteuid() != 0 || config->user.len == 0)
-		return true;
-	if (!identity_find(arena, config, &uid, &gid, err))
-		return false;
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
-		return err_set_errno(err, "drop privileges");
-	if (uid != 0 && setuid(0) == 0)
-		return err_set(err, E_CONFIG, "privileges came back");
-	return true;
 }
 
 /* As many descriptors as may be had: each session needs two. */
@@ -90,7 +71,7 @@ bool child_begin(struct arena *arena, const struct config *config,
 		return err_set_errno(err, "signalfd");
 	raise_descriptor_limit();
 	memory_tune();
-	if (!drop_privileges(arena, config, err))
+	if (!identity_become(arena, config, err))
 		return false;
 	/* Changing ids cleared it; the supervisor may be gone already. */
 	if (child->control >= 0)

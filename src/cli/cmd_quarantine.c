@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/show.h"
 #include "cli/store_options.h"
 #include "cli/story.h"
 

@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/resolver_config.h"
+#include "cli/show.h"
 #include "cli/store_options.h"
 #include "gate/gate.h"
 #include "smtp/delivery.h"
@@ -196,6 +197,9 @@ const struct command command_quarantine_release = {
 	"released only when the next hop has taken it for each of them; until "
 	"then quarantine list shows for whom it is held. Its bytes stay until "
 	"quarantine delete, or until they expire.\n"
+	"\n"
+	"Root becomes user and group of the configuration first: mailboxes and "
+	"the files that routes name must be open to them, as to the service.\n"
 	"\n"
 	"Prints the next hop's reply for each recipient. Exit code 75: some "
 	"did not get it, and the message is still held for them.",

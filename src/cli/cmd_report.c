@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/show.h"
 #include "cli/store_options.h"
 
 static const struct option_spec options_report[] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatehouse search - which messages came, and what became of them. */
 #include "cli/commands.h"
+#include "cli/show.h"
 #include "cli/store_options.h"
 #include "message/decision.h"
 

@@ -8,8 +8,8 @@
 #include "cli/dns_probe.h"
 #include "cli/http_get.h"
 #include "cli/samples.h"
+#include "cli/show.h"
 #include "cli/status.h"
-#include "cli/store_options.h"
 
 /* The answer of /readyz comes late when the store is locked. */
 enum { WAIT_MS = 20000 };

@@ -3,7 +3,7 @@
 #include <jansson.h>
 
 #include "cli/commands.h"
-#include "cli/store_options.h"
+#include "cli/show.h"
 #include "cli/trace_rules.h"
 #include "conf/number.h"
 

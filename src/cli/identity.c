@@ -3,6 +3,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 bool identity_find(struct arena *arena, const struct config *config,
     uid_t *ret_uid, gid_t *ret_gid, struct err *err)
@@ -25,5 +26,23 @@ bool identity_find(struct arena *arena, const struct config *config,
 	}
 	*ret_uid = entry->pw_uid;
 	*ret_gid = group ? group->gr_gid : entry->pw_gid;
+	return true;
+}
+
+bool identity_become(
+    struct arena *arena, const struct config *config, struct err *err)
+{
+	uid_t uid = 0;
+	gid_t gid = 0;
+
+	if (geteuid() != 0 || config->user.len == 0)
+		return true;
+	if (!identity_find(arena, config, &uid, &gid, err))
+		return false;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return err_set_errno(err, "drop privileges");
+	if (uid != 0 && setuid(0) == 0)
+		return err_set(err, E_CONFIG, "privileges came back");
 	return true;
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/store_options.h"
 
-#include <stdio.h>
-
-#include "base/ascii.h"
-#include "base/text.h"
+#include "cli/identity.h"
 
 const struct option_spec options_store[] = {
     {"config", 'c', OPTION_TEXT, "FILE",
@@ -55,7 +52,10 @@ bool store_options_open(struct arena *arena, const struct command_line *line,
 	struct config *config = NULL;
 	struct store *store;
 
-	if (!load_config(arena, line, &config, err))
+	/* What root writes here, and where the mail is delivered, the service
+	 * could not use; and who has a mailbox could lead root elsewhere. */
+	if (!load_config(arena, line, &config, err) ||
+	    (config && !identity_become(arena, config, err)))
 		return false;
 	if (config && !command_has(line, "store"))
 		url = config->store;
@@ -149,88 +149,4 @@ bool store_options_query(
 	       store_options_since(
 		   line, "since", clock_now(NULL), &ret->from_ms, err) &&
 	       take_number(line, "limit", &ret->limit, err);
-}
-
-/* C1 controls (U+0080 to U+009F), and the marks that turn the direction of
- * writing (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
-static bool is_harmful(struct slice sequence)
-{
-	unsigned char first = (unsigned char)sequence.ptr[0];
-	unsigned char last = (unsigned char)sequence.ptr[sequence.len - 1];
-
-	if (sequence.len == 1)
-		return ascii_is_control(sequence.ptr[0]);
-	if (sequence.len == 2)
-		return first == 0xc2 && last < 0xa0;
-	if (sequence.len != 3 || first != 0xe2)
-		return false;
-	if ((unsigned char)sequence.ptr[1] == 0x80)
-		return last == 0x8e || last == 0x8f ||
-		       (last >= 0xaa && last <= 0xae);
-	return (unsigned char)sequence.ptr[1] == 0x81 && last >= 0xa6 &&
-	       last <= 0xa9;
-}
-
-void show_text(struct buf *out, struct slice text)
-{
-	while (text.len) {
-		size_t length = text_utf8_length(text);
-		struct slice sequence = slice_sub(text, 0, length ? length : 1);
-
-		if (length && !is_harmful(sequence))
-			buf_add(out, sequence);
-		else
-			for (size_t i = 0; i < sequence.len; i++)
-				buf_add_format(out, "\\x%02x",
-				    (unsigned char)sequence.ptr[i]);
-		text = slice_from_pos(text, sequence.len);
-	}
-}
-
-void show_time(struct buf *out, int64_t time_ms)
-{
-	struct arena *arena = arena_new(256);
-
-	buf_add(out, clock_format_rfc3339(arena, time_ms / 1000));
-	arena_free(arena);
-}
-
-int show_print(const struct buf *out)
-{
-	size_t written = fwrite(out->ptr, 1, out->len, stdout);
-
-	return written == out->len && !buf_overflowed(out) ? EXIT_DONE
-							   : EXIT_TEMPORARY;
-}
-
-int show_print_json(json_t *json)
-{
-	bool ok = json && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
-
-	json_decref(json);
-	putchar('\n');
-	return ok ? EXIT_DONE : EXIT_INTERNAL;
-}
-
-json_t *show_json_text(struct arena *arena, struct slice text)
-{
-	struct slice clean = text_clean_utf8(arena, text);
-
-	return json_stringn(clean.len ? clean.ptr : "", clean.len);
-}
-
-json_t *show_json_time(struct arena *arena, int64_t time_ms)
-{
-	return show_json_text(
-	    arena, clock_format_rfc3339(arena, time_ms / 1000));
-}
-
-json_t *show_json_texts(
-    struct arena *arena, size_t count, const struct slice *texts)
-{
-	json_t *values = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(values, show_json_text(arena, texts[i]));
-	return values;
 }

@@ -3,9 +3,6 @@
 #ifndef CLI_STORE_OPTIONS_H
 #define CLI_STORE_OPTIONS_H
 
-#include <jansson.h>
-
-#include "base/buf.h"
 #include "cli/command.h"
 #include "conf/config.h"
 #include "store/store.h"
@@ -15,7 +12,11 @@ extern const struct option_spec options_store[];
 
 /* The store that --store names, or the configuration's (-c, or the default
  * file).  The arena closes it.  ret_config may be NULL; *ret_config is NULL
- * when --store was given without -c, else the arena releases it. */
+ * when --store was given without -c, else the arena releases it.
+ *
+ * Root becomes the configuration's user first, so that nothing is left behind
+ * that the service cannot use.  Without a configuration it stays root: SQLite
+ * gives its files to the owner of the database. */
 bool store_options_open(struct arena *arena, const struct command_line *line,
     struct store **ret, struct config **ret_config, struct err *err);
 
@@ -29,25 +30,5 @@ bool store_options_query(
  * 0 when the option was not given.  False: E_USAGE. */
 bool store_options_since(const struct command_line *line, const char *option,
     int64_t now, int64_t *ret_ms, struct err *err);
-
-/* For people's terminals: what a stranger wrote may not move the cursor,
- * change colours or turn the direction of writing.  Such bytes come out as
- * \xNN. */
-void show_text(struct buf *out, struct slice text);
-
-/* "2027-01-31T10:00:00Z". */
-void show_time(struct buf *out, int64_t time_ms);
-
-/* To standard output.  The exit code. */
-int show_print(const struct buf *out);
-int show_print_json(json_t *json); /* takes the reference */
-
-/* Clean UTF-8. */
-json_t *show_json_text(struct arena *arena, struct slice text);
-json_t *show_json_time(struct arena *arena, int64_t time_ms);
-json_t *show_json_texts(
-    struct arena *arena, size_t count, const struct slice *texts);
-
-enum { SHOW_MAX = 64 << 20 };
 
 #endif

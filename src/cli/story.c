@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "cli/store_options.h"
+#include "cli/show.h"
 
 /* "" for what is not there, is null or is not a text. */
 static struct slice text_of(const json_t *object, const char *key)

@@ -28,6 +28,7 @@ struct fixture {
 static const char config_text[] =
     "hostname: mx1.agency.example\n"
     "organization: {accepted_domains: [agency.example]}\n"
+    "user: \"\"\n"
     "state_directory: %s\n"
     "store: sqlite:%s/s.db\n"
     "dns: {trust_anchor: \"\"}\n"

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "cli/show.h"
 #include "cli/store_options.h"
 #include "cli/story.h"
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/show.h - what commands print: text of strangers, moments, JSON. */
+#ifndef CLI_SHOW_H
+#define CLI_SHOW_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+
+/* For people's terminals: what a stranger wrote may not move the cursor,
+ * change colours or turn the direction of writing.  Such bytes come out as
+ * \xNN. */
+void show_text(struct buf *out, struct slice text);
+
+/* "2027-01-31T10:00:00Z". */
+void show_time(struct buf *out, int64_t time_ms);
+
+/* To standard output.  The exit code. */
+int show_print(const struct buf *out);
+int show_print_json(json_t *json); /* takes the reference */
+
+/* Clean UTF-8. */
+json_t *show_json_text(struct arena *arena, struct slice text);
+json_t *show_json_time(struct arena *arena, int64_t time_ms);
+json_t *show_json_texts(
+    struct arena *arena, size_t count, const struct slice *texts);
+
+enum { SHOW_MAX = 64 << 20 };
+
+#endif

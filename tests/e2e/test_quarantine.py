@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Held mail is released once, to all, and as the service would deliver it."""
+import os
+import pwd
+
+import pytest
+
+from mail import message
+from world import STRANGER, ZONE
+
+needs_root = pytest.mark.skipif(os.getuid() != 0,
+                                reason='only root changes its user')
+
+
+def hold(gate, **more):
+    """One message in quarantine; its id."""
+    reply = gate.mail(message('x@quarantine.example'), 'x@plain.example',
+                      ip=STRANGER, **more)
+    assert reply[:3] == '250', reply
+    return gate.quarantine()[0]['id']
+
+
+def release(gate, *args, code=0):
+    return gate.run('quarantine', 'release', *args, '-c', str(gate.path),
+                    code=code)
+
+
+@pytest.fixture
+def gate_of_nobody(make_gate):
+    gate = make_gate(start=False, zone=ZONE, user='nobody', group='nogroup')
+    gate.folder.chmod(0o777)
+    gate.own_by('nobody')
+    return gate.start()
+
+
+def owners(folder):
+    return {pwd.getpwuid(path.lstat().st_uid).pw_name
+            for path in [folder, *folder.rglob('*')]}
+
+
+@needs_root
+@pytest.mark.parametrize('exists', [True, False])
+def test_root_delivers_as_the_service(gate_of_nobody, exists):
+    """What root releases is no file of root's, and what comes later is
+    delivered."""
+    gate = gate_of_nobody
+    held = hold(gate)
+    if not exists:
+        gate.maildir.rmdir()
+    release(gate, held)
+    gate.run('quarantine', 'delete', '--yes', held, '-c', str(gate.path))
+    assert owners(gate.maildir) == {'nobody'}
+    assert owners(gate.folder / 'state') == {'nobody'}
+    assert gate.mail(message(), ip='192.0.2.10').startswith('250')
+    assert len(gate.delivered()) == 2
+
+
+@needs_root
+def test_root_follows_no_link_of_a_mailbox(gate_of_nobody):
+    """Its owner cannot make root write elsewhere."""
+    gate = gate_of_nobody
+    held = hold(gate)
+    elsewhere = gate.folder / 'elsewhere'
+    for name in ('tmp', 'new'):
+        (elsewhere / name).mkdir(parents=True)
+        (gate.maildir / name).symlink_to(elsewhere / name)
+    assert '451 4.3.0' in release(gate, held, code=75)
+    assert not [path for path in elsewhere.rglob('*') if path.is_file()]
+
+
+@needs_root
+def test_root_leaves_no_files_in_the_store(gate_of_nobody):
+    """Whatever it asks while nobody has the database open."""
+    gate = gate_of_nobody
+    held = hold(gate)
+    gate.stop()
+    store = f'sqlite:{gate.folder}/state/gatehouse.db'
+    for command in (['search'], ['quarantine', 'list'], ['explain', held],
+                    ['quarantine', 'show', held], ['report', 'own-domain'],
+                    ['quarantine', 'delete', '--yes', held]):
+        for where in (('--store', store), ('-c', str(gate.path))):
+            done = gate.command(*command, *where)
+            assert done.returncode in (0, 66), done  # 66: deleted before
+            assert owners(gate.folder / 'state') == {'nobody'}, command
+
+
+@needs_root
+def test_root_needs_the_user(make_gate):
+    """As the service would: it does not go on as root."""
+    gate = make_gate(zone=ZONE)
+    held = hold(gate)
+    gate.write(user='no-such-user')
+    done = gate.command('quarantine', 'release', held, '-c', str(gate.path))
+    assert done.returncode == 78, done
+    assert b'there is no user "no-such-user"' in done.stderr
+    assert gate.delivered() == []
