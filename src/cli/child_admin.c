@@ -28,39 +28,46 @@ struct admin_child {
 	struct child_process *process;
 	const char *config_path;
 	struct config *config;
-	struct admin_server *server; /* NULL: none is wanted any more */
+	struct admin_server *server; /* NULL: it could not be started anew */
 };
 
 static bool restart(struct admin_child *child, struct err *err)
 {
 	admin_stop(child->server);
 	child->server = NULL;
-	return child->config->admin_address.len == 0 ||
-	       start(child->config, &child->server, err);
+	return start(child->config, &child->server, err);
 }
 
-/* A file that is bad changes nothing; one that changes nothing here leaves the
- * server alone.  False: the process ends; it is started anew if it is still
- * wanted. */
+/* What changes nothing here leaves the server alone; so does a file that wants
+ * none, since the supervisor ends us once all have taken it. */
+static bool take_into_use(
+    struct admin_child *child, struct config *next, struct err *err)
+{
+	struct config *old = child->config;
+	bool same = slice_eq(old->admin_address, next->admin_address) &&
+		    slice_eq(old->store, next->store) &&
+		    slice_eq(old->spool_directory, next->spool_directory);
+
+	if (next->admin_address.len == 0) {
+		config_release(next);
+		return true;
+	}
+	child->config = next;
+	child_set_up_log(next);
+	config_release(old);
+	return same || restart(child, err);
+}
+
+/* A file that is bad changes nothing.  False: the process ends, and is started
+ * anew. */
 static bool reload(struct admin_child *child)
 {
 	struct arena *arena = arena_new(0);
-	struct config *old = child->config;
+	struct config *next;
 	struct err err = {0};
-	bool loaded = config_load(
-	    arena, child->config_path, &child->config, NULL, &err);
-	bool ok = loaded;
+	bool ok = config_load(arena, child->config_path, &next, NULL, &err) &&
+		  take_into_use(child, next, &err);
 
-	if (loaded) {
-		if (!slice_eq(
-			old->admin_address, child->config->admin_address) ||
-		    !slice_eq(old->store, child->config->store) ||
-		    !slice_eq(
-			old->spool_directory, child->config->spool_directory))
-			ok = restart(child, &err);
-		config_release(old);
-		child_set_up_log(child->config);
-	}
 	child_tell_reload(child->process, "admin", ok ? NULL : &err);
 	arena_free(arena);
 	return child->server != NULL;

@@ -101,11 +101,9 @@ int supervisor_run(const struct supervisor_settings *settings)
 	supervisor.config = config_hold(settings->config);
 	supervisor.config_copy = settings->config_copy;
 	open_signals(&supervisor);
-	for (int kind = 0; kind < CHILD_COUNT; kind++) {
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
 		supervisor.children[kind].control = -1;
-		supervisor.children[kind].wanted = supervisor_wants_child(
-		    settings->config, (enum child_kind)kind);
-	}
+	supervisor_want_children(&supervisor);
 	run_until_stopped(&supervisor);
 	close(supervisor.signals);
 	supervisor_drop_next(&supervisor);

@@ -27,21 +27,38 @@ static const char *const child_names[CHILD_COUNT] = {
     [CHILD_ADMIN] = "admin",
 };
 
-static bool has_milter(const struct config *config)
+/* One that a reload adds waits for the restart, and none is taken away. */
+static bool has_milter(const struct supervisor *supervisor)
 {
-	for (size_t i = 0; i < config->listener_count; i++)
-		if (config->listeners[i].role == ROLE_MILTER)
+	const struct listener_sockets *bound = supervisor->settings->listeners;
+
+	for (size_t i = 0; i < bound->count; i++)
+		if (bound->sockets[i].is_milter)
 			return true;
 	return false;
 }
 
-bool supervisor_wants_child(const struct config *config, enum child_kind kind)
+static bool wants_child(
+    const struct supervisor *supervisor, enum child_kind kind)
 {
 	switch (kind) {
-	case CHILD_MILTER: return has_milter(config);
-	case CHILD_ADMIN: return config->admin_address.len > 0;
+	case CHILD_MILTER: return has_milter(supervisor);
+	case CHILD_ADMIN: return supervisor->config->admin_address.len > 0;
 	/* Where there is a milter alone it still clears the store. */
 	default: return true;
+	}
+}
+
+void supervisor_want_children(struct supervisor *supervisor)
+{
+	for (int kind = 0; kind < CHILD_COUNT; kind++) {
+		struct child *child = &supervisor->children[kind];
+
+		child->wanted = wants_child(supervisor, (enum child_kind)kind);
+		if (!child->wanted && child->pid)
+			kill(child->pid, SIGTERM);
+		/* What it could not start with may be mended. */
+		child->start_at_ms = child->backoff_ms = 0;
 	}
 }
 
@@ -145,6 +162,9 @@ void supervisor_start_children(struct supervisor *supervisor)
 {
 	int64_t now = clock_monotonic_ms();
 
+	/* It would begin with what the others are about to leave. */
+	if (supervisor->next_config)
+		return;
 	for (int kind = 0; kind < CHILD_COUNT; kind++) {
 		struct child *child = &supervisor->children[kind];
 

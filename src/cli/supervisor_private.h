@@ -45,9 +45,11 @@ struct supervisor {
 
 /* supervisor_children.c */
 
-bool supervisor_wants_child(const struct config *config, enum child_kind kind);
+/* As the configuration says; what it has no use for any more is ended. */
+void supervisor_want_children(struct supervisor *supervisor);
 
-/* Those that are wanted, do not run, and have waited for it. */
+/* Those that are wanted, do not run, and have waited for it; none amid a
+ * reload. */
 void supervisor_start_children(struct supervisor *supervisor);
 
 /* To all children that run. */

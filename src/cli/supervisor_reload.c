@@ -141,15 +141,9 @@ static bool load_next(struct supervisor *supervisor, struct err *err)
 
 static void tell_children(struct supervisor *supervisor)
 {
-	supervisor->children[CHILD_ADMIN].wanted = supervisor_wants_child(
-	    supervisor->next_config, CHILD_ADMIN);
-	for (int kind = 0; kind < CHILD_COUNT; kind++) {
-		struct child *child = &supervisor->children[kind];
-
-		child->reloading = child->ready;
-		/* What it could not start with may be mended. */
-		child->start_at_ms = child->backoff_ms = 0;
-	}
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		supervisor->children[kind].reloading =
+		    supervisor->children[kind].ready;
 	supervisor_signal(supervisor, SIGHUP);
 }
 
@@ -189,6 +183,7 @@ static void adopt_next(struct supervisor *supervisor)
 	supervisor->config = supervisor->next_config;
 	supervisor->config_copy = supervisor->next_copy;
 	supervisor->next_config = NULL;
+	supervisor_want_children(supervisor);
 	child_set_up_log(supervisor->config);
 	metrics_count(METRIC_CONFIG_LOADS, SLICE("loaded"));
 	log_notice("supervisor.reload", LOG_T("result", "loaded"));

@@ -56,3 +56,48 @@ def test_relative_path_of_the_file(make_gate):
     gate.write(hostname='new.agency.example')
     assert 'supervisor.reload result=loaded' in gate.reload()
     assert 'new.agency.example' in greeting(gate)
+
+
+def admin_answers(gate):
+    try:
+        return gate.http('/healthz')[0] == 200
+    except OSError:
+        return False
+
+
+def write_without_admin(gate, **changes):
+    gate.config.pop('admin')
+    gate.write(**changes)
+
+
+def test_admin_comes_and_goes(make_gate):
+    gate = make_gate(start=False, zone=ZONE)
+    write_without_admin(gate)
+    gate.start()
+    gate.write(admin={'address': f'127.0.0.1:{gate.admin_port}'})
+    assert 'supervisor.reload result=loaded' in gate.reload()
+    line = gate.wait_for_log('admin.ready')
+    assert line.endswith(f'address=127.0.0.1:{gate.admin_port}')
+    assert admin_answers(gate)
+    write_without_admin(gate)
+    assert 'supervisor.reload result=loaded' in gate.reload()
+    wait_until(lambda: 'admin' not in gate.children())
+    assert not admin_answers(gate)
+
+
+def test_admin_stays_with_the_old_file(make_gate):
+    """One without it that another child cannot use does not end it."""
+    gate = make_gate(zone=ZONE)
+    before = gate.children()
+    write_without_admin(gate, dns={'zone': str(gate.folder / 'missing')})
+    assert 'supervisor.reload result=kept' in gate.reload()
+    # Whoever is to end has ended when the next one is through.
+    assert 'supervisor.reload result=kept' in gate.reload()
+    assert gate.children() == before
+    assert admin_answers(gate)
+    # It has not missed what comes next.
+    gate.write(dns={'zone': str(gate.folder / 'zone')},
+               admin={'address': f'127.0.0.1:{gate.admin_port}'})
+    assert 'supervisor.reload result=loaded' in gate.reload()
+    assert gate.children() == before
+    assert admin_answers(gate)
