@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/identity.h"
+#include "smtp/client_tls.h"
 #include "smtp/tls_certificate.h"
 #include "smtp/tls_server.h"
 
@@ -41,6 +42,23 @@ static void check_tls(struct arena *arena, const struct checker *checker,
 	    listener->tls.certificate);
 }
 
+/* A route that cannot verify its next hop sends nothing. */
+static void check_authorities(struct arena *arena,
+    const struct checker *checker, const struct config *config)
+{
+	struct client_tls *tls = client_tls_new();
+
+	for (size_t i = 0; i < config->route_count; i++) {
+		const char *path = arena_format(arena, "routes[%zu].tls_ca", i);
+		struct err err = {0};
+
+		if (check_is_sound(checker, path) &&
+		    !client_tls_prepare(tls, &config->routes[i], &err))
+			check_error(checker, path, "%s", err.text);
+	}
+	client_tls_free(tls);
+}
+
 /* Only root changes to it, and it may be made before the start. */
 static void check_user(struct arena *arena, const struct checker *checker,
     const struct config *config)
@@ -65,6 +83,7 @@ void named_check(const struct config *config, const struct checker *checker)
 
 	for (size_t i = 0; i < config->listener_count; i++)
 		check_tls(arena, checker, &config->listeners[i], i);
+	check_authorities(arena, checker, config);
 	check_user(arena, checker, config);
 	arena_free(arena);
 }

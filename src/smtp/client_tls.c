@@ -119,6 +119,22 @@ static bool find_context(
 	return ok;
 }
 
+bool client_tls_prepare(
+    struct client_tls *tls, const struct conf_route *route, struct err *err)
+{
+	SSL_CTX *context;
+	char *path;
+	bool ok;
+
+	if (route->kind == NEXT_HOP_MAILDIR ||
+	    route->tls != NEXT_HOP_TLS_MUST || slice_empty(route->tls_ca))
+		return true;
+	path = memory_copy_text(route->tls_ca.ptr, route->tls_ca.len);
+	ok = find_context(tls, path, &context, err);
+	memory_free(path);
+	return ok;
+}
+
 /* host is not const: the macro of OpenSSL casts it away. */
 static bool expect_host(SSL *ssl, char *host, bool verify)
 {

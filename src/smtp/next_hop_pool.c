@@ -82,6 +82,15 @@ struct next_hop_pool *next_hop_pool_new(
 	return pool;
 }
 
+bool next_hop_pool_load_authorities(struct next_hop_pool *pool, struct err *err)
+{
+	for (size_t i = 0; i < pool->config->route_count; i++)
+		if (!client_tls_prepare(
+			pool->tls, &pool->config->routes[i], err))
+			return err_prefix(err, "routes[%zu].tls_ca", i);
+	return true;
+}
+
 struct next_hop_pool *next_hop_pool_hold(struct next_hop_pool *pool)
 {
 	atomic_fetch_add(&pool->references, 1);

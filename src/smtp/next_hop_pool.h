@@ -23,6 +23,11 @@ struct smtp_client; /* smtp/client.h */
 struct next_hop_pool *next_hop_pool_new(
     struct config *config, struct dns_resolver *resolver);
 
+/* Loads the authorities that routes verify next hops with; those of the system
+ * when they are needed.  False: E_CONFIG (a file has none), E_TEMP. */
+bool next_hop_pool_load_authorities(
+    struct next_hop_pool *pool, struct err *err);
+
 /* Reference-counted: a snapshot and its sessions each hold one.  The last
  * release closes what is idle. */
 struct next_hop_pool *next_hop_pool_hold(struct next_hop_pool *pool);

@@ -65,12 +65,13 @@ bool smtp_snapshot_new(const struct gate_context *gate,
 	if (gate->resolver)
 		dns_resolver_hold(gate->resolver);
 	snapshot->one_domain = needs_one_domain(gate->config);
-	if (!load_certificates(snapshot, gate->config, err)) {
+	snapshot->pool = next_hop_pool_new(gate->config, gate->resolver);
+	if (!load_certificates(snapshot, gate->config, err) ||
+	    !next_hop_pool_load_authorities(snapshot->pool, err)) {
 		smtp_snapshot_release(snapshot);
 		return false;
 	}
 	tell_expiry(snapshot, gate->config->listener_count);
-	snapshot->pool = next_hop_pool_new(gate->config, gate->resolver);
 	*ret = snapshot;
 	return true;
 }

@@ -25,7 +25,8 @@ struct smtp_snapshot {
 				  * hops: tell clients (RFC 9422) */
 };
 
-/* The store must outlive it.  False: E_CONFIG (certificates). */
+/* The store must outlive it.  False: E_CONFIG (certificates,
+ * authorities). */
 bool smtp_snapshot_new(const struct gate_context *gate,
     struct smtp_snapshot **ret, struct err *err);
 

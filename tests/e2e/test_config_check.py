@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse config check` finds what the start would end with: the unit does
+not try again after 78, and a reboot is the wrong time to learn of it."""
+import pytest
+
+from certificates import Authority
+
+
+def check(gate, code=0):
+    return gate.run('config', 'check', '-c', str(gate.path), code=code)
+
+
+def route(**more):
+    return {'routes': [dict(domains=['agency.example'],
+                            next_hop='smtp:[127.0.0.1]:9', **more)]}
+
+
+# What is written (@ is the gate's folder, where "words" is a file that is
+# nothing else), and what is told.
+FATAL = [
+    (route(tls='must', tls_ca='@/words'),
+     'error: routes[0].tls_ca: @/words: no certificates to verify next hops'),
+]
+
+
+def filled(value, folder):
+    if isinstance(value, dict):
+        return {key: filled(one, folder) for key, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, folder) for one in value]
+    return value.replace('@', str(folder)) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize('change, words', FATAL)
+def test_what_ends_the_start_is_an_error(make_gate, change, words):
+    gate = make_gate(start=False)
+    (gate.folder / 'words').write_text('only words\n')
+    assert 'OK: ' in check(gate)
+    gate.write(**filled(change, gate.folder))
+    told = check(gate, 78)
+    assert filled(words, gate.folder) in told
+    assert told.count('error: ') == 1, told
+    gate.launch()
+    assert gate.process.wait(10) == 78
+    assert 'supervisor.ready' not in gate.log()
+    gate.process = None
+
+
+def test_reload_keeps_what_can_verify_next_hops(make_gate, folder):
+    gate = make_gate()
+    (gate.folder / 'words').write_text('only words\n')
+    gate.write(**filled(route(tls='must', tls_ca='@/words'), gate.folder))
+    logged = gate.reload()
+    assert 'child.reload child=smtp result=kept' in logged
+    assert 'routes[0].tls_ca: ' in logged
+    gate.write(**route(tls='must', tls_ca=Authority(folder / 'ca').path))
+    assert 'OK: ' in check(gate)
+    assert 'result=loaded' in gate.reload()
