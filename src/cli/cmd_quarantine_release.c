@@ -75,12 +75,39 @@ static void print_line(const struct release *release, struct slice id,
 
 /* What became of the recipients of one message. */
 struct tally {
-	size_t wanted, had, failed;
+	size_t wanted, had, failed, unmarked;
+	struct err problem; /* the last mark's that failed */
 };
 
-static bool deliver_to(const struct release *release,
+static bool was_deleted(const struct tally *tally)
+{
+	return tally->unmarked && tally->problem.kind == E_NOT_FOUND;
+}
+
+/* Who has it was to get it: that it cannot be recorded keeps nobody else from
+ * it. */
+static void mark(const struct release *release,
+    const struct store_quarantined *held, struct slice recipient,
+    struct tally *tally)
+{
+	struct buf *out = buf_in_arena(release->arena, 4096);
+
+	if (store_mark_released(release->store, held->id, recipient,
+		clock_now_ms(NULL), &tally->problem))
+		return;
+	tally->unmarked++;
+	show_text(out, held->id);
+	buf_add_text(out, ": delivered to <");
+	show_text(out, recipient);
+	buf_add_text(out, ">, but could not be marked as released: ");
+	buf_add_text(out, was_deleted(tally) ? "it has been deleted meanwhile"
+					     : tally->problem.text);
+	fprintf(stderr, "gatehouse: %.*s\n", SLICE_ARGS(buf_slice(out)));
+}
+
+static void deliver_to(const struct release *release,
     const struct store_quarantined *held, size_t i, struct slice message,
-    struct tally *tally, struct err *err)
+    struct tally *tally)
 {
 	struct slice recipient = held->recipients[i];
 	struct smtp_reply_text reply = {0};
@@ -93,34 +120,45 @@ static bool deliver_to(const struct release *release,
 		print_line(release, held->id, recipient,
 		    SLICE("has it already, since "),
 		    held->recipient_released_ms[i]);
-		return true;
+		return;
 	}
 	taken = quarantine_release_deliver(
 	    release->arena, release->pool, held, recipient, message, &reply);
 	tally->failed += !taken;
 	print_line(release, held->id, recipient,
 	    decision_reply_line(release->arena, &reply), 0);
-	return !taken || store_mark_released(release->store, held->id,
-			     recipient, clock_now_ms(NULL), err);
+	if (taken)
+		mark(release, held, recipient, tally);
 }
 
 static bool conclude(const struct store_quarantined *held,
     const struct tally *tally, struct err *err)
 {
+	size_t tried = tally->wanted - tally->had;
+
 	if (tally->wanted == 0)
 		return err_set(err, E_USAGE,
 		    "%.*s: --to names none of its recipients",
 		    SLICE_ARGS(held->id));
-	if (tally->had == tally->wanted)
+	if (tried == 0)
 		return err_set(err, E_USAGE,
 		    "%.*s was released before; --again sends it once more",
 		    SLICE_ARGS(held->id));
+	if (was_deleted(tally))
+		return err_set(err, E_NOT_FOUND,
+		    "%.*s was deleted amid its release: %zu of %zu recipients "
+		    "got it",
+		    SLICE_ARGS(held->id), tried - tally->failed, tried);
 	if (tally->failed)
 		return err_set(err, E_TEMP,
 		    "%.*s: %zu of %zu recipients did not get it; it is still "
 		    "held for those: release it again",
-		    SLICE_ARGS(held->id), tally->failed,
-		    tally->wanted - tally->had);
+		    SLICE_ARGS(held->id), tally->failed, tried);
+	if (tally->unmarked)
+		return err_set(err, tally->problem.kind,
+		    "%.*s is still held for %zu of %zu recipients who got it: "
+		    "released again, they get it once more",
+		    SLICE_ARGS(held->id), tally->unmarked, tried);
 	return true;
 }
 
@@ -135,9 +173,8 @@ static bool release_one(
 		release->store, release->arena, id, &held, &message, err))
 		return false;
 	for (size_t i = 0; i < held.recipient_count; i++)
-		if (is_wanted(release, held.recipients[i]) &&
-		    !deliver_to(release, &held, i, message, &tally, err))
-			return false;
+		if (is_wanted(release, held.recipients[i]))
+			deliver_to(release, &held, i, message, &tally);
 	return conclude(&held, &tally, err);
 }
 
@@ -202,7 +239,11 @@ const struct command command_quarantine_release = {
 	"the files that routes name must be open to them, as to the service.\n"
 	"\n"
 	"Prints the next hop's reply for each recipient. Exit code 75: some "
-	"did not get it, and the message is still held for them.",
+	"did not get it, and the message is still held for them. Exit code 66: "
+	"there is no such message, or it was deleted amid its release, which "
+	"goes on all the same. Whoever has got it and could not be marked, "
+	"because the store was locked or full, is told of, and gets it again "
+	"with the next release.",
     .options = {options_release, options_store},
     .arguments_min = 1,
     .arguments_max = 1000,

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Held mail is released once, to all, and as the service would deliver it."""
+import contextlib
 import os
 import pwd
 
 import pytest
 
 from mail import message
+from store_lock import lock
 from world import STRANGER, ZONE
 
 needs_root = pytest.mark.skipif(os.getuid() != 0,
@@ -94,3 +96,53 @@ def test_root_needs_the_user(make_gate):
     assert done.returncode == 78, done
     assert b'there is no user "no-such-user"' in done.stderr
     assert gate.delivered() == []
+
+
+THREE = [f'{name}@agency.example' for name in ('ann', 'bob', 'cat')]
+
+
+def recipients(hop):
+    return [taken.recipients[0] for taken in hop.messages]
+
+
+def test_deleted_amid_its_release(make_gate, make_hop):
+    """Whoever was to get it gets it; that nobody is marked is told."""
+    def delete(_):
+        gate.command('quarantine', 'delete', '--yes', held, '-c',
+                     str(gate.path))
+        return '250 2.0.0 queued'
+
+    hop = make_hop({'.': delete})
+    gate = make_gate(zone=ZONE, route=hop.route)
+    held = hold(gate, to=THREE)
+    done = gate.command('quarantine', 'release', held, '-c', str(gate.path))
+    assert done.returncode == 66, done
+    assert recipients(hop) == THREE
+    for recipient in THREE:
+        assert f'{held} <{recipient}> 250' in done.stdout.decode()
+        assert (f'{held}: delivered to <{recipient}>, but could not be marked'
+                ' as released: ') in done.stderr.decode()
+
+
+def test_marks_that_fail(make_gate, make_hop):
+    """The store is locked from the first delivery to the second."""
+    def reply(_):
+        replies.append('250 2.0.0 queued')
+        if len(replies) == 1:
+            locks.enter_context(lock(gate.folder / 'state' / 'gatehouse.db'))
+        elif len(replies) == 2:
+            locks.close()
+        return replies[-1] if len(replies) != 3 else '451 4.2.1 later'
+
+    replies = []
+    locks = contextlib.ExitStack()
+    hop = make_hop({'.': reply})
+    gate = make_gate(zone=ZONE, route=hop.route)
+    held = hold(gate, to=THREE)
+    done = gate.command('quarantine', 'release', held, '-c', str(gate.path))
+    assert done.returncode == 75, done
+    assert recipients(hop) == THREE[:2]
+    told = done.stderr.decode()
+    assert f'{held}: delivered to <{THREE[0]}>, but could not' in told
+    assert '1 of 3 recipients did not get it' in told
+    assert gate.quarantine()[0]['held_for'] == [THREE[0], THREE[2]]
