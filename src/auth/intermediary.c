@@ -12,6 +12,15 @@ static struct slice domain_of(struct slice value)
 						  : value;
 }
 
+static bool is_domain(
+    struct arena *arena, struct slice value, struct slice from)
+{
+	struct slice domain;
+
+	return name_normalize(arena, domain_of(value), &domain, NULL) &&
+	       slice_eq(from, domain);
+}
+
 /* Without DNS: identical, or one below the other; a name of one label is
  * nobody's organizational domain. */
 static bool is_related(
@@ -42,11 +51,12 @@ static const struct evidence {
 
 enum { EVIDENCE_COUNT = sizeof(evidence_rows) / sizeof(evidence_rows[0]) };
 
-static bool speaks_for(
+/* The domain that passed, if it speaks for from; empty if not. */
+static struct slice speaks_for(
     struct arena *arena, const struct authres_result *result, struct slice from)
 {
 	if (!slice_eq_nocase(result->result, SLICE("pass")))
-		return false;
+		return (struct slice){NULL, 0};
 	for (size_t i = 0; i < EVIDENCE_COUNT; i++) {
 		const struct evidence *row = &evidence_rows[i];
 		struct slice value = authres_property(
@@ -55,20 +65,45 @@ static bool speaks_for(
 		if (!slice_eq_nocase(result->method, slice_from(row->method)) ||
 		    value.len == 0)
 			continue;
-		if (row->exact ? slice_eq_nocase(domain_of(value), from)
+		if (row->exact ? is_domain(arena, value, from)
 			       : is_related(arena, from, value))
+			return domain_of(value);
+	}
+	return (struct slice){NULL, 0};
+}
+
+/* What the hop says itself stands above what we would make of its other
+ * results: it knew how strictly the author aligns, and whose domain that is. */
+static bool has_failed_for(
+    struct arena *arena, const struct authres *authres, struct slice from)
+{
+	for (size_t i = 0; i < authres->count; i++) {
+		const struct authres_result *result = &authres->results[i];
+
+		if (slice_eq_nocase(result->method, SLICE("dmarc")) &&
+		    slice_eq_nocase(result->result, SLICE("fail")) &&
+		    is_domain(arena, authres_property(result, "header", "from"),
+			from))
 			return true;
 	}
 	return false;
 }
 
-/* The method that passed for from at that hop; empty if none. */
+/* "dkim pass for a.example": what passed for from at that hop; empty if
+ * nothing did. */
 static struct slice passed_for(
     struct arena *arena, const struct authres *authres, struct slice from)
 {
-	for (size_t i = 0; i < authres->count; i++)
-		if (speaks_for(arena, &authres->results[i], from))
-			return authres->results[i].method;
+	if (has_failed_for(arena, authres, from))
+		return (struct slice){NULL, 0};
+	for (size_t i = 0; i < authres->count; i++) {
+		const struct authres_result *result = &authres->results[i];
+		struct slice domain = speaks_for(arena, result, from);
+
+		if (domain.len)
+			return arena_format_slice(arena, "%.*s pass for %.*s",
+			    SLICE_ARGS(result->method), SLICE_ARGS(domain));
+	}
 	return (struct slice){NULL, 0};
 }
 
@@ -100,7 +135,7 @@ static bool sealer_vouches(struct arena *arena,
     const struct conf_intermediary *entry, struct slice *ret_why)
 {
 	const struct arc_outcome *arc = input->arc;
-	struct slice method = {NULL, 0};
+	struct slice passed = {NULL, 0};
 	struct authres authres;
 	size_t first;
 
@@ -124,15 +159,13 @@ static bool sealer_vouches(struct arena *arena,
 	    !authres_parse(arena, arc->results[first], &authres, NULL))
 		return false;
 	for (size_t i = 0; i < input->from_count; i++) {
-		method = passed_for(arena, &authres, input->from[i]);
-		if (method.len == 0)
+		passed = passed_for(arena, &authres, input->from[i]);
+		if (passed.len == 0)
 			return false;
 	}
 	*ret_why = arena_format_slice(arena,
-	    "ARC chain sealed by %.*s passes, and its first hop saw %.*s pass "
-	    "for %.*s",
-	    SLICE_ARGS(entry->arc_sealer), SLICE_ARGS(method),
-	    SLICE_ARGS(input->from[0]));
+	    "ARC chain sealed by %.*s passes, and its first hop saw %.*s",
+	    SLICE_ARGS(entry->arc_sealer), SLICE_ARGS(passed));
 	return true;
 }
 

@@ -40,6 +40,12 @@ static const struct seal_case {
     {ARC_PASS, {"lists.example"}, {"x; dkim=pass header.i=@mail.a.example"}, true},
     {ARC_PASS, {"lists.example"}, {"x; dkim=pass header.d=b.example"}, false},
     {ARC_PASS, {"lists.example"}, {"x; dkim=pass header.d=example"}, false},
+    /* it knows the author's strictness and public suffixes, we do not */
+    {ARC_PASS, {"lists.example"}, {"x; dkim=pass header.d=evil.a.example; dmarc=fail header.from=a.example"}, false},
+    {ARC_PASS, {"lists.example"}, {"x; dmarc=fail (p=REJECT) header.from=A.example; spf=pass smtp.mailfrom=evil.a.example"}, false},
+    {ARC_PASS, {"lists.example"}, {"x; dmarc=fail header.from=b.example; dkim=pass header.d=mail.a.example"}, true},
+    {ARC_PASS, {"lists.example"}, {"x; dmarc=none header.from=a.example; dkim=pass header.d=mail.a.example"}, true},
+    {ARC_PASS, {"lists.example"}, {"x; dmarc=temperror header.from=a.example; dkim=pass header.d=mail.a.example"}, true},
     {ARC_PASS, {"lists.example"}, {"x; dkim=fail header.d=a.example"}, false},
     {ARC_PASS, {"lists.example"}, {"x; spf=pass smtp.mailfrom=u@a.example"}, true},
     {ARC_PASS, {"lists.example"}, {"x; spf=pass smtp.mailfrom=a.example"}, true},
