@@ -78,6 +78,7 @@ struct gate_message {
 	struct decision decision;
 	bool decided;
 	bool mta_holds;			     /* what is quarantined */
+	bool marked_as_junk;		     /* instead of quarantine */
 	struct slice trace_field;	     /* Received, or empty */
 	struct slice authentication_results; /* the added field's value */
 	int64_t decided_ms;

@@ -38,15 +38,14 @@ size_t header_policy_loop_count(const struct gate_message *message)
 	const struct config *config = message->context->config;
 	size_t passes = 0;
 
-	for (size_t nth = 0;; nth++) {
-		const struct header_field *field = headers_find(
-		    &message->headers, loop_field, nth);
+	for (size_t i = 0; i < message->headers.count; i++) {
+		const struct header_field *field = &message->headers.fields[i];
 
-		if (!field)
-			return passes;
-		passes += slice_eq_nocase(
-		    slice_trim(field->value), config->hostname);
+		passes += slice_eq_nocase(field->name, loop_field) &&
+			  slice_eq_nocase(
+			      slice_trim(field->value), config->hostname);
 	}
+	return passes;
 }
 
 static bool is_trust_field(struct slice name)
@@ -118,7 +117,9 @@ static struct slice disposition(const struct gate_message *message)
 	switch (message->decision.verdict) {
 	case VERDICT_REJECT: return SLICE("reject");
 	case VERDICT_QUARANTINE: return SLICE("quarantine");
-	default: return SLICE("none");
+	default:
+		return message->marked_as_junk ? SLICE("quarantine")
+					       : SLICE("none");
 	}
 }
 
@@ -169,6 +170,9 @@ static void add_results(struct gate_message *message)
 
 void header_policy_apply(struct gate_message *message)
 {
+	/* It would become a part of what is put on top of it. */
+	if (faults_has(message->faults, FAULT_HEADER_STARTS_FOLDED))
+		edit_remove(message->arena, &message->decision.edits, 0);
 	add(message, "X-Gatehouse-Loop", message->context->config->hostname);
 	if (message->internal)
 		return;

@@ -97,7 +97,6 @@ static struct wish judge_malformed(struct gate_message *message)
 	    FAULT_FROM_MISSING,
 	    FAULT_FROM_REPEATED,
 	    FAULT_FROM_UNPARSEABLE,
-	    /* It would become a part of what is put on top of it. */
 	    FAULT_HEADER_STARTS_FOLDED,
 	};
 	enum conf_mode mode =
@@ -327,6 +326,13 @@ static bool asks_for_junk_header(
 	       wish->verdict == VERDICT_ACCEPT;
 }
 
+static void mark_as_junk(struct gate_message *message)
+{
+	edit_add_on_top(message->arena, &message->decision.edits,
+	    message->context->config->authentication.dmarc_junk_header);
+	message->marked_as_junk = true;
+}
+
 static void apply(struct gate_message *message, const struct policy *policy)
 {
 	struct wish wish = policy->judge(message);
@@ -345,8 +351,7 @@ static void apply(struct gate_message *message, const struct policy *policy)
 	if (!wish.enforced)
 		metrics_count(METRIC_POLICY_REPORTS, policy->name);
 	else if (asks_for_junk_header(policy, &wish))
-		edit_add_on_top(message->arena, &message->decision.edits,
-		    message->context->config->authentication.dmarc_junk_header);
+		mark_as_junk(message);
 }
 
 /* DMARC failures, and results that are not known, which the administrator has
