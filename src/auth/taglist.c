@@ -57,14 +57,14 @@ static bool add_tag(struct taglist *list, struct slice spec, struct err *err)
 bool taglist_parse(struct slice text, struct taglist *ret, struct err *err)
 {
 	struct taglist list = {.count = 0};
-	struct slice spec, rest = slice_trim(text);
+	struct slice spec, rest = text;
 
 	/* One ";" may end the list; "a=1;;" has an empty tag: an error. */
 	do {
 		slice_split(rest, ';', &spec, &rest);
 		if (!add_tag(&list, spec, err))
 			return false;
-	} while (!slice_empty(rest));
+	} while (!slice_empty(slice_trim(rest)));
 	*ret = list;
 	return true;
 }

@@ -65,6 +65,7 @@ static struct slice make_zone(struct world *world)
 	add_key(world, zone, "two", "v=DKIM1; k=ed25519;", ED);
 	add_key(world, zone, "mixed", "v=DKIM1;", RSA);
 	add_text(zone, "mixed._domainkey.example.com", "v=spf1 -all");
+	add_text(zone, "mixed._domainkey.example.com", "verification=abc");
 	add_text(zone, "spf._domainkey.example.com", "v=spf1 -all");
 	add_text(zone, "revoked._domainkey.example.com", "v=DKIM1; p=");
 	add_text(zone, "broken._domainkey.example.com", "v=DKIM1; p=AAAA");
@@ -389,6 +390,45 @@ static void test_canonicalizations(void **state)
 	}
 }
 
+/* RFC 6376 section 3.7: the value of b= is left out "including all surrounding
+ * whitespace", also where it ends the field. */
+static void test_space_after_signature(void **state)
+{
+	static const struct {
+		const char *tail;
+		enum dkim_result result;
+	} tails[] = {
+	    {"", DKIM_PASS},
+	    {" ", DKIM_PASS},
+	    {"\r\n\t", DKIM_PASS},
+	    {" \r\n\t ", DKIM_PASS},
+	    {";", DKIM_FAIL},
+	    {" ;", DKIM_FAIL},
+	    {"\r\n\t;", DKIM_FAIL},
+	};
+	struct world *world = *state;
+	struct test_signature signature = {
+	    .key = world->keys[RSA],
+	    .tags = "v=1; a=rsa-sha256; d=example.com; s=rsa; h=From;",
+	    .names = "From",
+	};
+	struct slice message = test_sign(
+	    world->arena, &signature, slice_from(plain));
+	size_t end = slice_find_slice(message, SLICE("\r\nReceived:"));
+
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		struct test_run run = {
+		    .message = ARENA_JOIN(world->arena,
+			slice_sub(message, 0, end), slice_from(tails[i].tail),
+			slice_from_pos(message, end)),
+		};
+
+		verify(world, &run);
+		if (run.dkim->result != tails[i].result)
+			fail_msg("%zu: %.*s", i, SLICE_ARGS(run.dkim->reason));
+	}
+}
+
 static struct slice sign_plain(struct world *world, const char *names)
 {
 	struct test_signature signature = {
@@ -636,6 +676,7 @@ int main(void)
 	    cmocka_unit_test(test_minimum_bits),
 	    cmocka_unit_test(test_both_signed),
 	    cmocka_unit_test(test_canonicalizations),
+	    cmocka_unit_test(test_space_after_signature),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_body_length),
 	    cmocka_unit_test(test_outcome),
