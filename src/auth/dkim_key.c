@@ -38,15 +38,24 @@ struct dkim_key_cache {
 	size_t max;
 };
 
+/* Without v=, what has no p= is a text of somebody else, such as a proof that
+ * the domain is theirs. */
 bool dkim_key_is_record(struct slice text)
 {
-	struct slice first, name, value;
+	struct slice tag, name, value;
+	bool first = true;
 
-	slice_split(text, ';', &first, &(struct slice){NULL, 0});
-	if (!slice_split(first, '=', &name, &value) ||
-	    !slice_eq(slice_trim(name), SLICE("v")))
-		return true;
-	return slice_eq(slice_trim(value), SLICE("DKIM1"));
+	for (; text.len; first = false) {
+		slice_split(text, ';', &tag, &text);
+		if (!slice_split(tag, '=', &name, &value))
+			continue;
+		name = slice_trim(name);
+		if (first && slice_eq(name, SLICE("v")))
+			return slice_eq(slice_trim(value), SLICE("DKIM1"));
+		if (slice_eq(name, SLICE("p")))
+			return true;
+	}
+	return false;
 }
 
 /* Is one of the words in a list like h=?  True if there is no list. */

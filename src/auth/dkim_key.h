@@ -20,7 +20,7 @@ struct dkim_key {
 };
 
 /* Is the text a key record at all?  One that starts with another v= than
- * DKIM1 must be discarded (section 3.6.1). */
+ * DKIM1 must be discarded (section 3.6.1); so is one without v= and p=. */
 bool dkim_key_is_record(struct slice text);
 
 /* Keys by the text of their record, so that the same record is parsed once.

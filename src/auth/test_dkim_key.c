@@ -75,7 +75,13 @@ static void test_is_record(void **state)
 	(void)state;
 	assert_true(dkim_key_is_record(SLICE("k=rsa; p=")));
 	assert_true(dkim_key_is_record(SLICE(" v = DKIM1 ; p=")));
-	assert_true(dkim_key_is_record(SLICE("")));
+	assert_true(dkim_key_is_record(SLICE("k=rsa; t=y; p=")));
+	assert_true(dkim_key_is_record(SLICE("k=rsa;\tp =")));
+	/* Texts of others at the same name. */
+	assert_false(dkim_key_is_record(SLICE("")));
+	assert_false(dkim_key_is_record(SLICE("site-verification=abc")));
+	assert_false(dkim_key_is_record(SLICE("hello")));
+	assert_false(dkim_key_is_record(SLICE("x=p=")));
 	assert_false(dkim_key_is_record(SLICE("v=spf1 -all")));
 	assert_false(dkim_key_is_record(SLICE("v=DKIM2; p=")));
 }
