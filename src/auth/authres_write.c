@@ -78,8 +78,11 @@ static void add_dkim(struct arena *arena, struct authres_text *text,
 	if (dkim->result != DKIM_PASS)
 		add_reason(text, dkim->reason);
 	add_property(text, "header.d", dkim->domain);
-	add_property(text, "header.i", dkim->identity);
-	add_property(text, "header.s", dkim->selector);
+	/* Room is left for all that follows, whatever a stranger made up. */
+	if (text->out->len < FIELD_MAX / 4) {
+		add_property(text, "header.i", dkim->identity);
+		add_property(text, "header.s", dkim->selector);
+	}
 	add_property(text, "header.a", dkim->algorithm);
 	add_property(text, "header.b", slice_sub(dkim->signature_start, 0, 8));
 }

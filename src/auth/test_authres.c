@@ -117,6 +117,51 @@ static void test_write_others(void **state)
 	arena_free(arena);
 }
 
+/* However many signatures a stranger makes up, and however long. */
+static void test_crowded(void **state)
+{
+	enum { SIGNATURES = 101 };
+	struct arena *arena = arena_new(0);
+	struct dkim_outcome *dkim = ARENA_ARRAY(
+	    arena, SIGNATURES, struct dkim_outcome);
+	struct slice name = slice_of(arena_alloc(arena, 300), 300);
+	struct dmarc_outcome dmarc = {
+	    .result = DMARC_FAIL, .from_domain = SLICE("a.example")};
+	struct arc_outcome arc = {.result = ARC_NONE};
+	struct own_domain_outcome own = {
+	    .result = OWN_DOMAIN_FAIL, .domain = SLICE("agency.example")};
+	struct authres_input input = {
+	    .authserv_id = SLICE("mx1.agency.example"),
+	    .dkim_checked = true,
+	    .dkim_count = SIGNATURES,
+	    .dkim = dkim,
+	    .arc = &arc,
+	    .dmarc_count = 1,
+	    .dmarc = &dmarc,
+	    .own_domain = &own,
+	};
+	static const char *const wanted[] = {"arc=none;", "dmarc=fail",
+	    "header.from=a.example;", "x-own-domain=fail"};
+	struct slice text;
+
+	(void)state;
+	memset((char *)(uintptr_t)name.ptr, 'd', name.len);
+	for (size_t i = 0; i < SIGNATURES; i++)
+		dkim[i] = (struct dkim_outcome){.result = DKIM_PERMERROR,
+		    .domain = slice_sub(name, 0, 250),
+		    .selector = slice_sub(name, 0, 250),
+		    .identity = name,
+		    .reason = SLICE("no key for signature")};
+	text = authres_write(arena, &input);
+	assert_true(text.len < 65536);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (slice_find_slice(text, slice_from(wanted[i])) == text.len)
+			fail_msg("no %s", wanted[i]);
+	text = authres_exchange_style(arena, &input);
+	assert_true(slice_find_slice(text, SLICE("dmarc=fail")) < text.len);
+	arena_free(arena);
+}
+
 /* What is shown only sometimes. */
 static void test_write_details(void **state)
 {
@@ -312,6 +357,8 @@ static void test_long(void **state)
 	assert_int_equal(value_of(&read, 1, "header", "s").len, 320);
 	assert_int_equal(read.results[0].reason.len, 200);
 	/* more than the field may hold: cut between two words */
+	for (size_t i = 0; i < 300; i++)
+		many[i].domain = slice_of(quotes, 320);
 	input.dkim_count = 300;
 	text = authres_write(arena, &input);
 	check_lines(text);
@@ -562,6 +609,7 @@ int main(void)
 	    cmocka_unit_test(test_write),
 	    cmocka_unit_test(test_write_others),
 	    cmocka_unit_test(test_write_details),
+	    cmocka_unit_test(test_crowded),
 	    cmocka_unit_test(test_hostile),
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_exchange),
