@@ -105,10 +105,9 @@ static struct slice without_version(struct slice plain)
 	return plain;
 }
 
-bool authres_claims(struct arena *arena, struct slice value,
+static bool head_claims(struct arena *arena, struct slice head,
     struct slice authserv_id, struct slice domain)
 {
-	struct slice head = head_of(value);
 	struct slice plain = bare(arena, head);
 	const struct slice readings[] = {head, squeeze(arena, head), plain};
 
@@ -139,6 +138,15 @@ static struct slice skip_nothing(struct slice value)
 			break;
 	}
 	return slice_from_pos(value, at);
+}
+
+bool authres_claims(struct arena *arena, struct slice value,
+    struct slice authserv_id, struct slice domain)
+{
+	/* Some skip semicolons that stand before the first word. */
+	return head_claims(arena, head_of(value), authserv_id, domain) ||
+	       head_claims(
+		   arena, head_of(skip_nothing(value)), authserv_id, domain);
 }
 
 bool authres_is_anonymous(struct slice value)

@@ -15,6 +15,10 @@ static const struct claim_case {
 	bool ours;
 } claim_cases[] = {
     {"mx1.agency.example; spf=pass", true},
+    {"; mx1.agency.example; spf=pass", true},
+    {"(x) ;; mx1.agency.example", true},
+    {";\r\n\t(x;y) mx1.agency.example; spf=pass", true},
+    {"; mx.bank.example; spf=pass smtp.helo=mx1.agency.example", false},
     {" MX1.Agency.Example 1; none", true},
     {"\r\n\tmx1.agency.example;\r\n\tspf=pass", true},
     {"(hello) mx1.agency.example (x) 1; none", true},
@@ -39,7 +43,7 @@ static const struct claim_case {
     {"\\\"a;\" mx1.agency.example; none", true},
     {"a\\; mx1.agency.example; none", false},
     {"\"a\\\\\"; mx1.agency.example", false},
-    {"(a\\\\); mx1.agency.example", false},
+    {"(a\\\\); mx1.agency.example", true},
     {"a); mx1.agency.example", false},
     {"\"(\"; mx1.agency.example", false},
     /* quotes and comments inside the name, dropped as they are understood */
