@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/dkim_canon.h"
 
+#include "auth/dkim_signature.h"
 #include "auth/taglist.h"
 #include "base/ascii.h"
 
@@ -114,29 +115,47 @@ void dkim_canon_own_field(struct buf *buf,
 	buf_release(&cut);
 }
 
-/* The last field of that name above position *below; NULL if none. */
-static const struct header_field *find_above(const struct header_list *headers,
-    struct slice name, const struct header_field *own, size_t *below)
-{
-	while (*below) {
-		const struct header_field *field = &headers->fields[--*below];
+/* The fields of one name, and how many from the bottom have been used. */
+struct stack {
+	struct header_positions fields;
+	size_t used;
+};
 
-		if (field != own && slice_eq_nocase(field->name, name))
+struct stacks {
+	size_t count;
+	struct stack items[SIGNATURE_NAMES_MAX];
+};
+
+/* That of the name; NULL if no field has it. */
+static struct stack *find_stack(
+    struct stacks *stacks, const struct header_list *headers, struct slice name)
+{
+	struct header_positions fields = headers_named(headers, name);
+
+	if (fields.count == 0)
+		return NULL;
+	for (size_t i = 0; i < stacks->count; i++)
+		if (stacks->items[i].fields.items == fields.items)
+			return &stacks->items[i];
+	if (stacks->count == SIGNATURE_NAMES_MAX)
+		return NULL;
+	stacks->items[stacks->count] = (struct stack){fields, 0};
+	return &stacks->items[stacks->count++];
+}
+
+/* The next one upwards; NULL if none is left. */
+static const struct header_field *take_field(struct stack *stack,
+    const struct header_list *headers, const struct header_field *own)
+{
+	while (stack->used < stack->fields.count) {
+		size_t at = stack->fields.count - ++stack->used;
+		const struct header_field *field =
+		    &headers->fields[stack->fields.items[at]];
+
+		if (field != own)
 			return field;
 	}
 	return NULL;
-}
-
-/* How often name stands in names before the word at position. */
-static size_t count_before(
-    struct slice names, const char *position, struct slice name)
-{
-	struct slice word;
-	size_t count = 0;
-
-	while (taglist_next_word(&names, &word) && word.ptr != position)
-		count += slice_eq_nocase(word, name);
-	return count;
 }
 
 void dkim_canon_named_fields(struct buf *buf,
@@ -144,18 +163,17 @@ void dkim_canon_named_fields(struct buf *buf,
     const struct header_list *headers, struct slice names,
     const struct header_field *own)
 {
-	struct slice rest = names, name;
+	struct stacks stacks = {.count = 0};
+	struct slice name;
 
-	while (taglist_next_word(&rest, &name)) {
-		const struct header_field *field;
-		size_t skip, below = headers->count;
+	while (taglist_next_word(&names, &name)) {
+		const struct header_field *field = NULL;
+		struct stack *stack = NULL;
 
-		if (slice_empty(name))
-			continue;
-		skip = count_before(names, name.ptr, name);
-		do
-			field = find_above(headers, name, own, &below);
-		while (field && skip--);
+		if (!slice_empty(name))
+			stack = find_stack(&stacks, headers, name);
+		if (stack)
+			field = take_field(stack, headers, own);
 		if (field)
 			dkim_canon_field(buf, canonicalization, field->raw);
 	}

@@ -26,7 +26,8 @@ void dkim_canon_own_field(struct buf *buf,
 
 /* Appends the fields named by h=, in its order.  A name that is repeated
  * takes the next field upwards from the last; a name without a field left
- * adds nothing.  own, the signature's field, is never taken. */
+ * adds nothing.  own, the signature's field, is never taken.  Of names that
+ * fields have, SIGNATURE_NAMES_MAX different ones are looked at. */
 void dkim_canon_named_fields(struct buf *buf,
     enum dkim_canonicalization canonicalization,
     const struct header_list *headers, struct slice names,

@@ -78,6 +78,43 @@ static bool limit_error(
 	    (unsigned long long)limit, setting);
 }
 
+/* Any order will do in which equal names stand together. */
+static int compare_names(struct slice a, struct slice b)
+{
+	if (a.len != b.len)
+		return a.len < b.len ? -1 : 1;
+	for (size_t i = 0; i < a.len; i++) {
+		char x = ascii_lower(a.ptr[i]), y = ascii_lower(b.ptr[i]);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
+static int compare_fields(const void *one, const void *other, void *object)
+{
+	const struct header_field *fields = object;
+	size_t a = *(const size_t *)one, b = *(const size_t *)other;
+	int order = compare_names(fields[a].name, fields[b].name);
+
+	if (order != 0)
+		return order;
+	return a < b ? -1 : a > b;
+}
+
+static void sort_by_name(struct arena *arena, struct header_list *list)
+{
+	size_t *positions = ARENA_ARRAY(arena, list->count, size_t);
+
+	for (size_t i = 0; i < list->count; i++)
+		positions[i] = i;
+	if (list->count)
+		qsort_r(positions, list->count, sizeof(positions[0]),
+		    compare_fields, list->fields);
+	list->by_name = positions;
+}
+
 bool headers_parse(struct arena *arena, struct slice message,
     const struct limits *limits, struct header_list *ret, struct err *err)
 {
@@ -109,26 +146,50 @@ bool headers_parse(struct arena *arena, struct slice message,
 	}
 	list.block.ptr = message.ptr;
 	list.body_offset += list.block.len;
+	sort_by_name(arena, &list);
 	*ret = list;
 	return true;
+}
+
+/* How many of by_name have a name before it, or with equal_too that one. */
+static size_t count_before(
+    const struct header_list *list, struct slice name, bool equal_too)
+{
+	size_t from = 0, to = list->count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		int order = compare_names(
+		    list->fields[list->by_name[middle]].name, name);
+
+		if (order < 0 || (order == 0 && equal_too))
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+struct header_positions headers_named(
+    const struct header_list *list, struct slice name)
+{
+	size_t from = count_before(list, name, false);
+	size_t to = count_before(list, name, true);
+
+	return (struct header_positions){to - from, list->by_name + from};
 }
 
 const struct header_field *headers_find(
     const struct header_list *list, struct slice name, size_t nth)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (slice_eq_nocase(list->fields[i].name, name) && nth-- == 0)
-			return &list->fields[i];
-	return NULL;
+	struct header_positions found = headers_named(list, name);
+
+	return nth < found.count ? &list->fields[found.items[nth]] : NULL;
 }
 
 size_t headers_count(const struct header_list *list, struct slice name)
 {
-	size_t count = 0;
-
-	for (size_t i = 0; i < list->count; i++)
-		count += slice_eq_nocase(list->fields[i].name, name);
-	return count;
+	return headers_named(list, name).count;
 }
 
 struct slice headers_lenient_name(

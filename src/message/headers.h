@@ -24,6 +24,7 @@ struct header_field {
 struct header_list {
 	size_t count;
 	struct header_field *fields; /* top first */
+	const size_t *by_name;	     /* positions: see headers_named */
 	struct slice block;	     /* all fields, without the empty line */
 	size_t body_offset; /* of the body in the message: past the empty
 			     * line, or the message's length */
@@ -35,8 +36,18 @@ struct header_list {
 bool headers_parse(struct arena *arena, struct slice message,
     const struct limits *limits, struct header_list *ret, struct err *err);
 
+/* The positions of the fields of that name, top first.  Names are compared
+ * without case.  Takes the logarithm of the number of fields: a stranger may
+ * send thousands, and ask for as many in h=. */
+struct header_positions {
+	size_t count;
+	const size_t *items;
+};
+struct header_positions headers_named(
+    const struct header_list *list, struct slice name);
+
 /* The nth field of that name from the top (0 is the first); NULL if there are
- * not so many.  Names are compared without case. */
+ * not so many. */
 const struct header_field *headers_find(
     const struct header_list *list, struct slice name, size_t nth);
 

@@ -150,8 +150,55 @@ static void test_find(void **state)
 	assert_ptr_equal(
 	    headers_find(&list, SLICE("received"), 1), &list.fields[2]);
 	assert_null(headers_find(&list, SLICE("received"), 2));
+	assert_int_equal(headers_count(&list, SLICE("none")), 0);
+	assert_null(headers_find(&list, SLICE("none"), 0));
 	assert_true(slice_eq(
 	    headers_unfold(arena, SLICE(" a\r\n b\n\tc ")), SLICE("a b\tc")));
+	arena_free(arena);
+}
+
+/* As if each were compared with each; octets that no name has, too. */
+static void test_named(void **state)
+{
+	static const struct slice names[] = {
+	    SLICE_INIT("A"),
+	    SLICE_INIT("a"),
+	    SLICE_INIT("B"),
+	    SLICE_INIT("a\0b"),
+	    SLICE_INIT("A\0C"),
+	    SLICE_INIT("\xc3\xa9"),
+	    SLICE_INIT("\xc3\x89"),
+	    SLICE_INIT("Subject"),
+	    SLICE_INIT("subjecT"),
+	    SLICE_INIT("["),
+	    SLICE_INIT("{"),
+	    SLICE_INIT("no field"),
+	};
+	enum { NAMES = sizeof(names) / sizeof(names[0]), FIELDS = 200 };
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, 10000);
+	struct header_list list;
+
+	(void)state;
+	for (size_t i = 0; i < FIELDS; i++) {
+		buf_add(text, names[i * i % (NAMES - 1)]);
+		buf_add_text(text, i % 7 ? ": x\r\n" : "\r\n");
+	}
+	assert_true(headers_parse(
+	    arena, buf_slice(text), &limits_default, &list, NULL));
+	assert_int_equal(list.count, FIELDS);
+	for (size_t n = 0; n < NAMES; n++) {
+		struct header_positions found = headers_named(&list, names[n]);
+		size_t count = 0;
+
+		for (size_t i = 0; i < FIELDS; i++) {
+			if (!slice_eq_nocase(list.fields[i].name, names[n]))
+				continue;
+			assert_in_range(count, 0, found.count - 1);
+			assert_int_equal(found.items[count++], i);
+		}
+		assert_int_equal(count, found.count);
+	}
 	arena_free(arena);
 }
 
@@ -162,6 +209,7 @@ int main(void)
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,11 +94,12 @@ static void answer_later(struct arena *arena, const char *why, struct buf *out)
 /* As MTAs count them: from 1, those of the same name. */
 static uint32_t occurrence(const struct header_list *list, size_t position)
 {
-	uint32_t count = 0;
+	struct header_positions alike = headers_named(
+	    list, list->fields[position].name);
+	uint32_t count = 1;
 
-	for (size_t i = 0; i <= position; i++)
-		count += slice_eq_nocase(
-		    list->fields[i].name, list->fields[position].name);
+	while (alike.items[count - 1] < position)
+		count++;
 	return count;
 }
 
