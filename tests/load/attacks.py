@@ -329,6 +329,7 @@ ATTACKS = [
     content_row('long line', 64 * MIB, r'55\d .*limits', short=MIB),
     content_row('fields', 1000000, r'55\d .*limits.header', short=5000),
     content_row('signatures', 1900, r'250|55\d', short=200),
+    content_row('absent names', 1900, r'250|55\d', short=200),
     content_row('comments', 90000, r'550 5.7.1', short=20000),
     content_row('parts', 100000, r'250|55\d .*limits.mime', short=20000),
     content_row('nested', 10000, r'250|55\d .*limits.mime', short=2000),

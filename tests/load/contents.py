@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Content that wants to cost much, as pieces of what DATA sends."""
+import base64
+import hashlib
 
 PIECE = 1 << 16
 END = b'\r\n.\r\n'
@@ -57,6 +59,21 @@ def signatures(count):
                  b'\r\nbody', END)
 
 
+def absent_names(count):
+    """Signatures over fields that are not there, beside others of names as
+    long and alike; only their bodies are right."""
+    name = b'X-' + b'a' * 56
+    digest = base64.b64encode(hashlib.sha256(b'body\r\n').digest())
+    absent = b':\r\n '.join(b'%sY%02d' % (name, number)
+                           for number in range(100)) + b':\r\n '
+    field = (b'DKIM-Signature: v=1; a=rsa-sha256; d=shop.example; s=%d;\r\n'
+             b' bh=' + digest + b'; b=MTIz;\r\n h=' + absent * 2 +
+             b'from\r\n')
+    return after(TOP, many(name + b'zzz: x\r\n', count),
+                 *(field % number for number in range(10)),
+                 b'\r\nbody', END)
+
+
 def comments(count):
     """An author inside many comments."""
     octets = b'From: ' + b'(' * 900 + b'\r\n'
@@ -86,6 +103,7 @@ def nested_messages(count):
 
 KINDS = {'text': text, 'long header': long_header, 'long field': long_field,
          'long line': long_line, 'fields': fields, 'signatures': signatures,
+         'absent names': absent_names,
          'comments': comments, 'parts': parts, 'nested': nested,
          'nested messages': nested_messages}
 OCTETS = ('text', 'long header', 'long field', 'long line')
