@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/identity.h"
+#include "cli/resolver_config.h"
 #include "smtp/client_tls.h"
 #include "smtp/tls_certificate.h"
 #include "smtp/tls_server.h"
@@ -40,6 +41,23 @@ static void check_tls(struct arena *arena, const struct checker *checker,
 	check_validity(arena, checker,
 	    arena_format(arena, "%s.certificate", path),
 	    listener->tls.certificate);
+}
+
+/* Opened as the service does it; nothing is asked. */
+static void check_dns(struct arena *arena, const struct checker *checker,
+    const struct config *config)
+{
+	struct dns_resolver *resolver;
+	struct err err = {0};
+
+	if (!check_is_sound(checker, "dns"))
+		return;
+	if (resolver_open_configured(arena, config, NULL, &resolver, &err))
+		dns_resolver_release(resolver);
+	else
+		check_error(checker,
+		    config->dns.zone.len ? "dns.zone" : "dns.trust_anchor",
+		    "%s", err.text);
 }
 
 /* A route that cannot verify its next hop sends nothing. */
@@ -83,6 +101,7 @@ void named_check(const struct config *config, const struct checker *checker)
 
 	for (size_t i = 0; i < config->listener_count; i++)
 		check_tls(arena, checker, &config->listeners[i], i);
+	check_dns(arena, checker, config);
 	check_authorities(arena, checker, config);
 	check_user(arena, checker, config);
 	arena_free(arena);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/named_check.h - what a configuration names, looked at: certificates with
- * their keys, the authorities of next hops, the user.
+ * their keys, the authorities of next hops, the trust anchor or zone, the user.
  */
 #ifndef CLI_NAMED_CHECK_H
 #define CLI_NAMED_CHECK_H

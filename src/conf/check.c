@@ -629,7 +629,7 @@ static void check_top(const struct checker *checker)
 		ERROR(checker, "dns.servers",
 		    "and zone exclude each other; use one of them");
 	check_readable(checker, "dns.zone", dns->zone);
-	/* The default may be absent where nothing is validated. */
+	/* Whether the default is there, options->more looks. */
 	check_readable(checker, "dns.trust_anchor",
 	    yaml_get(yaml_get(checker->root, "dns"), "trust_anchor")
 		? dns->trust_anchor

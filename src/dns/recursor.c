@@ -167,12 +167,13 @@ static bool finish(
     struct ub_ctx *ctx, const struct dns_settings *settings, struct err *err)
 {
 	size_t count = sizeof(forwarded_zones) / sizeof(forwarded_zones[0]);
+	const struct slice anchor = settings->trust_anchor;
+	char what[4200];
 
-	if (!check(ub_ctx_zone_remove(ctx, "unused.invalid."),
-		slice_empty(settings->trust_anchor)
-		    ? "settings"
-		    : "settings, or the content of the trust anchor",
-		err))
+	snprintf(what, sizeof(what), "settings%s%.*s",
+	    slice_empty(anchor) ? "" : ", or the content of the trust anchor ",
+	    SLICE_ARGS(anchor));
+	if (!check(ub_ctx_zone_remove(ctx, "unused.invalid."), what, err))
 		return false;
 	if (settings->server_count == 0)
 		return true;

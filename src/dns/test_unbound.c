@@ -617,6 +617,7 @@ static void test_bad_trust_anchor(void **state)
 	settings.trust_anchor = slice_from(path);
 	assert_false(dns_resolver_open(&settings, &resolver, &err));
 	assert_int_equal(err.kind, E_CONFIG);
+	assert_non_null(strstr(err.text, path));
 	assert_null(resolver);
 }
 

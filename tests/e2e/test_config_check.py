@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse config check` finds what the start would end with: the unit does
 not try again after 78, and a reboot is the wrong time to learn of it."""
+import subprocess
+
 import pytest
 
 from certificates import Authority
+from gatehouse import binary
 
 
 def check(gate, code=0):
@@ -20,6 +23,10 @@ def route(**more):
 FATAL = [
     (route(tls='must', tls_ca='@/words'),
      'error: routes[0].tls_ca: @/words: no certificates to verify next hops'),
+    ({'dns': {'zone': '@/words'}}, 'error: dns.zone: @/words:1: '),
+    ({'dns': {'zone': '', 'trust_anchor': '@/words'}},
+     'error: dns.trust_anchor: DNS: settings, or the content of the trust '
+     'anchor @/words: '),
 ]
 
 
@@ -43,6 +50,28 @@ def test_what_ends_the_start_is_an_error(make_gate, change, words):
     gate.launch()
     assert gate.process.wait(10) == 78
     assert 'supervisor.ready' not in gate.log()
+    gate.process = None
+
+
+def test_default_trust_anchor_that_is_not_there(make_gate):
+    """It comes with a package of its own."""
+    gate = make_gate(start=False)
+    gate.write(dns={'zone': ''})
+    del gate.config['dns']['trust_anchor']
+    gate.write()
+    assert 'OK: ' in check(gate)
+    hidden = ['unshare', '-rm', 'sh', '-c',
+              'mount -t tmpfs none /usr/share/dns && exec "$@"', 'sh']
+    done = subprocess.run(
+        [*hidden, binary(), 'config', 'check', '-c', str(gate.path)],
+        capture_output=True, text=True)
+    if 'unshare' in done.stderr or 'mount' in done.stderr:
+        pytest.skip('no namespaces here')
+    assert done.returncode == 78, done
+    assert 'error: dns.trust_anchor: ' in done.stdout
+    assert '/usr/share/dns/root.key' in done.stdout
+    gate.launch(hidden)
+    assert gate.process.wait(10) == 78
     gate.process = None
 
 
