@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/release_lock.h"
 #include "cli/resolver_config.h"
 #include "cli/show.h"
 #include "cli/store_options.h"
@@ -27,7 +28,10 @@ struct release {
 	const struct command_line *line;
 	struct store *store;
 	struct next_hop_pool *pool;
+	int lock;
 };
+
+enum { OTHER_RELEASE_MS = 60 * 1000 };
 
 bool quarantine_release_deliver(struct arena *arena, struct next_hop_pool *pool,
     const struct store_quarantined *held, struct slice recipient,
@@ -162,7 +166,7 @@ static bool conclude(const struct store_quarantined *held,
 	return true;
 }
 
-static bool release_one(
+static bool release_locked(
     const struct release *release, struct slice id, struct err *err)
 {
 	struct store_quarantined held;
@@ -176,6 +180,34 @@ static bool release_one(
 		if (is_wanted(release, held.recipients[i]))
 			deliver_to(release, &held, i, message, &tally);
 	return conclude(&held, &tally, err);
+}
+
+static bool take_lock(
+    const struct release *release, struct slice id, struct err *err)
+{
+	if (release_lock_take(release->lock, id, deadline_in(0), err))
+		return true;
+	if (err->kind != E_TIMEOUT)
+		return false;
+	fprintf(stderr,
+	    "gatehouse: %.*s: another release of it is under way; waiting for "
+	    "that\n",
+	    SLICE_ARGS(id));
+	return release_lock_take(
+	    release->lock, id, deadline_in(OTHER_RELEASE_MS), err);
+}
+
+/* Who got it by another release is known only once that has ended. */
+static bool release_one(
+    const struct release *release, struct slice id, struct err *err)
+{
+	bool ok;
+
+	if (!take_lock(release, id, err))
+		return false;
+	ok = release_locked(release, id, err);
+	release_lock_give(release->lock, id);
+	return ok;
 }
 
 static void release_resolver(void *resolver)
@@ -215,7 +247,8 @@ static int run(struct arena *arena, const struct command_line *line)
 	struct err err;
 
 	if (!store_options_open(arena, line, &release.store, &config, &err) ||
-	    !open_pool(&release, config, &err))
+	    !open_pool(&release, config, &err) ||
+	    !release_lock_open(arena, config, &release.lock, &err))
 		return command_fail(&err);
 	for (size_t i = 0; i < count; i++)
 		if (!release_one(&release, slice_from(arguments[i]), &err))
@@ -234,6 +267,10 @@ const struct command command_quarantine_release = {
 	"released only when the next hop has taken it for each of them; until "
 	"then quarantine list shows for whom it is held. Its bytes stay until "
 	"quarantine delete, or until they expire.\n"
+	"\n"
+	"Of two releases of a message at once one waits for the other, up to a "
+	"minute, then fails with exit code 75: they lock a byte of the file "
+	"release.lock in the state directory.\n"
 	"\n"
 	"Root becomes user and group of the configuration first: mailboxes and "
 	"the files that routes name must be open to them, as to the service.\n"

@@ -3,9 +3,12 @@
 import contextlib
 import os
 import pwd
+import subprocess
+import time
 
 import pytest
 
+from gatehouse import binary
 from mail import message
 from store_lock import lock
 from world import STRANGER, ZONE
@@ -146,3 +149,24 @@ def test_marks_that_fail(make_gate, make_hop):
     assert f'{held}: delivered to <{THREE[0]}>, but could not' in told
     assert '1 of 3 recipients did not get it' in told
     assert gate.quarantine()[0]['held_for'] == [THREE[0], THREE[2]]
+
+
+def test_two_releases_at_once(make_gate, make_hop):
+    """The second waits for the first, and finds it done."""
+    def slowly(_):
+        time.sleep(1)
+        return '250 2.0.0 queued'
+
+    hop = make_hop({'.': slowly})
+    gate = make_gate(zone=ZONE, route=hop.route)
+    held = hold(gate, to=THREE[:2])
+    both = [subprocess.Popen(
+        [binary(), 'quarantine', 'release', held, '-c', str(gate.path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)]
+    ends = sorted((process.wait(30), process.stderr.read())
+                  for process in both)
+    assert [code for code, _ in ends] == [0, 2], ends
+    assert 'another release of it is under way' in ends[1][1]
+    assert 'was released before' in ends[1][1]
+    assert recipients(hop) == THREE[:2]
