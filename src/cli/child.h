@@ -37,6 +37,11 @@ enum child_event child_wait(const struct child_process *child);
 /* The number in an environment variable of the supervisor, or -1. */
 int child_inherited_fd(const char *variable);
 
+/* The URL of the store: what the service was started with.  A reload does not
+ * change it, nor does a child that is started anew, or each would look at
+ * another.  Borrowed of config or the environment. */
+struct slice child_store_url(const struct config *config);
+
 /* Counts into the supervisor's block, if there is one. */
 bool child_open_metrics(struct err *err);
 

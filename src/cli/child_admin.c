@@ -11,7 +11,7 @@ static bool start(
 {
 	struct admin_settings settings = {
 	    .address = config->admin_address,
-	    .store_url = config->store,
+	    .store_url = child_store_url(config),
 	    .spool_directory = config->spool_directory,
 	};
 	struct metrics *metrics;
@@ -45,7 +45,6 @@ static bool take_into_use(
 {
 	struct config *old = child->config;
 	bool same = slice_eq(old->admin_address, next->admin_address) &&
-		    slice_eq(old->store, next->store) &&
 		    slice_eq(old->spool_directory, next->spool_directory);
 
 	if (next->admin_address.len == 0) {

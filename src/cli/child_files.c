@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a child opens that the configuration names. */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/child.h"
 #include "cli/resolver_config.h"
+#include "cli/supervisor.h"
+
+struct slice child_store_url(const struct config *config)
+{
+	const char *url = getenv(CHILD_ENV_STORE);
+
+	return url ? slice_from(url) : config->store;
+}
 
 bool child_make_spool(
     struct arena *arena, const struct config *config, struct err *err)

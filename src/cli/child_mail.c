@@ -42,7 +42,8 @@ static bool start(struct mail_child *child, struct err *err)
 	return child_begin(child->arena, child->config, &child->process, err) &&
 	       child_open_named(
 		   child->arena, child->config, &child->resolver, err) &&
-	       store_open_patiently(child->config->store, &child->store, err) &&
+	       store_open_patiently(
+		   child_store_url(child->config), &child->store, err) &&
 	       start_server(child, err);
 }
 

@@ -29,10 +29,11 @@ enum {
 #define CHILD_ENV_CONTROL "GATEHOUSE_CONTROL"
 #define CHILD_ENV_METRICS "GATEHOUSE_METRICS"
 #define CHILD_ENV_CONFIG "GATEHOUSE_CONFIG"
+#define CHILD_ENV_STORE "GATEHOUSE_STORE"
 
 struct supervisor_settings {
 	const char *config_path; /* absolute */
-	struct config *config;
+	struct config *config;	 /* what the service is started with */
 	int config_copy; /* config_copy.h; becomes the supervisor's */
 	struct listener_sockets *listeners;
 	int metrics_fd; /* shared memory, or -1 */

@@ -103,6 +103,7 @@ static _Noreturn void exec_child(
 	pass_on(CHILD_ENV_CONTROL, control);
 	pass_on(CHILD_ENV_CONFIG, supervisor->config_copy);
 	pass_on(CHILD_ENV_METRICS, settings->metrics_fd);
+	setenv(CHILD_ENV_STORE, arena_text(arena, settings->config->store), 1);
 	unsetenv(CHILD_ENV_LISTENERS);
 	if (kind != CHILD_ADMIN)
 		hand_over_listeners(arena, settings->listeners, kind);

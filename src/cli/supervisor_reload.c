@@ -59,7 +59,8 @@ static bool same_addresses(const struct config *a, const struct config *b)
 	return true;
 }
 
-/* What is opened, or dropped, once. */
+/* What is opened, or dropped, once: compared with what was, not with what the
+ * last file wanted. */
 static void warn_of_restart(const struct config *old, const struct config *new)
 {
 	const struct {
@@ -161,7 +162,8 @@ void supervisor_reload(struct supervisor *supervisor)
 		keep_old(supervisor, &err);
 		return;
 	}
-	warn_of_restart(supervisor->config, supervisor->next_config);
+	warn_of_restart(
+	    supervisor->settings->config, supervisor->next_config);
 	tell_children(supervisor);
 }
 

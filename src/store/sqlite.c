@@ -42,7 +42,7 @@ static const char *advice_for(int code, enum err_kind kind)
 {
 	if (kind == E_FULL)
 		return "; free space, keep traces for less time, or raise "
-		       "max_size";
+		       "max_size, which takes a restart";
 	switch (code & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:

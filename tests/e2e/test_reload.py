@@ -2,9 +2,19 @@
 """What a reload reads, what it starts and ends, and what it leaves."""
 import os
 import shutil
+import signal
 
+from mail import message
 from net import wait_until
-from world import ZONE
+from world import SHOP, ZONE
+
+
+def kill_child(gate, name):
+    """Until it is there again."""
+    gate.may_crash = True
+    old = gate.children()[name]
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: gate.children().get(name, old) != old)
 
 
 def greeting(gate):
@@ -101,3 +111,24 @@ def test_admin_stays_with_the_old_file(make_gate):
     assert 'supervisor.reload result=loaded' in gate.reload()
     assert gate.children() == before
     assert admin_answers(gate)
+
+
+def test_store_stays_until_the_restart(make_gate):
+    """For all children, those that are started anew too."""
+    gate = make_gate(zone=ZONE)
+    other = gate.folder / 'state' / 'other.db'
+    gate.write(store=f'sqlite:{other}')
+    assert 'supervisor.takes_restart setting=store' in gate.reload()
+    assert gate.http('/readyz') == (200, 'ready\n')
+    for name in ('admin', 'smtp'):
+        kill_child(gate, name)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    wait_until(lambda: admin_answers(gate))
+    assert gate.http('/readyz') == (200, 'ready\n')
+    # It is still not in use, and said again.
+    assert 'supervisor.takes_restart setting=store' in gate.reload()
+    assert not other.exists()
+    gate.stop()
+    gate.start()
+    assert other.exists()
+    assert 'takes_restart' not in gate.reload()
