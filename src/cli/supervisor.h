@@ -34,7 +34,7 @@ enum {
 struct supervisor_settings {
 	const char *config_path; /* absolute */
 	struct config *config;	 /* what the service is started with */
-	int config_copy; /* config_copy.h; becomes the supervisor's */
+	int config_copy;	 /* config_copy.h; becomes the supervisor's */
 	struct listener_sockets *listeners;
 	int metrics_fd; /* shared memory, or -1 */
 };

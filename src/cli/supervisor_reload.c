@@ -162,8 +162,7 @@ void supervisor_reload(struct supervisor *supervisor)
 		keep_old(supervisor, &err);
 		return;
 	}
-	warn_of_restart(
-	    supervisor->settings->config, supervisor->next_config);
+	warn_of_restart(supervisor->settings->config, supervisor->next_config);
 	tell_children(supervisor);
 }
 
