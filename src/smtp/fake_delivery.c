@@ -14,7 +14,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct buf last = {.max = 1 << 24};
 static struct buf last_recipients = {.max = 1 << 16};
 static unsigned int count;
-static atomic_uint announced;
+static atomic_uint announced, asked;
 static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
 static bool is_let_go;
 static unsigned int held_count;
@@ -130,6 +130,9 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 	struct slice address = recipient->address;
 
 	require(route != NULL && delivery->count < 100 && !delivery->paused);
+	atomic_fetch_add(&asked, 1);
+	if (slice_starts(address, SLICE("slow@")))
+		usleep(1000 * 1000);
 	if (slice_starts(address, SLICE("unknown@")))
 		return (struct smtp_reply_text){
 		    550, SLICE("5.1.1"), SLICE("no such mailbox")};
@@ -256,6 +259,11 @@ struct slice fake_all_recipients(struct arena *arena)
 unsigned int fake_announced_count(void)
 {
 	return atomic_load(&announced);
+}
+
+unsigned int fake_asked_count(void)
+{
+	return atomic_load(&asked);
 }
 
 unsigned int fake_delivery_count(void)

@@ -5,6 +5,7 @@
  *	other@...	452 4.5.3 at RCPT
  *	full@...	452 4.2.2 after DATA, for this recipient alone
  *	busy@...	421 at RCPT
+ *	slow@...	250 at RCPT, after a second
  *	gone@...	421 after DATA, for all
  *	held@...	no reply after DATA until fake_delivery_let_go
  * User "ann" with password "secret" may log in.
@@ -27,6 +28,9 @@ struct slice fake_all_recipients(struct arena *arena);
 /* So many messages in all; and so many were announced. */
 unsigned int fake_delivery_count(void);
 unsigned int fake_announced_count(void);
+
+/* For so many recipients it was asked. */
+unsigned int fake_asked_count(void);
 
 /* How long it takes to free a pool, when nobody uses it any more. */
 void fake_pool_takes(unsigned int milliseconds);

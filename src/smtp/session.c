@@ -16,6 +16,8 @@ enum {
 	LINGER_MS = 5,
 	/* More replies than these wait until the client has read some. */
 	UNSENT_MAX = 4096,
+	/* So long they wait for those to the commands behind theirs. */
+	UNSENT_MS = 2000,
 	ARENA_FIRST = 512,
 	TEXT_MAX = 2048,
 	REPLY_WIDTH = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */
@@ -47,7 +49,7 @@ struct session *session_new(const struct session_settings *settings)
 	session->client.role = session->listener->role;
 	buf_init(&session->helo, 512);
 	session->reason = "quit";
-	session->started_ms = clock_monotonic_ms();
+	session->started_ms = session->unsent_since_ms = clock_monotonic_ms();
 	session->ends_at = deadline_in((int64_t)config->limits.session_timeout);
 	return session;
 }
@@ -509,11 +511,42 @@ static bool get_more(struct session *session, struct err *err)
 	    session, late ? at_once : linger(session), err);
 }
 
+static void end_in_time(struct session *session)
+{
+	struct err err;
+
+	err_set(&err, E_TIMEOUT, "timed out");
+	session->phase->give_up(session, &err);
+}
+
+/* Commands that came in one piece, and whose work takes long: each has its
+ * reply while the client still waits for it (RFC 5321, 4.5.3.2; RFC 2920, 3.2),
+ * and none is done for one that has gone, or whose time is over. */
+static void catch_up(struct session *session)
+{
+	int64_t now = clock_monotonic_ms();
+	bool late = stream_unsent(session->stream) &&
+		    now - session->unsent_since_ms >= UNSENT_MS;
+
+	if (late || !stream_unsent(session->stream))
+		session->unsent_since_ms = now;
+	if (!late)
+		return;
+	flush(session);
+	if (stream_is_cut(session->stream))
+		session_hang_up(session, "closed by client");
+	else if (deadline_passed(session->ends_at))
+		end_in_time(session);
+}
+
 /* False: only the client can bring it further. */
 static bool go_on(struct session *session)
 {
 	struct err err;
 
+	catch_up(session);
+	if (session->over)
+		return true;
 	if (stream_unsent(session->stream) >= UNSENT_MAX && !flush(session))
 		return session->over;
 	if (session->phase->step(session)) {

@@ -88,6 +88,7 @@ struct session {
 	struct deadline rest_until;   /* what still comes is dropped */
 	uint64_t rest_left;	      /* so much of it */
 	int64_t started_ms;
+	int64_t unsent_since_ms; /* the oldest reply that waits in output */
 	unsigned int commands, refused_commands, transactions, messages;
 	unsigned int failed_logins;
 	/* Against limits.bad_commands and limits.refused_recipients. */
@@ -106,7 +107,8 @@ void session_reply_text(
     struct session *session, const struct smtp_reply_text *reply);
 
 /* Bytes as they are: the lines of EHLO.  All that is said is sent when the
- * session waits for its client; the reply to a message at once. */
+ * session waits for its client, or has worked for seconds; the reply to a
+ * message at once, and before it is sent on what stands before. */
 void session_send(struct session *session, struct slice text);
 
 /* Sends it now, as far as the client takes it, unless it is held back. */

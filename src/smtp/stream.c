@@ -262,6 +262,13 @@ bool stream_is_over(struct stream *stream)
 	       !stream_fill(stream, at_once, &err) && err.kind != E_TIMEOUT;
 }
 
+bool stream_is_cut(const struct stream *stream)
+{
+	struct pollfd poller = {.fd = stream->fd};
+
+	return poll(&poller, 1, 0) > 0;
+}
+
 bool stream_read_line(struct stream *stream, size_t max,
     struct deadline deadline, struct slice *ret, struct err *err)
 {

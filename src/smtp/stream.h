@@ -73,6 +73,10 @@ bool stream_fill_some(struct stream *stream, size_t most,
 /* The peer has gone, and nothing that it sent is left to read. */
 bool stream_is_over(struct stream *stream);
 
+/* The connection was reset (or is a Unix socket whose peer is closed): nobody
+ * reads any more, whatever is left to read.  Reads nothing. */
+bool stream_is_cut(const struct stream *stream);
+
 /* A line with its LF; consumed, and valid until the next read.  The caller
  * judges what stands before the LF.  False: as stream_fill, and E_LIMIT when
  * max bytes hold no LF (nothing is consumed then). */

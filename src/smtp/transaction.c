@@ -512,7 +512,7 @@ static bool client_is_gone(void *context)
 {
 	const struct session *session = context;
 
-	return stream_is_over(session->stream);
+	return session->lost || stream_is_over(session->stream);
 }
 
 /* From now on the client waits. */
@@ -534,6 +534,8 @@ void transaction_finish(struct session *session)
 	const struct decision *decision;
 	struct delivery_result result;
 
+	/* Replies to commands that came with the content do not wait for it. */
+	session_flush(session);
 	answer_in_time(session);
 	if (decide(session, &decision)) {
 		result = carry_out(session, decision);
