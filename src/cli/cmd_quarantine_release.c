@@ -60,6 +60,37 @@ static bool is_wanted(const struct release *release, struct slice recipient)
 	return count == 0;
 }
 
+static bool has_recipient(
+    const struct store_quarantined *held, struct slice address)
+{
+	for (size_t i = 0; i < held->recipient_count; i++)
+		if (slice_eq_nocase(held->recipients[i], address))
+			return true;
+	return false;
+}
+
+/* One that is mistyped must not pass for done. */
+static bool check_wanted(const struct release *release,
+    const struct store_quarantined *held, struct err *err)
+{
+	struct buf *strays = buf_in_arena(release->arena, ERR_TEXT_MAX);
+	const struct slice *wanted;
+	size_t count = command_list(release->line, "to", &wanted);
+
+	for (size_t i = 0; i < count; i++) {
+		if (has_recipient(held, wanted[i]))
+			continue;
+		buf_add_text(strays, strays->len ? ", <" : "<");
+		show_text(strays, wanted[i]);
+		buf_add_byte(strays, '>');
+	}
+	if (strays->len == 0)
+		return true;
+	return err_set(err, E_USAGE,
+	    "%.*s: nothing was sent: no recipient of it is %.*s",
+	    SLICE_ARGS(held->id), SLICE_ARGS(buf_slice(strays)));
+}
+
 /* "ID <recipient> what", and a moment if it is one's. */
 static void print_line(const struct release *release, struct slice id,
     struct slice recipient, struct slice what, int64_t moment_ms)
@@ -140,10 +171,6 @@ static bool conclude(const struct store_quarantined *held,
 {
 	size_t tried = tally->wanted - tally->had;
 
-	if (tally->wanted == 0)
-		return err_set(err, E_USAGE,
-		    "%.*s: --to names none of its recipients",
-		    SLICE_ARGS(held->id));
 	if (tried == 0)
 		return err_set(err, E_USAGE,
 		    "%.*s was released before; --again sends it once more",
@@ -174,7 +201,8 @@ static bool release_locked(
 	struct slice message;
 
 	if (!store_get_quarantined(
-		release->store, release->arena, id, &held, &message, err))
+		release->store, release->arena, id, &held, &message, err) ||
+	    !check_wanted(release, &held, err))
 		return false;
 	for (size_t i = 0; i < held.recipient_count; i++)
 		if (is_wanted(release, held.recipients[i]))
@@ -275,7 +303,9 @@ const struct command command_quarantine_release = {
 	"Root becomes user and group of the configuration first: mailboxes and "
 	"the files that routes name must be open to them, as to the service.\n"
 	"\n"
-	"Prints the next hop's reply for each recipient. Exit code 75: some "
+	"Prints the next hop's reply for each recipient. Exit code 2: "
+	"--to names somebody who is no recipient of the message, and nothing "
+	"of it was sent; or all have it already. Exit code 75: some "
 	"did not get it, and the message is still held for them. Exit code 66: "
 	"there is no such message, or it was deleted amid its release, which "
 	"goes on all the same. Whoever has got it and could not be marked, "

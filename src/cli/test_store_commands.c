@@ -296,7 +296,8 @@ static void test_release_delete(void **state)
 	struct fixture *fixture = *state;
 
 	expect(fixture, "quarantine release Q1 --to bob@agency.example", 2,
-	    "names none");
+	    "Q1: nothing was sent: no recipient of it is "
+	    "<bob@agency.example>");
 	expect(fixture, "quarantine release Q1", 0, "<ann@agency.example> 250");
 	assert_int_equal(files_in(fixture, "ann"), 1);
 	expect(fixture, "quarantine release Q1", 2, "released before");
@@ -322,6 +323,11 @@ static void test_release_to_one(void **state)
 	put(store, "Q3", "<q3@x.example>", "ann@agency.example",
 	    "carl@agency.example", true);
 	store_close(store);
+	expect(fixture,
+	    "quarantine release Q3 --to Carl@agency.example --to bbo@x.example"
+	    " --to ''",
+	    2, "nothing was sent: no recipient of it is <bbo@x.example>, <>");
+	assert_int_equal(files_in(fixture, "carl"), 0);
 	expect(fixture, "quarantine release Q3 --to carl@agency.example", 0,
 	    "<carl@agency.example> 250");
 	expect(fixture, "quarantine list", 0,
