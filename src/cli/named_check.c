@@ -2,6 +2,7 @@
 #include "cli/named_check.h"
 
 #include "base/clock.h"
+#include "cli/folder_check.h"
 #include "cli/identity.h"
 #include "cli/resolver_config.h"
 #include "smtp/client_tls.h"
@@ -101,6 +102,10 @@ void named_check(const struct config *config, const struct checker *checker)
 
 	for (size_t i = 0; i < config->listener_count; i++)
 		check_tls(arena, checker, &config->listeners[i], i);
+	if (!config->listener_count && check_is_sound(checker, "listeners"))
+		check_error(checker, "listeners",
+		    "there are none: the start would have nothing to serve");
+	folder_check(config, checker);
 	check_dns(arena, checker, config);
 	check_authorities(arena, checker, config);
 	check_user(arena, checker, config);

@@ -204,9 +204,6 @@ static void check_listeners(const struct checker *checker)
 		    checker, "admin.address", config->admin_address, i);
 		has_mx = has_mx || config->listeners[i].role == ROLE_MX;
 	}
-	if (!config->listener_count && is_sound(checker, "listeners"))
-		WARNING(
-		    checker, "listeners", "there are none: no mail comes in");
 	if (has_mx && !config->accepted_domains.count &&
 	    is_sound(checker, "organization"))
 		WARNING(checker, "organization.accepted_domains",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse config check` finds what the start would end with: the unit does
 not try again after 78, and a reboot is the wrong time to learn of it."""
+import os
 import subprocess
 
 import pytest
@@ -23,6 +24,15 @@ def route(**more):
 FATAL = [
     (route(tls='must', tls_ca='@/words'),
      'error: routes[0].tls_ca: @/words: no certificates to verify next hops'),
+    ({'listeners': []}, 'error: listeners: there are none'),
+    ({'state_directory': '@/none'},
+     'error: state_directory: there is no folder @/none;'),
+    ({'spool_directory': '@/none/spool'},
+     'error: spool_directory: there is no folder @/none;'),
+    ({'spool_directory': '@/words'},
+     'error: spool_directory: @/words is no folder\n'),
+    ({'store': 'sqlite:@/none/gatehouse.db?max_size=1G'},
+     'error: store: there is no folder @/none;'),
     ({'dns': {'zone': '@/words'}}, 'error: dns.zone: @/words:1: '),
     ({'dns': {'zone': '', 'trust_anchor': '@/words'}},
      'error: dns.trust_anchor: DNS: settings, or the content of the trust '
@@ -51,6 +61,55 @@ def test_what_ends_the_start_is_an_error(make_gate, change, words):
     assert gate.process.wait(10) == 78
     assert 'supervisor.ready' not in gate.log()
     gate.process = None
+
+
+@pytest.mark.parametrize('change, words', [
+    # Made at the start: by us, and by the unit.
+    ({'spool_directory': '@/state/other'}, ' 0 warnings'),
+    ({'state_directory': '/var/lib/gatehouse'}, ' 0 warnings'),
+    # Not needed for it.
+    ({'state_directory': '@/none', 'spool_directory': '@/spool',
+      'store': 'sqlite:@/gatehouse.db'},
+     'warning: state_directory: there is no folder @/none'),
+])
+def test_folders_that_need_not_be_there(make_gate, change, words):
+    gate = make_gate(start=False)
+    gate.write(**filled(change, gate.folder))
+    assert filled(words, gate.folder) in check(gate)
+    if gate.config['state_directory'].startswith(str(gate.folder)):
+        gate.start()
+
+
+def test_folders_of_others(make_gate, folder):
+    """That root can write there says nothing about who we become."""
+    if os.getuid() != 0:
+        pytest.skip('only root changes its user')
+    gate = make_gate(start=False, user='nobody', group='')
+    told = check(gate)
+    for key, path in (('spool_directory', 'state'), ('store', 'state')):
+        assert f'warning: {key}: user nobody may not write to ' \
+            f'{gate.folder / path}' in told
+    gate.launch()
+    assert gate.process.wait(10) == 78
+    gate.process = None
+    gate.own_by('nobody')
+    assert ' 0 warnings' in check(gate)
+
+
+def test_folder_that_cannot_be_looked_at(make_gate, folder):
+    gate = make_gate(start=False)
+    hidden = folder / 'hidden'
+    (hidden / 'state').mkdir(parents=True)
+    hidden.chmod(0)
+    gate.write(state_directory=str(hidden / 'state'))
+    done = subprocess.run(
+        ['setpriv', '--reuid=nobody', '--clear-groups', binary(), 'config',
+         'check', '-c', str(gate.path)], capture_output=True, text=True)
+    if 'setpriv' in done.stderr:
+        pytest.skip('only root changes its user')
+    assert done.returncode == 0, done
+    assert f'warning: state_directory: cannot look at {hidden}/state: ' \
+        'Permission denied' in done.stdout
 
 
 def test_default_trust_anchor_that_is_not_there(make_gate):
