@@ -46,11 +46,12 @@ struct slice child_store_url(const struct config *config);
 bool child_open_metrics(struct err *err);
 
 /* Large messages go to the spool's folder: that it is missing must not show
- * with the first of them. */
+ * with the first of them.  False: E_CONFIG if somebody has to mend it, else
+ * what errno says (E_FULL, E_IO, ...). */
 bool child_make_spool(
     struct arena *arena, const struct config *config, struct err *err);
 
-/* That folder, and the resolver with its zone and keys.  One that is not
+/* That folder, and the resolver with its zone and keys.  A file that is not
  * there is E_CONFIG: the service ends and says so, it is not tried for ever. */
 bool child_open_named(struct arena *arena, const struct config *config,
     struct dns_resolver **ret, struct err *err);

@@ -63,16 +63,57 @@ def test_refused_mail_leaves_little(make_gate):
                (gate.folder / 'state').glob('gatehouse.db*')) < 2 << 20
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason='mounting takes root')
+@contextlib.contextmanager
+def mounted(gate, options):
+    """The state is on a file system of its own: its folder, until the gateway
+    ends."""
+    state = gate.folder / 'state'
+    if os.getuid() != 0 or subprocess.run(
+            ['mount', '-t', 'tmpfs', '-o', options, 'none', str(state)],
+            capture_output=True).returncode:
+        pytest.skip('no file system can be mounted here')
+    try:
+        yield state
+    finally:
+        try:
+            gate.stop()
+        finally:
+            subprocess.run(['umount', str(state)], check=True)
+
+
+def test_start_on_a_full_disk(make_gate):
+    """It is tried again until there is room."""
+    gate = make_gate(start=False)
+    gate.may_crash = True
+    with mounted(gate, 'nr_inodes=1') as state:
+        gate.launch()
+        gate.wait_for_log('spool_directory: cannot make')
+        gate.wait_for_log('supervisor.restart')
+        subprocess.run(['mount', '-o', 'remount,nr_inodes=1000', str(state)],
+                       check=True)
+        wait_until(gate._is_up, 20, 'Gatehouse')
+
+
+@pytest.mark.parametrize('options, code', [('ro', 66), ('mode=755', 78)])
+def test_start_without_a_spool(make_gate, options, code):
+    """A disk that is read-only for now is nothing that the unit gives up on;
+    what stands in the way for good is."""
+    gate = make_gate(start=False)
+    with mounted(gate, options) as state:
+        if options != 'ro':
+            (state / 'file').write_text('')
+            gate.write(spool_directory=str(state / 'file' / 'spool'))
+        gate.launch()
+        assert gate.process.wait(10) == code, gate.log()
+        gate.wait_for_log('spool_directory: cannot')
+        gate.process = None
+
+
 def test_full_disk_defers(make_gate, make_hop):
     """The store's file system has no room left."""
     hop = make_hop()
     gate = make_gate(start=False, zone=ZONE, route=hop.route)
-    state = gate.folder / 'state'
-    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'none',
-                       str(state)], capture_output=True).returncode:
-        pytest.skip('no file system can be mounted here')
-    try:
+    with mounted(gate, 'size=16m') as state:
         gate.start()
         assert gate.mail(message(), ip=SHOP).startswith('250')
         filler = state / 'filler'
@@ -89,9 +130,6 @@ def test_full_disk_defers(make_gate, make_hop):
         # As many are held as were acknowledged.
         assert len(gate.quarantine()) == replies.count('250')
         assert wait_until(lambda: gate.mail(message(), ip=SHOP)[:3] == '250')
-    finally:
-        gate.stop()
-        subprocess.run(['umount', str(state)], check=True)
 
 
 def test_store_that_vanished_defers(make_gate, make_hop):
