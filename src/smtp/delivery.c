@@ -11,6 +11,11 @@
 #include "smtp/maildir.h"
 #include "smtp/targets.h"
 
+/* A next hop that goes away behind so many has counted them (Postfix:
+ * smtpd_hard_error_limit, 20; others have less).  More than an idle connection
+ * may bring (REFUSALS_MAX of next_hop_pool.c). */
+enum { ERRORS_MIN = 10 };
+
 static struct smtp_reply_text reply(
     int code, struct slice enhanced, struct slice text)
 {
@@ -266,12 +271,14 @@ static struct smtp_reply_text next_recipient(
 {
 	struct smtp_reply_text text, ignored;
 	struct smtp_reply answer;
+	unsigned int refusals;
 	bool said;
 
 	if (exceeds(delivery, recipient, &text))
 		return text;
 	said = client_mail_recipient(
 	    delivery->client, recipient, &answer, NULL);
+	refusals = smtp_client_state(delivery->client)->refusals;
 	if (!smtp_client_is_broken(delivery->client))
 		return said ? reply_pass_on(delivery->arena, &answer)
 			    : reply_not_sayable();
@@ -279,7 +286,8 @@ static struct smtp_reply_text next_recipient(
 		delivery->lost = delivery->count > 0;
 	else if (!delivery->count)
 		return first_recipient(delivery, recipient);
-	else if (delivery_renew(delivery, &ignored))
+	else if (refusals >= ERRORS_MIN ? delivery_begin_again(delivery, &text)
+					: delivery_renew(delivery, &ignored))
 		return next_recipient(delivery, recipient);
 	return text;
 }

@@ -12,8 +12,10 @@
  * (Postfix under stress after ten seconds).  One that goes away before it was
  * sent any content is asked again on another connection, MAIL and all
  * recipients that it had accepted, once before the end of data and once after;
- * all of them have to be accepted again, else it is 451.  Not on a connection
- * that a client logged in to.
+ * all of them have to be accepted again, else it is 451.  One that goes away
+ * because it refused many recipients is asked again for the others, some ten
+ * times; then they are 452 4.5.3, and what was accepted is delivered.  Not on a
+ * connection that a client logged in to.
  *
  * Replies are one line, clean of control bytes, with an enhanced code always
  * (RFC 2034), so that decision_reply_line() prints them as they are.  421 is

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A delivery whose client is slow, and whose connection others may need. */
+/* A delivery whose client is slow, and whose connection others may need; or
+ * whose next hop bears so many refused recipients in one connection. */
 #include "smtp/delivery_private.h"
 
 /* Each time all recipients so far are said again: a client that lets us wait
  * between any two must not make that a thousand times a thousand. */
-enum { WAKES_MAX = 4 };
+enum { WAKES_MAX = 4, BEGINNINGS_MAX = 10 };
 
 void delivery_pause(struct delivery *delivery)
 {
@@ -44,4 +45,16 @@ bool delivery_wake(
 	/* That was our own doing; the next hop may still tire. */
 	delivery->renewed = false;
 	return !delivery->rests;
+}
+
+bool delivery_begin_again(
+    struct delivery *delivery, struct smtp_reply_text *ret)
+{
+	delivery->rests = true;
+	if (delivery->beginnings++ < BEGINNINGS_MAX)
+		return delivery_wake(delivery, false, ret);
+	*ret = (struct smtp_reply_text){452, SLICE("4.5.3"),
+	    SLICE("too many refused recipients in one message, send this one "
+		  "separately")};
+	return false;
 }

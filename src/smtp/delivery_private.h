@@ -31,6 +31,7 @@ struct delivery {
 	bool paused;
 	bool rests; /* until it is needed: the connection was given back */
 	unsigned int wakes;		       /* for a recipient more */
+	unsigned int beginnings;	       /* of delivery_begin_again */
 	struct smtp_reply_text sender_refusal; /* code 0: none */
 	size_t count, room;
 	struct envelope_recipient *accepted; /* count */
@@ -56,5 +57,12 @@ bool delivery_renew(struct delivery *delivery, struct smtp_reply_text *ret);
  * on. */
 bool delivery_wake(
     struct delivery *delivery, bool for_recipient, struct smtp_reply_text *ret);
+
+/* The next hop went away because of the recipients that it refused: what it had
+ * taken is said again, as often as that brings the message further.  False:
+ * *ret is the reply to the recipient that it was asked for, 4xx; the others
+ * rest, until the message needs them. */
+bool delivery_begin_again(
+    struct delivery *delivery, struct smtp_reply_text *ret);
 
 #endif

@@ -171,6 +171,65 @@ static void test_login(void **state)
 	close_world(&world);
 }
 
+/* --- A next hop that counts errors ------------------------------------- */
+
+#define NO "C:RCPT TO:<no@b.example>", "S:550 5.1.1 no"
+#define NO_5 NO, NO, NO, NO, NO
+#define NO_20 NO_5, NO_5, NO_5, NO_5
+#define TOO_MANY "C:RCPT", "S:421 4.7.0 too many errors", "X"
+
+static void ask_refused(struct world *world, int count)
+{
+	for (int i = 0; i < count; i++)
+		expect_reply(world, ask(world, "no@b.example"), "550 5.1.1");
+}
+
+/* Postfix: after twenty (smtpd_hard_error_limit); however many more there are.
+ */
+static void test_many_refusals(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	add_server(&world,
+	    SCRIPTS(SCRIPT(HELLO, MAIL, RCPT, NO_20, TOO_MANY),
+		SCRIPT(HELLO, MAIL, RCPT, NO_20, TOO_MANY),
+		SCRIPT(HELLO, MAIL, RCPT, NO_5, "C:RCPT TO:<c@b.example>",
+		    "S:250 2.1.5 ok", NO, KEPT)),
+	    3);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	ask_refused(&world, 45);
+	expect_reply(&world, ask(&world, "c@b.example"), "250");
+	ask_refused(&world, 1);
+	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
+	close_world(&world);
+}
+
+enum { ROUNDS_MAX = 10 };
+
+/* But not for ever: the others come in another message, and those that were
+ * taken have theirs. */
+static void test_too_many_refusals(void **state)
+{
+	const char *const *const again = SCRIPT(
+	    HELLO, MAIL, RCPT, NO_5, NO_5, TOO_MANY);
+	const char *const *scripts[ROUNDS_MAX + 2];
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	for (int i = 0; i <= ROUNDS_MAX; i++)
+		scripts[i] = again;
+	scripts[ROUNDS_MAX + 1] = SCRIPT(HELLO, MAIL, RCPT, KEPT);
+	add_server(&world, scripts, ROUNDS_MAX + 2);
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	ask_refused(&world, 10 * (ROUNDS_MAX + 1));
+	expect_reply(&world, ask(&world, "c@b.example"), "452 4.5.3 too many");
+	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
+	close_world(&world);
+}
+
 /* --- A client that does not wait for ever ------------------------------ */
 
 static bool is_gone(void *context)
@@ -409,6 +468,8 @@ int main(void)
 	    cmocka_unit_test(test_another_target),
 	    cmocka_unit_test(test_lmtp),
 	    cmocka_unit_test(test_login),
+	    cmocka_unit_test(test_many_refusals),
+	    cmocka_unit_test(test_too_many_refusals),
 	    cmocka_unit_test(test_client_is_gone),
 	    cmocka_unit_test(test_deadlines),
 	    cmocka_unit_test(test_slow_client),
