@@ -330,6 +330,8 @@ bool delivery_renew(struct delivery *delivery, struct smtp_reply_text *ret)
 	}
 	delivery->count = count;
 	delivery->lost = !whole;
+	/* What it said this time is told once; the next time it is asked. */
+	delivery->sender_refusal = (struct smtp_reply_text){0};
 	if (!whole)
 		delivery_leave(delivery);
 	return whole;

@@ -315,9 +315,9 @@ static void test_deadlines(void **state)
 
 #define AGAIN RSET, MAIL, RCPT, SAID_NO
 
-/* r, c, n: a recipient (x, C: one that is refused); p: a pause; d: the end of
- * data.  Then what is heard of the last step; each before it is to be 250, but
- * n. */
+/* r, c, n: a recipient (x, X, C: one that is refused); p: a pause; d: the end
+ * of data.  Then what is heard of the last step; each before it is to be 250,
+ * but n. */
 static const struct {
 	const char *name;
 	const char *const *scripts[2];
@@ -347,6 +347,10 @@ static const struct {
 	{SCRIPT(HELLO, MAIL, RCPT, RSET, MAIL, "C:RCPT", "S:450 4.2.1 later",
 	    RSET, MAIL, RCPT, KEPT)},
 	"rpxd", "250 2.0.0 kept", 0},
+    {"the sender is refused for a while",
+	{SCRIPT(HELLO, MAIL, RCPT, RSET, "C:MAIL", "S:550 5.7.1 no", TWO, RSET,
+	    TWO, KEPT)},
+	"rpXcpd", "250 2.0.0 kept", 0},
     {"too often",
 	{SCRIPT(HELLO, MAIL, RCPT, AGAIN, AGAIN, AGAIN, AGAIN, RSET, "H")},
 	"rpnpnpnpnpC", "452 4.5.3 too slow", 0},
@@ -373,6 +377,7 @@ static struct smtp_reply_text take_step(struct world *world, char step)
 	case 'r': return ask(world, "r@b.example");
 	case 'c':
 	case 'x':
+	case 'X':
 	case 'C': return ask(world, "c@b.example");
 	case 'n': return ask(world, "no@b.example");
 	case 'd': return send_text(world, message).reply;
@@ -389,6 +394,7 @@ static const char *reply_amid(char step)
 	switch (step) {
 	case 'n': return "550 5.1.1";
 	case 'x': return "450 4.2.1";
+	case 'X': return "451 4.4.2";
 	case 'C': return "452 4.5.3";
 	default: return "250";
 	}
