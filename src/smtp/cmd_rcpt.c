@@ -5,7 +5,7 @@
 #include "smtp/session_private.h"
 #include "smtp/transaction.h"
 
-/* So many times limits.recipients are refused one by one, then all. */
+/* So many times limits.recipients are put off one by one, then all. */
 enum { EXCESS_TIMES = 10 };
 
 /* Who guesses addresses is sent away.  Our own systems do not guess, and the
@@ -134,9 +134,16 @@ static struct smtp_reply_text ask(
 	return reply;
 }
 
-/* An honest list sends the others in its next transaction (RFC 5321, section
- * 4.5.3.1.10), and is not held back for it; but not for ever. */
-static void refuse_excess(struct session *session)
+/* RFC 5321, 4.5.3.1.10: for the next transaction. */
+static bool is_excess(const struct smtp_reply_text *reply)
+{
+	return reply->code == 452 && slice_eq(reply->enhanced, SLICE("4.5.3"));
+}
+
+/* An honest list sends it then, and is not held back for it; but not for ever.
+ */
+static void refuse_excess(
+    struct session *session, const struct smtp_reply_text *reply)
 {
 	uint64_t max = session->limits->recipients;
 
@@ -147,10 +154,18 @@ static void refuse_excess(struct session *session)
 		    (unsigned long long)max);
 		return;
 	}
-	session_reply(session, 452, "4.5.3",
-	    "too many recipients (limits.recipients: %llu)",
-	    (unsigned long long)max);
+	session_reply_text(session, reply);
 	session->sleeps_until.at_ms = 0;
+}
+
+static void refuse_over_limit(struct session *session)
+{
+	const struct smtp_reply_text reply = {452, SLICE("4.5.3"),
+	    arena_format_slice(session->transaction->arena,
+		"too many recipients (limits.recipients: %llu)",
+		(unsigned long long)session->limits->recipients)};
+
+	refuse_excess(session, &reply);
 }
 
 void cmd_rcpt(struct session *session, struct slice argument)
@@ -168,7 +183,7 @@ void cmd_rcpt(struct session *session, struct slice argument)
 	}
 	if (transaction->envelope.recipient_count >=
 	    session->limits->recipients) {
-		refuse_excess(session);
+		refuse_over_limit(session);
 		return;
 	}
 	if (!take_address(session, path.path, &recipient.address) ||
@@ -183,7 +198,10 @@ void cmd_rcpt(struct session *session, struct slice argument)
 	else
 		gate_note_refused_recipient(
 		    transaction->gate, recipient.address, &reply);
-	session_reply_text(session, &reply);
+	if (is_excess(&reply))
+		refuse_excess(session, &reply);
+	else
+		session_reply_text(session, &reply);
 	if (reply.code >= 500)
 		count_refused(session);
 }
