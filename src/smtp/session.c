@@ -588,6 +588,14 @@ static void forgive_wait(struct session *session)
 	session->ready_ms = 0;
 }
 
+/* The reply that was held back: from now on the client has its time. */
+static void wake_up(struct session *session)
+{
+	flush(session);
+	if (awaits_command(session) && !session->over)
+		session_await_command(session);
+}
+
 static enum session_next run(struct session *session)
 {
 	bool slept = session->sleeps_until.at_ms != 0;
@@ -600,7 +608,7 @@ static enum session_next run(struct session *session)
 	if (!session->phase)
 		session_begin(session);
 	if (slept)
-		flush(session); /* the reply that was held back */
+		wake_up(session);
 	while (!session->over) {
 		if (session->sleeps_until.at_ms)
 			return SESSION_SLEEPS;
