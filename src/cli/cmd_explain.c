@@ -12,8 +12,9 @@ static bool find(struct arena *arena, struct store *store, struct slice what,
     size_t *ret_count, struct store_trace **ret, struct err *err)
 {
 	struct slice inner = what;
-	struct store_query queries[3] = {
-	    {.id = what}, {.message_id = what}, {.limit = 0}};
+	enum { ONE_MORE = STORE_OPTIONS_ROWS + 1 };
+	struct store_query queries[3] = {{.id = what},
+	    {.message_id = what, .limit = ONE_MORE}, {.limit = ONE_MORE}};
 
 	if (inner.len > 2 && inner.ptr[0] == '<' &&
 	    inner.ptr[inner.len - 1] == '>')
@@ -59,6 +60,12 @@ static json_t *full_json(struct arena *arena, const struct store_trace *trace)
 	return facts;
 }
 
+/* found may be one more than are listed. */
+static size_t listed(size_t found)
+{
+	return found > STORE_OPTIONS_ROWS ? STORE_OPTIONS_ROWS : found;
+}
+
 static int print_json(
     struct arena *arena, size_t count, const struct store_trace *traces)
 {
@@ -66,8 +73,13 @@ static int print_json(
 
 	if (count == 1)
 		return show_print_json(full_json(arena, traces));
+	if (listed(count) < count)
+		fprintf(stderr,
+		    "gatehouse: more than %zu messages match; these are the "
+		    "newest\n",
+		    listed(count));
 	list = json_array();
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < listed(count); i++)
 		json_array_append_new(list, short_json(arena, &traces[i]));
 	return show_print_json(list);
 }
@@ -82,8 +94,9 @@ static int print_text(
 		return show_print(out);
 	}
 	buf_add_format(out,
-	    "%zu messages match; gatehouse explain ID tells of one:\n", count);
-	for (size_t i = 0; i < count; i++) {
+	    "%s%zu messages match; gatehouse explain ID tells of one:\n",
+	    listed(count) < count ? "more than " : "", listed(count));
+	for (size_t i = 0; i < listed(count); i++) {
 		show_text(out, traces[i].id);
 		buf_add_text(out, "  ");
 		show_time(out, traces[i].time_ms);
@@ -142,7 +155,8 @@ const struct command command_explain = {
 	"\n"
 	"The message is named by the id of its transaction, as in the log and "
 	"in the reply, or by its Message-ID with or without angle brackets. "
-	"If several messages have that Message-ID they are listed.\n"
+	"If several messages have that Message-ID the newest of them, up to "
+	"100, are listed.\n"
 	"\n"
 	"Exit code 1: no such message.",
     .options = {options_store, options_json},

@@ -104,6 +104,7 @@ static int list_run(struct arena *arena, const struct command_line *line)
 	    !store_list_quarantine(store, arena, &query,
 		command_has(line, "released"), &count, &rows, &err))
 		return command_fail(&err);
+	count = store_options_cut(&query, count);
 	if (command_has(line, "json"))
 		return list_json(arena, count, rows);
 	for (size_t i = 0; i < count; i++)

@@ -182,6 +182,11 @@ static int run(struct arena *arena, const struct command_line *line)
 	    !store_report_own_domains(
 		store, arena, from_ms, &report.count, &rows, &err))
 		return command_fail(&err);
+	if (report.count == STORE_REPORT_MAX)
+		fprintf(stderr,
+		    "gatehouse: these are the %d most frequent, there may be "
+		    "more; a later --since shows fewer\n",
+		    STORE_REPORT_MAX);
 	report.config = config;
 	report.rows = rows;
 	if (command_has(line, "json"))

@@ -117,6 +117,7 @@ static int run(struct arena *arena, const struct command_line *line)
 	    !store_options_open(arena, line, &store, NULL, &err) ||
 	    !store_find_traces(store, arena, &query, &count, &rows, &err))
 		return command_fail(&err);
+	count = store_options_cut(&query, count);
 	if (command_has(line, "json"))
 		return print_json(arena, count, rows);
 	out = buf_in_arena(arena, SHOW_MAX);

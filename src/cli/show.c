@@ -52,12 +52,29 @@ void show_time(struct buf *out, int64_t time_ms)
 	arena_free(arena);
 }
 
+/* Without the end of a line that was cut. */
+static struct slice whole_lines(struct slice text)
+{
+	while (text.len && text.ptr[text.len - 1] != '\n')
+		text.len--;
+	return text;
+}
+
 int show_print(const struct buf *out)
 {
-	size_t written = fwrite(out->ptr, 1, out->len, stdout);
+	struct slice text = buf_slice(out);
 
-	return written == out->len && !buf_overflowed(out) ? EXIT_DONE
-							   : EXIT_TEMPORARY;
+	if (buf_overflowed(out)) {
+		text = whole_lines(text);
+		fprintf(stderr,
+		    "gatehouse: this is too much to print, over %zu MiB, and "
+		    "ends here: ask for less, or for --json\n",
+		    out->max >> 20);
+	}
+	return fwrite(text.ptr, 1, text.len, stdout) == text.len &&
+		       !buf_overflowed(out)
+		   ? EXIT_DONE
+		   : EXIT_TEMPORARY;
 }
 
 int show_print_json(json_t *json)

@@ -15,7 +15,8 @@ void show_text(struct buf *out, struct slice text);
 /* "2027-01-31T10:00:00Z". */
 void show_time(struct buf *out, int64_t time_ms);
 
-/* To standard output.  The exit code. */
+/* To standard output; what is over a buffer's maximum is missing, and that is
+ * told.  The exit code. */
 int show_print(const struct buf *out);
 int show_print_json(json_t *json); /* takes the reference */
 

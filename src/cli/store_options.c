@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/store_options.h"
 
+#include <stdint.h>
+#include <stdio.h>
+
 #include "cli/identity.h"
 
 const struct option_spec options_store[] = {
@@ -16,7 +19,9 @@ const struct option_spec options_query[] = {
     {"sender", 0, OPTION_TEXT, "ADDR", "envelope sender, or @domain"},
     {"recipient", 0, OPTION_TEXT, "ADDR", "a recipient, or @domain"},
     {"since", 0, OPTION_TEXT, "TIME", "from then on: 30d, 12h or a date"},
-    {"limit", 0, OPTION_TEXT, "N", "at most so many (default 100)"},
+    {"limit", 0, OPTION_TEXT, "N",
+	"at most so many, the newest (default 100); standard error tells if "
+	"there are more"},
     {0},
 };
 
@@ -114,15 +119,20 @@ bool store_options_since(const struct command_line *line, const char *option,
 	    option, SLICE_ARGS(slice_sub(text, 0, 40)));
 }
 
-static bool take_number(const struct command_line *line, const char *option,
-    uint64_t *ret, struct err *err)
+/* One row more than is wanted tells whether there are more. */
+static bool take_limit(
+    const struct command_line *line, uint64_t *ret, struct err *err)
 {
-	struct slice text = command_text(line, option);
+	struct slice text = command_text(line, "limit");
+	uint64_t limit = STORE_OPTIONS_ROWS;
 
-	if (!command_has(line, option) || slice_to_u64(text, INT32_MAX, ret))
-		return true;
-	return err_set(err, E_USAGE, "--%s: \"%.*s\" is not a number", option,
-	    SLICE_ARGS(slice_sub(text, 0, 40)));
+	if (command_has(line, "limit") &&
+	    (!slice_to_u64(text, INT32_MAX, &limit) || limit == 0))
+		return err_set(err, E_USAGE,
+		    "--limit: \"%.*s\" is not a number from 1 to %d",
+		    SLICE_ARGS(slice_sub(text, 0, 40)), INT32_MAX);
+	*ret = limit + 1;
+	return true;
 }
 
 /* Empty matches all: what nobody asks for by looking for an address. */
@@ -148,5 +158,19 @@ bool store_options_query(
 	       take_address(line, "recipient", &ret->recipient, err) &&
 	       store_options_since(
 		   line, "since", clock_now(NULL), &ret->from_ms, err) &&
-	       take_number(line, "limit", &ret->limit, err);
+	       take_limit(line, &ret->limit, err);
+}
+
+size_t store_options_cut(const struct store_query *query, size_t count)
+{
+	unsigned long long limit = query->limit - 1;
+
+	if (count <= limit)
+		return count;
+	fprintf(stderr,
+	    "gatehouse: more than %llu message%s match; these are the newest: "
+	    "a larger --limit shows more, --since, --sender or --recipient "
+	    "fewer\n",
+	    limit, limit == 1 ? "" : "s");
+	return (size_t)limit;
 }

@@ -20,11 +20,16 @@ extern const struct option_spec options_store[];
 bool store_options_open(struct arena *arena, const struct command_line *line,
     struct store **ret, struct config **ret_config, struct err *err);
 
-/* --sender, --recipient, --since and --limit: what they ask for; all else of
- * *ret is empty.  False: E_USAGE. */
+/* --sender, --recipient, --since and --limit: what they ask for, and one row
+ * more, see store_options_cut; all else of *ret is empty.  False: E_USAGE. */
+enum { STORE_OPTIONS_ROWS = 100 }; /* without --limit */
 extern const struct option_spec options_query[];
 bool store_options_query(
     const struct command_line *line, struct store_query *ret, struct err *err);
+
+/* So many of the count rows that were found with this query are to be shown;
+ * says on standard error that there are more. */
+size_t store_options_cut(const struct store_query *query, size_t count);
 
 /* "30d", "12h", "45m", "3600s" before now, or a date: milliseconds since 1970.
  * 0 when the option was not given.  False: E_USAGE. */

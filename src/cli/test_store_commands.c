@@ -134,13 +134,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* What it prints (with its errors); the exit code in *ret_code. */
-static struct slice run(
-    struct fixture *fixture, int *ret_code, const char *arguments)
+/* What it prints, to streams like "2>&1"; the exit code in *ret_code. */
+static struct slice run_to(struct fixture *fixture, const char *streams,
+    int *ret_code, const char *arguments)
 {
 	const char *command = arena_format(fixture->arena,
-	    "'%s' %s -c '%s' 2>&1 </dev/null", fixture->program, arguments,
-	    fixture->config);
+	    "'%s' %s -c '%s' %s </dev/null", fixture->program, arguments,
+	    fixture->config, streams);
 	struct buf *out = buf_in_arena(fixture->arena, 1 << 20);
 	FILE *pipe = popen(command, "r");
 	size_t count;
@@ -152,6 +152,13 @@ static struct slice run(
 	} while (count);
 	*ret_code = WEXITSTATUS(pclose(pipe));
 	return buf_slice(out);
+}
+
+/* With its errors. */
+static struct slice run(
+    struct fixture *fixture, int *ret_code, const char *arguments)
+{
+	return run_to(fixture, "2>&1", ret_code, arguments);
 }
 
 static void expect(
@@ -169,7 +176,7 @@ static void expect(
 static json_t *run_json(struct fixture *fixture, const char *arguments)
 {
 	int code;
-	struct slice out = run(fixture, &code, arguments);
+	struct slice out = run_to(fixture, "2>/dev/null", &code, arguments);
 	json_t *json = json_loadb(out.ptr, out.len, 0, NULL);
 
 	if (!json || code != 0)
@@ -262,6 +269,61 @@ static void test_search(void **state)
 	json = run_json(fixture, "search --verdict accept --json");
 	assert_int_equal(json_array_size(json), 0);
 	json_decref(json);
+}
+
+/* What is left out is told, beside what is printed. */
+static void test_more_than_the_limit(void **state)
+{
+	static const char *const commands[] = {
+	    "search --limit 1", "quarantine list --limit 1"};
+	struct fixture *fixture = *state;
+	struct slice said;
+	json_t *json;
+	int code;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		said = run_to(fixture, "2>&1 >/dev/null", &code, commands[i]);
+		assert_int_equal(code, 0);
+		assert_true(slice_starts(
+		    said, SLICE("gatehouse: more than 1 message")));
+		json = run_json(fixture,
+		    arena_format(fixture->arena, "%s --json", commands[i]));
+		assert_int_equal(json_array_size(json), 1);
+		json_decref(json);
+	}
+	said = run_to(fixture, "2>&1 >/dev/null", &code, "search --limit 5");
+	assert_int_equal(said.len, 0);
+	said = run_to(
+	    fixture, "2>&1 >/dev/null", &code, "quarantine list --limit 2");
+	assert_int_equal(said.len, 0);
+	expect(fixture, "search --limit 0", 2, "is not a number from 1");
+}
+
+static void test_explain_many(void **state)
+{
+	struct fixture *fixture = *state;
+	struct slice said;
+	struct store *store;
+	json_t *json;
+	int code;
+
+	assert_true(store_open(fixture->url, &store, NULL));
+	for (int i = 0; i < 100; i++)
+		put(store, arena_format(fixture->arena, "M%d", i),
+		    "<many@x.example>", "ann@agency.example", NULL, false);
+	expect(fixture, "explain many@x.example", 0, "100 messages match");
+	put(store, "M100", "<many@x.example>", "ann@agency.example", NULL,
+	    false);
+	store_close(store);
+	expect(fixture, "explain many@x.example", 0,
+	    "more than 100 messages match");
+	json = run_json(fixture, "explain many@x.example --json");
+	assert_int_equal(json_array_size(json), 100);
+	json_decref(json);
+	said = run_to(
+	    fixture, "2>&1 >/dev/null", &code, "explain many@x.example --json");
+	assert_true(slice_find_slice(said, SLICE("more than 100 ")) < said.len);
+	expect(fixture, "search", 0, "more than 100 messages match");
 }
 
 /* Nothing to look for is not everything. */
@@ -382,6 +444,8 @@ int main(int argc, char **argv)
 	    UNIT(test_explain),
 	    UNIT(test_list_show),
 	    UNIT(test_search),
+	    UNIT(test_more_than_the_limit),
+	    UNIT(test_explain_many),
 	    UNIT(test_empty_search),
 	    UNIT(test_release_delete),
 	    UNIT(test_release_to_one),

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -144,6 +146,49 @@ static struct store_trace sample(struct slice facts_text)
 	};
 }
 
+/* What the command prints to a stream while it does, read back. */
+static struct slice printed_to(
+    int stream, struct arena *arena, const struct buf *out, int *ret_code)
+{
+	char *text = arena_alloc(arena, 1000);
+	int saved = dup(stream), pipes[2];
+	ssize_t count;
+
+	assert_int_equal(pipe(pipes), 0);
+	dup2(pipes[1], stream);
+	close(pipes[1]);
+	*ret_code = show_print(out);
+	fflush(stdout);
+	dup2(saved, stream);
+	close(saved);
+	count = read(pipes[0], text, 1000);
+	close(pipes[0]);
+	assert_true(count >= 0);
+	return slice_of(text, (size_t)count);
+}
+
+/* Whole lines, and it is told. */
+static void test_too_much_to_print(void **state)
+{
+	struct arena *arena = arena_new(0);
+	struct buf *out = buf_in_arena(arena, 12);
+	struct slice said;
+	int code;
+
+	(void)state;
+	buf_add_text(out, "one\ntwo\nth");
+	said = printed_to(STDOUT_FILENO, arena, out, &code);
+	assert_true(slice_eq(said, SLICE("one\ntwo\nth")));
+	assert_int_equal(code, EXIT_DONE);
+	buf_add_text(out, "ree\n");
+	said = printed_to(STDOUT_FILENO, arena, out, &code);
+	assert_true(slice_eq(said, SLICE("one\ntwo\n")));
+	assert_int_equal(code, EXIT_TEMPORARY);
+	said = printed_to(STDERR_FILENO, arena, out, &code);
+	assert_true(slice_find_slice(said, SLICE("too much")) < said.len);
+	arena_free(arena);
+}
+
 static void test_story(void **state)
 {
 	static const char *const said[] = {
@@ -217,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_since),
 	    cmocka_unit_test(test_show_text),
+	    cmocka_unit_test(test_too_much_to_print),
 	    cmocka_unit_test(test_story),
 	    cmocka_unit_test(test_odd_facts),
 	};

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "store/sqlite_private.h"
 
-enum { CONDITIONS_MAX = 16, SQL_MAX = 4096, REPORT_ROWS_MAX = 10000 };
+enum { CONDITIONS_MAX = 16, SQL_MAX = 4096 };
 
 /* What is bound to the '?'s, in order. */
 struct parameters {
@@ -483,7 +483,7 @@ static bool report_own_domains(struct store_connection *connection,
 	int code;
 
 	parameters.values[0].number = from_ms;
-	parameters.values[1].number = REPORT_ROWS_MAX;
+	parameters.values[1].number = STORE_REPORT_MAX;
 	statement = prepare(connection,
 	    SLICE("SELECT own_domain, client_ip, client_name,"
 		  " own_domain_result, spf_result, dkim_result, count(*),"

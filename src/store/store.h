@@ -163,6 +163,8 @@ struct store_own_domain_row {
 	uint64_t count;
 	int64_t first_ms, last_ms;
 };
+/* The most frequent first, STORE_REPORT_MAX of them. */
+enum { STORE_REPORT_MAX = 10000 };
 bool store_report_own_domains(struct store *store, struct arena *arena,
     int64_t from_ms, size_t *ret_count, struct store_own_domain_row **ret,
     struct err *err);
