@@ -102,7 +102,9 @@ static void check_folder(
 	int number;
 
 	/* Told already. */
-	if (folders->state && is_within(path, folders->config->state_directory))
+	if (!check_is_sound(folders->checker, key) ||
+	    (folders->state &&
+		is_within(path, folders->config->state_directory)))
 		return;
 	number = look(folders->arena, path, &status);
 	if (number)
@@ -146,7 +148,7 @@ void folder_check(const struct config *config, const struct checker *checker)
 
 	folders.state = look(folders.arena, state, &status);
 	/* Itself, it has a place for the rules of gatehouse trace alone. */
-	if (folders.state)
+	if (folders.state && check_is_sound(checker, "state_directory"))
 		tell(&folders, "state_directory", state, folders.state,
 		    is_within(spool, state) || is_within(store, state));
 	check_folder(&folders, "spool_directory", spool);

@@ -25,6 +25,7 @@ FATAL = [
     (route(tls='must', tls_ca='@/words'),
      'error: routes[0].tls_ca: @/words: no certificates to verify next hops'),
     ({'listeners': []}, 'error: listeners: there are none'),
+    ({'state_directory': ''}, 'error: state_directory: is empty'),
     ({'state_directory': '@/none'},
      'error: state_directory: there is no folder @/none;'),
     ({'spool_directory': '@/none/spool'},
