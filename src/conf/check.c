@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "conf/check_effect.h"
 #include "conf/domain_index.h"
 #include "conf/problems.h"
 
@@ -61,6 +62,12 @@ static bool is_sound(const struct checker *checker, const char *path)
 bool check_is_sound(const struct checker *checker, const char *path)
 {
 	return is_sound(checker, path);
+}
+
+bool check_is_written(
+    const struct checker *checker, const char *path, const char *name)
+{
+	return yaml_get(yaml_find(checker->root, path), name) != NULL;
 }
 
 void check_error(
@@ -195,19 +202,13 @@ static void check_unique_listener(const struct checker *checker, size_t i)
 static void check_listeners(const struct checker *checker)
 {
 	const struct config *config = checker->config;
-	bool has_mx = false;
 
 	for (size_t i = 0; i < config->listener_count; i++) {
 		check_unique_listener(checker, i);
 		check_tls(checker, i);
 		check_unique_address(
 		    checker, "admin.address", config->admin_address, i);
-		has_mx = has_mx || config->listeners[i].role == ROLE_MX;
 	}
-	if (has_mx && !config->accepted_domains.count &&
-	    is_sound(checker, "organization"))
-		WARNING(checker, "organization.accepted_domains",
-		    "there are none: an mx listener refuses every recipient");
 }
 
 /* Is there a listener of this connector that verifies certificates? */
@@ -444,29 +445,6 @@ static void check_domains_of_routes(const struct checker *checker)
 			    &places[index.entries[i].number]);
 }
 
-/* What only a server can do. */
-static void check_maildir(const struct checker *checker, size_t i)
-{
-	const struct conf_route *route = &checker->config->routes[i];
-	const struct {
-		const char *name;
-		bool is_set;
-	} rows[] = {
-	    {"tls", route->tls == NEXT_HOP_TLS_MUST},
-	    {"tls_ca", route->tls_ca.len > 0},
-	    {"xforward", route->xforward},
-	    {"proxy_protocol", route->proxy_protocol > 0},
-	};
-
-	if (route->kind != NEXT_HOP_MAILDIR)
-		return;
-	for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++)
-		if (rows[j].is_set)
-			WARNING(checker,
-			    path_of(checker, "routes", i, rows[j].name),
-			    "has no effect: a Maildir is no server");
-}
-
 /* A milter alone leaves delivery to the MTA. */
 static bool delivers(const struct config *config)
 {
@@ -491,7 +469,6 @@ static void check_routes(const struct checker *checker)
 			    "is empty; write [\"*\"] for all domains");
 		check_readable(checker, path_of(checker, "routes", i, "tls_ca"),
 		    route->tls_ca);
-		check_maildir(checker, i);
 	}
 	if (is_sound(checker, "routes"))
 		check_domains_of_routes(checker);
@@ -645,6 +622,7 @@ void check_config(const struct config *config, const struct yaml_node *root,
 	check_connectors(&checker, &accepted);
 	check_routes(&checker);
 	check_intermediaries(&checker);
+	check_effect(config, &checker);
 	if (options->more)
 		options->more(config, &checker);
 }

@@ -16,8 +16,11 @@ bool check_file(struct arena *arena, const char *path, check_more *more,
     struct config **ret, struct config_problems *ret_problems, struct err *err);
 
 /* For more: whether no error is known about path, "listeners[0].tls", or
- * something in it; and one more. */
+ * something in it; whether the file itself has name in the mapping at path ("":
+ * at its top); and one more. */
 bool check_is_sound(const struct checker *checker, const char *path);
+bool check_is_written(
+    const struct checker *checker, const char *path, const char *name);
 void check_error(const struct checker *checker, const char *path,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 void check_warning(const struct checker *checker, const char *path,
