@@ -41,6 +41,22 @@ static void check_limits(struct arena *arena, struct slice message)
 	}
 }
 
+/* As if each name were compared with each. */
+static void check_named(const struct header_list *list, size_t of)
+{
+	struct slice name = list->fields[of].name;
+	struct header_positions found = headers_named(list, name);
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (!slice_eq_nocase(list->fields[i].name, name))
+			continue;
+		require(count < found.count && found.items[count] == i);
+		count++;
+	}
+	require(count == found.count);
+}
+
 /* The fields together are the block, whatever the bytes. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -56,6 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			total += list.fields[i].raw.len;
 			headers_unfold(arena, list.fields[i].value);
 			headers_lenient_name(arena, &list.fields[i]);
+			if (i < 16)
+				check_named(&list, i);
 		}
 		require(total == list.block.len);
 		require(list.body_offset <= size);
