@@ -38,11 +38,6 @@ struct option {
 
 /* What is the same for everybody. */
 static const struct option options[] = {
-    /* A dead server costs seconds of a place in the table, not half a minute;
-     * and it is tried again soon after it was found dead. */
-    {"outbound-msg-retry:", "3"},
-    {"infra-cache-max-rtt:", "4000"},
-    {"infra-host-ttl:", "15"},
     {"infra-keep-probing:", "yes"},
     /* A burst of queries to a near server is answered later than its round
      * trip says: with the default of 50 ms, hundreds at one time were sent
@@ -51,6 +46,27 @@ static const struct option options[] = {
     /* Failures are kept for seconds, here as in the resolver. */
     {"val-bogus-ttl:", "5"},
     {"outgoing-num-tcp:", "64"},
+};
+
+/* A dead server costs seconds of a place in the table, not half a minute; it is
+ * known as one soon, and tried again soon.  (Timings are those of a server and
+ * a zone.) */
+static const struct option recursing_options[] = {
+    {"outbound-msg-retry:", "3"},
+    {"infra-cache-max-rtt:", "4000"},
+    {"infra-host-ttl:", "15"},
+};
+
+/* The timings of a server that is asked for everything are those of all names:
+ * with the options above a few names of a stranger that get no answer made it
+ * count as dead, and then nothing was asked any more that could have shown
+ * otherwise.  With less than both of these (a longer time, or 4,000 ms at most)
+ * it still happened. */
+static const struct option shared_server_options[] = {
+    {"infra-cache-max-rtt:", "120000"},
+    {"infra-host-ttl:", "1"},
+    /* Twelve seconds for a name that it has to find out; for dead ones, too. */
+    {"outbound-msg-retry:", "5"},
 };
 
 /* Names that libunbound would answer itself, as in RFC 6761 and RFC 6303.
@@ -78,6 +94,9 @@ static bool set_options(struct ub_ctx *ctx, const struct option *list,
 			return false;
 	return true;
 }
+
+#define SET_OPTIONS(ctx, list, err)                                            \
+	set_options(ctx, list, sizeof(list) / sizeof((list)[0]), err)
 
 static bool set_number(
     struct ub_ctx *ctx, const char *name, uint64_t number, struct err *err)
@@ -127,7 +146,7 @@ static bool set_servers(
     struct ub_ctx *ctx, const struct dns_settings *settings, struct err *err)
 {
 	if (settings->server_count == 0)
-		return true;
+		return SET_OPTIONS(ctx, recursing_options, err);
 	for (size_t i = 0; i < settings->server_count; i++) {
 		char ip[IP_TEXT_MAX], server[IP_TEXT_MAX + 8];
 		uint16_t port = settings->server_ports
@@ -139,8 +158,8 @@ static bool set_servers(
 		if (!check(ub_ctx_set_fwd(ctx, server), server, err))
 			return false;
 	}
-	return set_options(ctx, forwarding_options,
-	    sizeof(forwarding_options) / sizeof(forwarding_options[0]), err);
+	return SET_OPTIONS(ctx, shared_server_options, err) &&
+	       SET_OPTIONS(ctx, forwarding_options, err);
 }
 
 static bool set_trust_anchor(
@@ -194,8 +213,7 @@ static bool configure(struct recursor *recursor,
 
 	return check(ub_ctx_debugout(ctx, NULL), "log", err) &&
 	       check(ub_ctx_async(ctx, 1), "thread", err) &&
-	       set_options(
-		   ctx, options, sizeof(options) / sizeof(options[0]), err) &&
+	       SET_OPTIONS(ctx, options, err) &&
 	       set_cache(recursor, settings, err) &&
 	       set_servers(ctx, settings, err) &&
 	       set_trust_anchor(ctx, settings->trust_anchor, err) &&

@@ -11,6 +11,7 @@ import time
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.query
 import dns.rcode
 import dns.rdata
@@ -189,6 +190,73 @@ def test_no_answer(served, fault):
     assert ask(gate, 'later').startswith('550 5.7.1')
     if LONG:
         wait_until(lambda: ask(gate, 'shop', SHOP)[:3] == '250', 40, 'SPF')
+
+
+def silent_below(suffix):
+    suffix = dns.name.from_text(suffix)
+
+    def fault(query, octets, transport):
+        slow = query.question[0].name.is_subdomain(suffix)
+        return [] if slow else [octets]
+    return fault
+
+
+def test_a_silent_zone_is_not_the_forwarder(served):
+    """Names of a stranger that get no answer, and few others: the forwarder
+    is not taken for dead."""
+    gate, server = served
+    server.distort = silent_below('slow.test')
+    ended = threading.Event()
+
+    def attack():
+        number = 0
+        while not ended.wait(0.5):
+            number += 1
+            domain = f's{number}.slow.test'
+            gate.mail(message(f'a@{domain}'), f'a@{domain}', ip=STRANGER,
+                      seconds=30)
+
+    strangers = [threading.Thread(target=attack) for _ in range(4)]
+    for stranger in strangers:
+        stranger.start()
+    try:
+        for number in range(3):
+            time.sleep(6)
+            domain = f'quiet{number}.example'
+            server.zone.add(domain, 'TXT', 'v=spf1 -all')
+            server.zone.add(f'_dmarc.{domain}', 'TXT', 'v=DMARC1; p=reject')
+            reply = gate.mail(message(f'x@{domain}'), f'x@{domain}',
+                              ip=STRANGER, seconds=30)
+            assert reply.startswith('550 5.7.1'), (number, reply)
+    finally:
+        ended.set()
+        for stranger in strangers:
+            stranger.join()
+
+
+def known_after(seconds):
+    """A forwarder that has to find each name out; then all who asked for it
+    are answered."""
+    asked = {}
+
+    def fault(query, octets, transport):
+        name = query.question[0].name
+        begin = asked.setdefault(name, time.monotonic())
+        time.sleep(max(0, begin + seconds - time.monotonic()))
+        return [octets]
+    return fault
+
+
+def test_a_slow_forwarder_is_waited_for(make_gate):
+    """For limits.dns_query_timeout."""
+    with DnsServer(the_zone()) as server:
+        server.distort = known_after(8)
+        gate = make_gate(dns={'zone': '', 'servers': [server.address]},
+                         limits={'dns_query_timeout': '10s',
+                                 'dns_time': '20s'})
+        sent = message('x@bank.example')
+        reply = gate.mail(sent, 'x@bank.example', ip=STRANGER, seconds=60)
+        assert reply.startswith('550 5.7.1'), reply
 
 
 @pytest.mark.parametrize('fault', [truncated('works'), huge])
