@@ -324,6 +324,19 @@ void resolver_post(struct dns_resolver *resolver,
 	*ret_request = NULL;
 }
 
+bool resolver_is_busy(struct dns_resolver *resolver)
+{
+	bool is_busy;
+
+	if (!resolver->recursor)
+		return false;
+	pthread_mutex_lock(&resolver->lock);
+	is_busy = HASH_COUNT(resolver->requests) >=
+		  recursor_capacity(resolver->recursor) / 4 * 3;
+	pthread_mutex_unlock(&resolver->lock);
+	return is_busy;
+}
+
 bool resolver_wait(struct dns_resolver *resolver, struct request *request,
     struct deadline deadline, struct reply **ret)
 {

@@ -100,7 +100,9 @@ struct dns_session *dns_session_new(struct arena *arena,
     struct dns_resolver *resolver, const struct limits *limits,
     struct deadline deadline);
 
-/* Starts a query and does not wait: for queries that can run in parallel. */
+/* Starts a query and does not wait: for queries that can run in parallel.  Not
+ * if 32 of the session are without an answer, or few places for queries are
+ * left: then it is started when it is asked. */
 void dns_prefetch(
     struct dns_session *session, struct slice name, enum dns_type type);
 

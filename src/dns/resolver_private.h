@@ -20,6 +20,10 @@ void resolver_post(struct dns_resolver *resolver,
     const struct question *question, struct reply **ret_reply,
     struct request **ret_request);
 
+/* Are most places for queries taken?  Those left are for answers that somebody
+ * waits for. */
+bool resolver_is_busy(struct dns_resolver *resolver);
+
 /* The reply, held; NULL when the deadline passed.  False: it came while nobody
  * waited, and was too large to be kept but in the cache: post it again. */
 bool resolver_wait(struct dns_resolver *resolver, struct request *request,

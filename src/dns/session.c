@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "dns/resolver_private.h"
 
-enum { FIRST_SIZE = 16 };
+enum { FIRST_SIZE = 16, UNANSWERED_MAX = 32 };
 
 /* The private side of one dns_query_record; same index. */
 struct pending {
@@ -171,13 +171,42 @@ static bool find_or_start(struct dns_session *session, struct slice name,
 	return true;
 }
 
+static bool has_arrived(struct dns_session *session, struct pending *pending)
+{
+	struct reply *reply;
+
+	if (pending->reply)
+		return true;
+	reply = resolver_peek(session->resolver, pending->request);
+	if (reply)
+		pending->reply = admit(session, reply);
+	return reply != NULL;
+}
+
+/* What one message may ask ahead, and the whole program: a stranger can name
+ * hundreds of names that get no answer. */
+static bool may_prefetch(struct dns_session *session)
+{
+	size_t unanswered = 0;
+
+	if (resolver_is_busy(session->resolver))
+		return false;
+	if (session->count < UNANSWERED_MAX)
+		return true;
+	for (size_t i = 0; i < session->count; i++)
+		unanswered += session->pending[i].request &&
+			      !has_arrived(session, &session->pending[i]);
+	return unanswered < UNANSWERED_MAX;
+}
+
 void dns_prefetch(
     struct dns_session *session, struct slice name, enum dns_type type)
 {
 	size_t i;
 
 	/* Over the limit: whoever asks in earnest will be told. */
-	find_or_start(session, name, type, &i);
+	if (may_prefetch(session))
+		find_or_start(session, name, type, &i);
 }
 
 /* What ends the wait first, and how to say it. */
@@ -238,18 +267,6 @@ static struct reply *timeout_reply(struct dns_session *session,
 	    bound->problem, (unsigned long long)bound->ms);
 	resolver_timed_out(session->resolver, pending->request, reply);
 	return reply;
-}
-
-static bool has_arrived(struct dns_session *session, struct pending *pending)
-{
-	struct reply *reply;
-
-	if (pending->reply)
-		return true;
-	reply = resolver_peek(session->resolver, pending->request);
-	if (reply)
-		pending->reply = admit(session, reply);
-	return reply != NULL;
 }
 
 void dns_peek_begin(struct dns_session *session)

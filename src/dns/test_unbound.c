@@ -16,6 +16,8 @@
 #include "dns/resolver_private.h"
 #include "dns/test_server.h"
 
+enum { CAPACITY = 4096 }; /* with enough descriptors */
+
 #define A50 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee"
 #define A250 A50 A50 A50 A50 A50
 #define TXT1000 "\"" A250 "\" \"" A250 "\" \"" A250 "\" \"" A250 "\" "
@@ -477,6 +479,45 @@ static void test_silent_server_costs_once(void **state)
 	dns_resolver_release(resolver);
 }
 
+/* A place in the table of queries is for whoever asks in earnest: what is asked
+ * ahead takes some, and none while few are left. */
+static void test_places_for_questions(void **state)
+{
+	enum { NAMES = 100 };
+	struct world *world = *state;
+	struct dns_settings settings = settings_of(world, &world->silent_port);
+	struct arena *arena = arena_new(0);
+	struct dns_resolver *resolver;
+	int64_t before;
+
+	settings.query_timeout_ms = 300;
+	resolver = open_resolver(&settings);
+	before = counted(world, METRIC_DNS_IN_FLIGHT);
+	for (int i = 0; i < 200; i++) {
+		struct dns_session *session = new_session(arena, resolver);
+
+		for (int n = 0; n < NAMES; n++)
+			dns_prefetch(session,
+			    arena_format_slice(arena, "n%d.s%d.example", n, i),
+			    DNS_TXT);
+		if (i > 0)
+			continue;
+		assert_in_range(
+		    counted(world, METRIC_DNS_IN_FLIGHT) - before, 8, 32);
+		dns_ask(session, SLICE("n99.s0.example"), DNS_TXT);
+		assert_in_range(
+		    counted(world, METRIC_DNS_IN_FLIGHT) - before, 9, 33);
+	}
+	assert_in_range(
+	    counted(world, METRIC_DNS_IN_FLIGHT), 2900, CAPACITY * 3 / 4 + 1);
+	/* It is asked, and in vain: no limit is named. */
+	assert_false(dns_ask(
+	    new_session(arena, resolver), SLICE("honest.example"), DNS_TXT)
+			 ->over_limit);
+	arena_free(arena);
+	dns_resolver_release(resolver);
+}
+
 /* The answer comes between the end of the wait and what is told of it. */
 static void test_answer_after_the_time(void **state)
 {
@@ -632,6 +673,7 @@ int main(void)
 	    cmocka_unit_test(test_time_runs_out),
 	    cmocka_unit_test(test_time_adds_up),
 	    cmocka_unit_test(test_silent_server_costs_once),
+	    cmocka_unit_test(test_places_for_questions),
 	    cmocka_unit_test(test_answer_after_the_time),
 	    cmocka_unit_test(test_many_threads),
 	    cmocka_unit_test(test_sessions_end_early),
