@@ -29,10 +29,12 @@ static const struct field dmarc_fields[] = {
 	.choices = temporary,
 	.fallback = "defer",
 	.offset = OFFSET(dmarc_on_temporary_error),
-	.help = "What happens when DNS fails and whether DMARC passes cannot "
-		"be found out: the sender tries again, or the message passes. "
-		"A message that uses up limits.dns_queries or limits.dns_time "
-		"never passes for it.",
+	.help = "What happens when DNS fails and the DMARC policy of the "
+		"author's domain cannot be found out: the sender tries again, "
+		"or the message passes. Where the policy is known, but not "
+		"whether SPF or DKIM passes, the sender tries again in any "
+		"case; so it does when the message uses up limits.dns_queries "
+		"or limits.dns_time.",
 	.example = "defer"},
     {.name = "quarantine_action",
 	.type = TYPE_CHOICE,

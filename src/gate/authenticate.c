@@ -227,5 +227,6 @@ void authenticate_finish(struct gate_message *message)
 	message->own_domain = authenticate_own_domain(message);
 	metrics_count(METRIC_OWN_DOMAIN_RESULTS,
 	    slice_from(own_domain_result_name(message->own_domain.result)));
+	message->dns_exhausted = dns_session_exhausted(message->dns);
 	authenticate_helo(message);
 }

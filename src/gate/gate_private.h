@@ -67,6 +67,7 @@ struct gate_message {
 	struct dmarc_outcome *dmarc;
 	struct own_domain_outcome own_domain;
 	struct dmarc_override override;
+	bool dns_exhausted; /* by what decides: without HELO's SPF */
 
 	/* What is to be done. */
 	bool refused;				    /* before any judgement */

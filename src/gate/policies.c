@@ -233,6 +233,11 @@ static struct wish dispose(
 	return wish;
 }
 
+static bool is_policy_known(const struct dmarc_discovery *found)
+{
+	return found->status != DMARC_TEMPERROR && found->policy_domain.len;
+}
+
 /* Does the decision need what could not be asked?  Not when the policy is
  * known, and asks for nothing; nor when any record would let the only author
  * pass.  Of several, a policy of one refuses them all. */
@@ -245,7 +250,7 @@ static bool needs_answer(
 	if (outcome->result != DMARC_TEMPERROR ||
 	    (aligned && message->dmarc_count == 1))
 		return false;
-	return found->status == DMARC_TEMPERROR || !found->policy_domain.len ||
+	return !is_policy_known(found) ||
 	       found->applied_policy != DMARC_POLICY_NONE;
 }
 
@@ -266,20 +271,23 @@ static bool defers_for_dns(const struct gate_message *message)
 {
 	return message->context->config->authentication
 		       .dmarc_on_temporary_error == TEMPORARY_DEFER ||
-	       dns_session_exhausted(message->dns);
+	       message->dns_exhausted;
 }
 
+/* Nor does it let pass what a known policy forbids: which key or SPF record
+ * below the author's domain is asked for the sender chooses, and there may be
+ * one that fails for good. */
 static struct wish judge_unanswered(
-    struct gate_message *message, struct slice domain)
+    struct gate_message *message, const struct dmarc_outcome *outcome)
 {
 	struct wish wish = defer(message, SLICE("4.7.0"),
 	    arena_format(message->arena,
 		"whether DMARC passes for %.*s could not be checked (DNS)",
-		SLICE_ARGS(domain)));
+		SLICE_ARGS(outcome->from_domain)));
 
 	wish.enforced =
 	    message->context->config->authentication.dmarc_enforce &&
-	    defers_for_dns(message);
+	    (is_policy_known(&outcome->discovery) || defers_for_dns(message));
 	if (message->override.applies)
 		override(message, &wish);
 	return wish;
@@ -305,8 +313,7 @@ static struct wish judge_dmarc(struct gate_message *message)
 	/* p=none of one author says nothing of the others. */
 	for (size_t i = 0; i < message->dmarc_count; i++)
 		if (needs_answer(message, &message->dmarc[i]))
-			return judge_unanswered(
-			    message, message->dmarc[i].from_domain);
+			return judge_unanswered(message, &message->dmarc[i]);
 	return no_wish;
 }
 

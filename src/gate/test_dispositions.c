@@ -87,6 +87,13 @@ static const struct judge_case temporary[] = {
     {"accept on temporary error, but ours", US, DEFER, .signed_by = "agency.example", .broken = "k._domainkey.agency.example/TXT",
 	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
     /* A stranger may not bring the temporary error along. */
+    {"accept on temporary error, policy known, dead key below", BANK, DEFER, .signed_by = "bank.example", .broken = "k._domainkey.bank.example/TXT", .policy = "dmarc",
+	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
+    {"accept on temporary error, policy known, dead sender below", BANK, DEFER, .mail_from = "a@lame.bank.example", .broken = "lame.bank.example/TXT", .policy = "dmarc",
+	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
+    {"accept on temporary error, quarantine known", "From: x@quarantine.example\r\n", DEFER, .mail_from = "a@lame.quarantine.example", .broken = "lame.quarantine.example/TXT", .policy = "dmarc",
+	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
+    {"queries used up by HELO after a dead policy", BANK, ACCEPT, .helo = "lavish.example", .broken = "_dmarc.bank.example/TXT", FEW_QUERIES},
     {"queries used up by MAIL FROM", BANK, DEFER, .mail_from = "x@greedy.example", FEW_QUERIES, .after_refusal = true, .policy = "dmarc"},
     {"queries used up by HELO", BANK, REJECT, .helo = "greedy.example", FEW_QUERIES, .after_refusal = true, .policy = "dmarc"},
     {"queries used up by another author", "From: a@a.b.c.d.e.f.g.h.stranger.example, b@none2.example, x@bank.example\r\n", DEFER, FEW_QUERIES, .policy = "dmarc"},

@@ -68,6 +68,10 @@ static const struct {
 	"exists:2.x.example exists:3.x.example exists:4.x.example "
 	"exists:5.x.example exists:6.x.example exists:7.x.example "
 	"exists:8.x.example exists:9.x.example -all"},
+    /* eight, of records that are there */
+    {"lavish.example", "v=spf1 include:agency.example include:bank.example "
+	"include:strict.example include:none.example include:norecord.example "
+	"include:one.suffix.example include:xn--bcher-kva.example -all"},
     /* a public suffix and two of its registrants */
     {"_dmarc.suffix.example", "v=DMARC1; p=reject; psd=y"},
     {"one.suffix.example", "v=spf1 -all"},
