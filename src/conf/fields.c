@@ -63,7 +63,8 @@ static const struct field dns_fields[] = {
 	.offset = offsetof(struct conf_dns, cache_min_ttl),
 	.fallback = "0s",
 	.max = 3600,
-	.help = "Keep answers at least this long, whatever they say.",
+	.help = "Keep answers with records at least this long, whatever they "
+		"say.",
 	.example = "0s"},
     {.name = "cache_max_ttl",
 	.type = TYPE_SECONDS,
