@@ -77,8 +77,9 @@ enum metric {
 	METRIC_STORE_COMMIT_DURATION, /* histogram, microseconds */
 	METRIC_STORE_EXPIRY_PUT_OFF,  /* gauge: seconds */
 	/* process */
-	METRIC_CHILD_RESTARTS, /* child */
-	METRIC_CONFIG_LOADS,   /* result */
+	METRIC_CHILD_RESTARTS,	   /* child */
+	METRIC_CONFIG_LOADS,	   /* result */
+	METRIC_CONFIG_LAST_RELOAD, /* gauge: 1, or 0 if it was kept out */
 	METRIC_LOG_LINES_DROPPED,
 	METRIC_COUNT
 };

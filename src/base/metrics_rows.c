@@ -193,6 +193,9 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"Children of the supervisor started again after an unexpected end."),
     [METRIC_CONFIG_LOADS] = LABELLED("config_loads", "result", load_results,
 	"Reloads of the configuration; kept: it was not taken, or not by all."),
+    [METRIC_CONFIG_LAST_RELOAD] = GAUGE("config_last_reload_successful",
+	"0 while the file that was loaded last is not what runs: it was not "
+	"taken, or not by all."),
     [METRIC_LOG_LINES_DROPPED] = COUNTER("log_lines_dropped",
 	"Lines that the log's reader did not take in time."),
 };

@@ -157,6 +157,19 @@ static void look_at_room(struct status *status)
 				disks[i].words));
 }
 
+static void look_at_reload(struct status *status)
+{
+	uint64_t ok;
+
+	if (status_number(
+		status, metric_specs[METRIC_CONFIG_LAST_RELOAD].name, &ok) &&
+	    !ok)
+		status_add_line(&status->warnings,
+		    SLICE("the last reload was not taken, or not by all: what "
+			  "runs is not what the file says; supervisor.reload "
+			  "and child.reload in the log say why"));
+}
+
 static void look_at_clock(struct status *status)
 {
 	uint64_t left;
@@ -507,6 +520,7 @@ static int run(struct arena *arena, const struct command_line *line)
 			SLICE_ARGS(config->admin_address), err.text));
 	look_at_next_hops(status);
 	look_at_room(status);
+	look_at_reload(status);
 	look_at_clock(status);
 	status_look_at_certificates(status);
 	status_compare_certificates(status);
@@ -539,7 +553,8 @@ const struct command command_status = {
 	"expires within 14 days, a connector that has expired, and a "
 	"configured next hop that failed when it was last tried, is a "
 	"warning; so is a disk on which the largest message has no room any "
-	"more (one that is full is a problem), a clock that was set ahead, on "
+	"more (one that is full is a problem), a reload that was not taken, "
+	"a clock that was set ahead, on "
 	"account of which "
 	"nothing old is removed from the store for a day, and a key that is "
 	"not the certificate's: the next start would fail. Numbers count since "

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/require.h"
 #include "cli/supervisor_private.h"
 
@@ -101,6 +102,7 @@ int supervisor_run(const struct supervisor_settings *settings)
 	supervisor.config = config_hold(settings->config);
 	supervisor.config_copy = settings->config_copy;
 	open_signals(&supervisor);
+	metrics_set(METRIC_CONFIG_LAST_RELOAD, 1);
 	for (int kind = 0; kind < CHILD_COUNT; kind++)
 		supervisor.children[kind].control = -1;
 	supervisor_want_children(&supervisor);

@@ -267,6 +267,9 @@ static void take_reloaded(struct supervisor *supervisor, enum child_kind kind)
 static void take_kept(struct supervisor *supervisor, enum child_kind kind)
 {
 	supervisor->kept |= supervisor->children[kind].reloading;
+	/* Nobody has waited for one that was about to start. */
+	if (!supervisor->children[kind].reloading)
+		metrics_set(METRIC_CONFIG_LAST_RELOAD, 0);
 	supervisor->children[kind].reloading = false;
 }
 

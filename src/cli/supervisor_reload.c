@@ -107,9 +107,16 @@ void supervisor_drop_next(struct supervisor *supervisor)
 	supervisor->kept = false;
 }
 
+static void count_load(bool ok)
+{
+	metrics_count(
+	    METRIC_CONFIG_LOADS, ok ? SLICE("loaded") : SLICE("kept"));
+	metrics_set(METRIC_CONFIG_LAST_RELOAD, ok);
+}
+
 static void keep_old(struct supervisor *supervisor, const struct err *err)
 {
-	metrics_count(METRIC_CONFIG_LOADS, SLICE("kept"));
+	count_load(false);
 	log_error("supervisor.reload", LOG_T("result", "kept"), LOG_ERR(err));
 	say_ready(supervisor, "reload failed: the running configuration stays");
 }
@@ -186,7 +193,7 @@ static void adopt_next(struct supervisor *supervisor)
 	supervisor->next_config = NULL;
 	supervisor_want_children(supervisor);
 	child_set_up_log(supervisor->config);
-	metrics_count(METRIC_CONFIG_LOADS, SLICE("loaded"));
+	count_load(true);
 	log_notice("supervisor.reload", LOG_T("result", "loaded"));
 	say_ready(supervisor, "serving");
 }

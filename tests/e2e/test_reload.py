@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a reload reads, what it starts and ends, and what it leaves."""
+import json
 import os
 import shutil
 import signal
 
+import pytest
+
+from gatehouse import listener
 from mail import message
 from net import wait_until
 from world import SHOP, ZONE
@@ -132,3 +136,35 @@ def test_store_stays_until_the_restart(make_gate):
     gate.start()
     assert other.exists()
     assert 'takes_restart' not in gate.reload()
+
+
+LAST = 'gatehouse_config_last_reload_successful'
+NOT_TAKEN = 'the last reload was not taken'
+
+
+def warnings(gate):
+    """Those about it; a zone that is missing is a problem besides."""
+    done = gate.command('status', '--seconds', '0', '--json', '-c',
+                        str(gate.path))
+    return [line for line in json.loads(done.stdout)['warnings']
+            if line.startswith(NOT_TAKEN)]
+
+
+@pytest.mark.parametrize('change', [
+    {'listeners': [listener('other')]},
+    {'dns': {'zone': '/nowhere'}},
+], ids=['by none', 'not by all'])
+def test_status_tells_that_a_file_was_not_taken(make_gate, change):
+    """For as long as it lasts."""
+    gate = make_gate(zone=ZONE)
+    assert gate.metrics()[LAST] == 1 and not warnings(gate)
+    good = gate.path.read_text()
+    gate.write(**change)
+    for _ in range(2):
+        assert 'supervisor.reload result=kept' in gate.reload()
+        gate.metric(LAST, 0)
+        assert warnings(gate)
+    gate.path.write_text(good)
+    assert 'supervisor.reload result=loaded' in gate.reload()
+    gate.metric(LAST, 1)
+    assert not warnings(gate)
