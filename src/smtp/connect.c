@@ -26,6 +26,33 @@ static bool finish(int fd, struct deadline deadline, struct err *err)
 	return err_set_errno(err, "connect");
 }
 
+enum { FULL_MS = 20 };
+
+/* A Unix socket whose queue is full: nothing tells when there is room. */
+static bool wait_for_room(struct deadline deadline, struct err *err)
+{
+	if (deadline_passed(deadline))
+		return err_set(err, E_TIMEOUT, "timed out");
+	poll(NULL, 0,
+	    deadline_poll_ms(deadline_min(deadline, deadline_in(FULL_MS))));
+	return true;
+}
+
+static bool begin(int fd, const struct sockaddr *address, socklen_t size,
+    struct deadline deadline, struct err *err)
+{
+	while (connect(fd, address, size) < 0) {
+		/* One that was interrupted goes on: as a slow one. */
+		if (errno == EINPROGRESS || errno == EINTR)
+			return finish(fd, deadline, err);
+		if (errno != EAGAIN || address->sa_family != AF_UNIX)
+			return err_set_errno(err, "connect");
+		if (!wait_for_room(deadline, err))
+			return false;
+	}
+	return true;
+}
+
 static bool connect_to(const struct sockaddr *address, socklen_t size,
     struct deadline deadline, int *ret_fd, struct err *err)
 {
@@ -34,11 +61,7 @@ static bool connect_to(const struct sockaddr *address, socklen_t size,
 
 	if (fd < 0)
 		return err_set_errno(err, "socket");
-	/* An interrupted connect goes on: waited for like a slow one. */
-	if (connect(fd, address, size) < 0 &&
-	    !((errno == EINPROGRESS || errno == EINTR)
-		    ? finish(fd, deadline, err)
-		    : err_set_errno(err, "connect"))) {
+	if (!begin(fd, address, size, deadline, err)) {
 		close(fd);
 		return false;
 	}
