@@ -101,7 +101,8 @@ static const struct field limits_fields[] = {
 		"that have waited longest are given back, and their "
 		"recipients asked for once more when the message is there. "
 		"A half of what the next hop takes at one time (Postfix: "
-		"100).",
+		"100). With 0 a client that does not send its commands "
+		"together can have five recipients in a message.",
 	.example = "50"},
     {LIMIT(drain_timeout, TYPE_MILLISECONDS, 0, 3600 * 1000),
 	.help = "How long running sessions may finish when the program "

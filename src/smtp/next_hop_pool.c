@@ -348,11 +348,10 @@ static void unlink_waiter(
 	metrics_add(METRIC_NEXT_HOPS_WAITING, -1);
 }
 
-/* Locked.  Those who have waited longest, as many as are too many. */
-static struct smtp_client *take_too_many(struct next_hop_pool *pool)
+/* Locked.  Those who have waited longest, as many as are over max. */
+static struct smtp_client *take_too_many(
+    struct next_hop_pool *pool, uint64_t max)
 {
-	uint64_t max = pool->retired ? 0
-				     : pool->config->limits.next_hop_waiting;
 	struct smtp_client *taken = NULL;
 
 	while (pool->waiting > max) {
@@ -390,7 +389,7 @@ void next_hop_pool_wait(struct next_hop_pool *pool,
 	pool->newest_waiter = &waiter->next;
 	pool->waiting++;
 	metrics_add(METRIC_NEXT_HOPS_WAITING, 1);
-	too_many = take_too_many(pool);
+	too_many = take_too_many(pool, pool->config->limits.next_hop_waiting);
 	unlock(pool);
 	put_all(pool, too_many);
 }
@@ -426,7 +425,7 @@ void next_hop_pool_retire(struct next_hop_pool *pool)
 	lock(pool);
 	pool->retired = true;
 	idle = take_expired(pool, clock_monotonic_ms());
-	waiting = take_too_many(pool);
+	waiting = take_too_many(pool, 0);
 	for (size_t i = 0; i < ASIDE_MAX; i++)
 		count_away(&pool->aside[i], false);
 	unlock(pool);

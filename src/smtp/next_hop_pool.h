@@ -92,9 +92,10 @@ struct smtp_client *next_hop_pool_wait_over(
  * so that a next hop need not do it. */
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms);
 
-/* Its configuration is not the newest any more: sessions that have it may go
- * on, but nothing is kept idle or waits from now on, and next hops that are
- * away are the next pool's to count. */
+/* Its configuration is not the newest any more.  What waits now is given back,
+ * lest silent clients hold as many again with each reload; a session that goes
+ * on may wait as before.  Nothing is kept idle from now on, and next hops that
+ * are away are the next pool's to count. */
 void next_hop_pool_retire(struct next_hop_pool *pool);
 
 #endif
