@@ -106,20 +106,6 @@ static bool is_plain(char c)
 	return ascii_is_visible(c) && c != '"' && c != '\\' && c != '=';
 }
 
-/* Characters that end a line, or change its direction, for some reader: C1
- * controls, U+2028 to U+202E and U+2066 to U+2069. */
-static bool is_hostile(struct slice sequence)
-{
-	const unsigned char *bytes = (const unsigned char *)sequence.ptr;
-
-	if (sequence.len == 2)
-		return bytes[0] == 0xc2 && bytes[1] < 0xa0;
-	if (sequence.len != 3 || bytes[0] != 0xe2)
-		return false;
-	return (bytes[1] == 0x80 && bytes[2] >= 0xa8 && bytes[2] <= 0xae) ||
-	       (bytes[1] == 0x81 && bytes[2] >= 0xa6 && bytes[2] <= 0xa9);
-}
-
 /* One character, or one octet that is none. */
 static void add_quoted(struct buf *line, struct slice sequence)
 {
@@ -130,7 +116,7 @@ static void add_quoted(struct buf *line, struct slice sequence)
 		return;
 	}
 	if (c == ' ' || ascii_is_visible(c) ||
-	    (sequence.len > 1 && !is_hostile(sequence))) {
+	    (sequence.len > 1 && !text_is_control(sequence))) {
 		buf_add(line, sequence);
 		return;
 	}

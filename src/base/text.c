@@ -49,6 +49,32 @@ size_t text_utf8_length(struct slice text)
 	return length;
 }
 
+/* Of a well-formed sequence. */
+static uint32_t code_point(struct slice sequence)
+{
+	static const unsigned char lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	const unsigned char *bytes = (const unsigned char *)sequence.ptr;
+	uint32_t code = bytes[0] & lead_bits[sequence.len];
+
+	for (size_t i = 1; i < sequence.len; i++)
+		code = code << 6 | (bytes[i] & 0x3f);
+	return code;
+}
+
+bool text_is_control(struct slice character)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x61c, 0x61c}, {0x200e, 0x200f},
+	    {0x2028, 0x202e}, {0x2066, 0x2069}};
+	uint32_t code = code_point(character);
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (code >= ranges[i].first && code <= ranges[i].last)
+			return true;
+	return false;
+}
+
 /* Most text is US-ASCII: eight bytes at a time. */
 static size_t ascii_run(struct slice text)
 {
@@ -114,18 +140,20 @@ struct slice text_cut(struct slice text, size_t max)
 	return slice_sub(text, 0, max); /* it is no UTF-8 */
 }
 
-static bool add_json_byte(struct buf *buf, char c)
+/* One well-formed character. */
+static bool add_json_character(struct buf *buf, struct slice character)
 {
 	static const char named[] = "\"\\\b\f\n\r\t";
 	static const char letters[] = "\"\\bfnrt";
+	char c = character.ptr[0];
 	const char *at = c ? strchr(named, c) : NULL;
 
 	if (at)
 		return buf_add(
 		    buf, slice_of((char[]){'\\', letters[at - named]}, 2));
-	if (ascii_is_control(c))
-		return buf_add_format(buf, "\\u%04x", (unsigned char)c);
-	return buf_add_byte(buf, c);
+	if (text_is_control(character))
+		return buf_add_format(buf, "\\u%04x", code_point(character));
+	return buf_add(buf, character);
 }
 
 /* Printable US-ASCII that stands for itself. */
@@ -175,10 +203,10 @@ bool text_add_json_escaped(struct buf *buf, struct slice text)
 		length = text_utf8_length(text);
 		if (length == 0)
 			ok = buf_add(buf, replacement) && ok;
-		else if (length == 1)
-			ok = add_json_byte(buf, text.ptr[0]) && ok;
 		else
-			ok = buf_add(buf, slice_sub(text, 0, length)) && ok;
+			ok = add_json_character(
+				 buf, slice_sub(text, 0, length)) &&
+			     ok;
 		text = slice_from_pos(text, length ? length : 1);
 	}
 	return ok;

@@ -13,6 +13,12 @@ bool text_is_utf8(struct slice text);
 /* Bytes of the well-formed UTF-8 sequence at the start; 0 if there is none. */
 size_t text_utf8_length(struct slice text);
 
+/* Of one character: does some terminal or reader obey it, move its cursor, end
+ * its line, or turn the direction of writing?  Controls (US-ASCII's and U+0080
+ * to U+009F), U+2028, U+2029, and the bidirectional ones: U+061C, U+200E,
+ * U+200F, U+202A to U+202E, U+2066 to U+2069. */
+bool text_is_control(struct slice character);
+
 /* text as it is if it is UTF-8 without NUL; else a copy where each bad byte
  * and NUL is U+FFFD.  For records and JSON. */
 struct slice text_clean_utf8(struct arena *arena, struct slice text);
@@ -21,7 +27,8 @@ struct slice text_clean_utf8(struct arena *arena, struct slice text);
  * character. */
 struct slice text_cut(struct slice text, size_t max);
 
-/* text as a JSON string with its quotes; bad UTF-8 becomes U+FFFD. */
+/* text as a JSON string with its quotes; bad UTF-8 becomes U+FFFD, controls are
+ * escaped. */
 bool text_add_json_string(struct buf *buf, struct slice text);
 
 /* The same without the quotes. */

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "cli/commands.h"
 #include "cli/resolver_config.h"
+#include "cli/show.h"
 #include "gate/gate.h"
 #include "message/address.h"
 
@@ -153,24 +154,34 @@ static bool set_envelope(struct arena *arena, const struct command_line *line,
 	return true;
 }
 
+static void add_step(const struct decision_step *step, struct buf *out)
+{
+	show_text(out, step->policy);
+	buf_add_text(out, step->enforced ? ": " : ": (not enforced) ");
+	buf_add_text(out, verdict_name(step->verdict));
+	buf_add_text(out, ": ");
+	show_text(out, step->because);
+	buf_add_byte(out, '\n');
+}
+
 static void print_words(struct gate_message *message,
     const struct decision *decision, struct arena *arena)
 {
-	printf("%s\n", verdict_name(decision->verdict));
-	if (decision->reply.code)
-		printf("reply: %.*s\n",
-		    SLICE_ARGS(decision_reply_line(arena, &decision->reply)));
-	for (size_t i = 0; i < decision->step_count; i++) {
-		const struct decision_step *step = &decision->steps[i];
+	struct buf *out = buf_in_arena(arena, SHOW_MAX);
 
-		if (step->matched)
-			printf("%.*s: %s%s: %.*s\n", SLICE_ARGS(step->policy),
-			    step->enforced ? "" : "(not enforced) ",
-			    verdict_name(step->verdict),
-			    SLICE_ARGS(step->because));
+	buf_add_text(out, verdict_name(decision->verdict));
+	buf_add_byte(out, '\n');
+	if (decision->reply.code) {
+		buf_add_text(out, "reply: ");
+		show_text(out, decision_reply_line(arena, &decision->reply));
+		buf_add_byte(out, '\n');
 	}
-	printf("Authentication-Results: %.*s\n",
-	    SLICE_ARGS(gate_authentication_results(message)));
+	for (size_t i = 0; i < decision->step_count; i++)
+		if (decision->steps[i].matched)
+			add_step(&decision->steps[i], out);
+	buf_add_text(out, "Authentication-Results: ");
+	show_lines(out, gate_authentication_results(message), "");
+	show_print(out);
 }
 
 /* Those that RCPT would refuse.  Without accepted domains there is nobody to

@@ -4,22 +4,15 @@
 
 #include "auth/dmarc.h"
 #include "auth/psl.h"
-#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/dns_options.h"
+#include "cli/show.h"
 
 static const struct option_spec options_dmarc[] = {
     {"from-domain", 0, OPTION_TEXT, "DOMAIN",
 	"domain of the address in From:", true},
     {0},
 };
-
-static json_t *json_text(struct arena *arena, struct slice text)
-{
-	struct slice clean = text_clean_utf8(arena, text);
-
-	return json_stringn(clean.len ? clean.ptr : "", clean.len);
-}
 
 static json_t *json_queries(
     struct arena *arena, const struct dns_session *session)
@@ -31,7 +24,7 @@ static json_t *json_queries(
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(list,
 		    json_pack("{s:o, s:s, s:s}", "name",
-			json_text(arena, queries[i].name), "type",
+			show_json_text(arena, queries[i].name), "type",
 			dns_type_name(queries[i].type), "rcode",
 			queries[i].answer ? queries[i].answer->rcode : ""));
 	return list;
@@ -50,33 +43,28 @@ static int print_json(struct arena *arena, const struct dmarc_discovery *found,
 	json_t *json = json_pack(
 	    "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:b, s:o, s:o, s:o}", "status",
 	    status_name(found), "policy_domain",
-	    json_text(arena, found->policy_domain), "organizational_domain",
-	    json_text(arena, found->organizational_domain),
-	    "psl_organizational_domain", json_text(arena, by_list), "policy",
-	    dmarc_policy_name(found->policy), "applied_policy",
+	    show_json_text(arena, found->policy_domain),
+	    "organizational_domain",
+	    show_json_text(arena, found->organizational_domain),
+	    "psl_organizational_domain", show_json_text(arena, by_list),
+	    "policy", dmarc_policy_name(found->policy), "applied_policy",
 	    dmarc_policy_name(found->applied_policy), "strict_spf",
 	    found->strict_spf, "strict_dkim", found->strict_dkim, "record",
-	    json_text(arena, found->record), "problem",
-	    json_text(arena, found->problem), "queries",
+	    show_json_text(arena, found->record), "problem",
+	    show_json_text(arena, found->problem), "queries",
 	    json_queries(arena, session));
-	bool fine = json && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
 
-	json_decref(json);
-	putchar('\n');
-	return fine ? EXIT_DONE : EXIT_INTERNAL;
+	return show_print_json(json);
 }
 
 static void print_line(
     struct arena *arena, const char *name, struct slice value)
 {
-	struct slice clean = text_clean_utf8(arena, value);
-	char *text = arena_text(arena, clean);
+	struct buf *text = buf_in_arena(arena, SHOW_MAX);
 
-	/* A record is a stranger's text: no control of the terminal. */
-	for (char *at = text; *at; at++)
-		if ((unsigned char)*at < 0x20 || *at == 0x7f)
-			*at = '?';
-	printf("%-24s%s\n", name, *text ? text : "-");
+	/* A record is a stranger's text. */
+	show_text(text, slice_empty(value) ? SLICE("-") : value);
+	printf("%-24s%.*s\n", name, SLICE_ARGS(buf_slice(text)));
 }
 
 static void print_policy(const struct dmarc_discovery *found)

@@ -112,26 +112,12 @@ static int list_run(struct arena *arena, const struct command_line *line)
 	return show_print(out);
 }
 
-/* The header block, with what a terminal must not get made visible. */
 static void add_header(struct slice message, struct buf *out)
 {
 	size_t end = slice_find_slice(message, SLICE("\r\n\r\n"));
-	struct slice rest = slice_sub(message, 0, end), line;
 
 	buf_add_text(out, "\nHeader\n");
-	while (rest.len) {
-		slice_split(rest, '\n', &line, &rest);
-		if (line.len && line.ptr[line.len - 1] == '\r')
-			line.len--;
-		buf_add_text(out, "  ");
-		for (size_t tab; (tab = slice_find(line, '\t')) < line.len;
-		     line = slice_from_pos(line, tab + 1)) {
-			show_text(out, slice_sub(line, 0, tab));
-			buf_add_byte(out, '\t');
-		}
-		show_text(out, line);
-		buf_add_byte(out, '\n');
-	}
+	show_lines(out, slice_sub(message, 0, end), "  ");
 }
 
 static json_t *facts_json(

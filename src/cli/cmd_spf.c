@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "auth/spf.h"
-#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/dns_options.h"
+#include "cli/show.h"
 
 static const struct option_spec options_spf[] = {
     {"client-ip", 0, OPTION_TEXT, "IP", "address of the SMTP client", true},
@@ -15,28 +15,18 @@ static const struct option_spec options_spf[] = {
     {0},
 };
 
-static json_t *json_text(struct arena *arena, struct slice text)
-{
-	struct slice clean = text_clean_utf8(arena, text);
-
-	return json_stringn(clean.len ? clean.ptr : "", clean.len);
-}
-
 static int print_json(struct arena *arena, const struct spf_outcome *outcome)
 {
 	bool is_helo = outcome->identity == SPF_IDENTITY_HELO;
 	json_t *json = json_pack("{s:s, s:o, s:s, s:o, s:o, s:I}", "result",
 	    spf_result_name(outcome->result), "domain",
-	    json_text(arena, outcome->domain), "identity",
+	    show_json_text(arena, outcome->domain), "identity",
 	    is_helo ? "helo" : "mailfrom", "explanation",
-	    json_text(arena, outcome->explanation), "problem",
-	    json_text(arena, outcome->problem), "dns_lookups",
+	    show_json_text(arena, outcome->explanation), "problem",
+	    show_json_text(arena, outcome->problem), "dns_lookups",
 	    (json_int_t)outcome->dns_lookups);
-	bool fine = json && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
 
-	json_decref(json);
-	putchar('\n');
-	return fine ? EXIT_DONE : EXIT_INTERNAL;
+	return show_print_json(json);
 }
 
 static int run(struct arena *arena, const struct command_line *line)

@@ -3,30 +3,9 @@
 
 #include <stdio.h>
 
-#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/command.h"
-
-/* C1 controls (U+0080 to U+009F), and the marks that turn the direction of
- * writing (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
-static bool is_harmful(struct slice sequence)
-{
-	unsigned char first = (unsigned char)sequence.ptr[0];
-	unsigned char last = (unsigned char)sequence.ptr[sequence.len - 1];
-
-	if (sequence.len == 1)
-		return ascii_is_control(sequence.ptr[0]);
-	if (sequence.len == 2)
-		return first == 0xc2 && last < 0xa0;
-	if (sequence.len != 3 || first != 0xe2)
-		return false;
-	if ((unsigned char)sequence.ptr[1] == 0x80)
-		return last == 0x8e || last == 0x8f ||
-		       (last >= 0xaa && last <= 0xae);
-	return (unsigned char)sequence.ptr[1] == 0x81 && last >= 0xa6 &&
-	       last <= 0xa9;
-}
 
 void show_text(struct buf *out, struct slice text)
 {
@@ -34,13 +13,37 @@ void show_text(struct buf *out, struct slice text)
 		size_t length = text_utf8_length(text);
 		struct slice sequence = slice_sub(text, 0, length ? length : 1);
 
-		if (length && !is_harmful(sequence))
+		if (length && !text_is_control(sequence))
 			buf_add(out, sequence);
 		else
 			for (size_t i = 0; i < sequence.len; i++)
 				buf_add_format(out, "\\x%02x",
 				    (unsigned char)sequence.ptr[i]);
 		text = slice_from_pos(text, sequence.len);
+	}
+}
+
+static void show_line(struct buf *out, struct slice line)
+{
+	for (size_t tab; (tab = slice_find(line, '\t')) < line.len;
+	     line = slice_from_pos(line, tab + 1)) {
+		show_text(out, slice_sub(line, 0, tab));
+		buf_add_byte(out, '\t');
+	}
+	show_text(out, line);
+}
+
+void show_lines(struct buf *out, struct slice text, const char *margin)
+{
+	struct slice line;
+
+	while (text.len) {
+		slice_split(text, '\n', &line, &text);
+		if (line.len && line.ptr[line.len - 1] == '\r')
+			line.len--;
+		buf_add_text(out, margin);
+		show_line(out, line);
+		buf_add_byte(out, '\n');
 	}
 }
 
@@ -77,9 +80,67 @@ int show_print(const struct buf *out)
 		   : EXIT_TEMPORARY;
 }
 
+/* Octets up to the first control of a string: those of US-ASCII jansson has
+ * escaped but for DEL, and a line end is none of a string. */
+static size_t harmless_run(struct slice json)
+{
+	size_t at = 0;
+
+	while (at < json.len) {
+		struct slice rest = slice_from_pos(json, at);
+		size_t length = text_utf8_length(rest);
+
+		if (length && rest.ptr[0] != '\n' &&
+		    text_is_control(slice_sub(rest, 0, length)))
+			break;
+		at += length ? length : 1;
+	}
+	return at;
+}
+
+static bool write_out(struct slice text)
+{
+	return fwrite(text.ptr, 1, text.len, stdout) == text.len;
+}
+
+static bool write_escaped(struct slice character)
+{
+	enum { ESCAPE_MAX = 6 };
+	struct buf escape;
+	bool ok;
+
+	buf_init(&escape, ESCAPE_MAX);
+	ok = text_add_json_escaped(&escape, character) &&
+	     write_out(buf_slice(&escape));
+	buf_release(&escape);
+	return ok;
+}
+
+/* A piece that jansson has written: whole characters. */
+static int write_json(const char *octets, size_t size, void *ignored)
+{
+	struct slice rest = slice_of(octets, size);
+
+	(void)ignored;
+	for (;;) {
+		size_t run = harmless_run(rest), length;
+
+		if (!write_out(slice_sub(rest, 0, run)))
+			return -1;
+		rest = slice_from_pos(rest, run);
+		if (rest.len == 0)
+			return 0;
+		length = text_utf8_length(rest);
+		if (!write_escaped(slice_sub(rest, 0, length)))
+			return -1;
+		rest = slice_from_pos(rest, length);
+	}
+}
+
 int show_print_json(json_t *json)
 {
-	bool ok = json && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
+	bool ok = json && json_dump_callback(
+			      json, write_json, NULL, JSON_INDENT(2)) == 0;
 
 	json_decref(json);
 	putchar('\n');

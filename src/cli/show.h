@@ -12,6 +12,10 @@
  * \xNN. */
 void show_text(struct buf *out, struct slice text);
 
+/* The same for text of several lines (of a header, with its tabs), each after
+ * margin. */
+void show_lines(struct buf *out, struct slice text, const char *margin);
+
 /* "2027-01-31T10:00:00Z". */
 void show_time(struct buf *out, int64_t time_ms);
 

@@ -81,6 +81,7 @@ static void test_show_text(void **state)
 			"gpj.exe"),
 		"\\xe2\\x80\\xaegpj.exe"},
 	    {SLICE_INIT("\xe2\x81\xa6x"), "\\xe2\\x81\\xa6x"},
+	    {SLICE_INIT("\xd8\x9cx"), "\\xd8\\x9cx"},
 	    {SLICE_INIT("\xff\xc3"), "\\xff\\xc3"},
 	    {SLICE_INIT("a\0b"), "a\\x00b"},
 	};
@@ -147,8 +148,8 @@ static struct store_trace sample(struct slice facts_text)
 }
 
 /* What the command prints to a stream while it does, read back. */
-static struct slice printed_to(
-    int stream, struct arena *arena, const struct buf *out, int *ret_code)
+static struct slice printed_to(int stream, struct arena *arena,
+    const struct buf *out, json_t *json, int *ret_code)
 {
 	char *text = arena_alloc(arena, 1000);
 	int saved = dup(stream), pipes[2];
@@ -157,7 +158,7 @@ static struct slice printed_to(
 	assert_int_equal(pipe(pipes), 0);
 	dup2(pipes[1], stream);
 	close(pipes[1]);
-	*ret_code = show_print(out);
+	*ret_code = json ? show_print_json(json) : show_print(out);
 	fflush(stdout);
 	dup2(saved, stream);
 	close(saved);
@@ -177,15 +178,34 @@ static void test_too_much_to_print(void **state)
 
 	(void)state;
 	buf_add_text(out, "one\ntwo\nth");
-	said = printed_to(STDOUT_FILENO, arena, out, &code);
+	said = printed_to(STDOUT_FILENO, arena, out, NULL, &code);
 	assert_true(slice_eq(said, SLICE("one\ntwo\nth")));
 	assert_int_equal(code, EXIT_DONE);
 	buf_add_text(out, "ree\n");
-	said = printed_to(STDOUT_FILENO, arena, out, &code);
+	said = printed_to(STDOUT_FILENO, arena, out, NULL, &code);
 	assert_true(slice_eq(said, SLICE("one\ntwo\n")));
 	assert_int_equal(code, EXIT_TEMPORARY);
-	said = printed_to(STDERR_FILENO, arena, out, &code);
+	said = printed_to(STDERR_FILENO, arena, out, NULL, &code);
 	assert_true(slice_find_slice(said, SLICE("too much")) < said.len);
+	arena_free(arena);
+}
+
+/* Readable, but for what a terminal obeys. */
+static void test_print_json(void **state)
+{
+	struct arena *arena = arena_new(0);
+	json_t *json = json_pack("{s:o}", "a\xc2\x9b",
+	    show_json_text(arena,
+		SLICE("caf\xc3\xa9\n\x7f\xc2\x9b\xd8\x9c\xe2\x80\xae\"\\")));
+	struct slice said;
+	int code;
+
+	(void)state;
+	said = printed_to(STDOUT_FILENO, arena, NULL, json, &code);
+	assert_int_equal(code, EXIT_DONE);
+	assert_true(slice_eq(said,
+	    SLICE("{\n  \"a\\u009b\": \"caf\xc3\xa9\\n\\u007f\\u009b\\u061c"
+		  "\\u202e\\\"\\\\\"\n}\n")));
 	arena_free(arena);
 }
 
@@ -263,6 +283,7 @@ int main(void)
 	    cmocka_unit_test(test_since),
 	    cmocka_unit_test(test_show_text),
 	    cmocka_unit_test(test_too_much_to_print),
+	    cmocka_unit_test(test_print_json),
 	    cmocka_unit_test(test_story),
 	    cmocka_unit_test(test_odd_facts),
 	};

@@ -217,6 +217,51 @@ def test_exit_codes(gate, tmp_path):
              code=66)
 
 
+def obeyed(text):
+    """Characters that a terminal may obey."""
+    return [hex(ord(c)) for c in text if
+            (ord(c) < 0x20 and c not in '\t\n') or 0x7f <= ord(c) < 0xa0 or
+            c in '\u061c\u200e\u200f' or '\u2028' <= c <= '\u202e' or
+            '\u2066' <= c <= '\u2069']
+
+
+def test_a_terminal_obeys_no_stranger(make_gate, tmp_path):
+    """What stands in messages and DNS is printed, but not as it is."""
+    evil = '\u009b31m \u202e \u200f \u061c \u2066 \x7f \x1b[2J caf\u00e9'
+    record = ''.join(c if c.isascii() and c.isprintable() else
+                     ''.join(f'\\{octet:03d}' for octet in c.encode())
+                     for c in evil)
+    gate = make_gate(zone=ZONE + f"""
+evil.example.        TXT "v=spf1 exp=x.evil.example -all"
+x.evil.example.      TXT "go {record}"
+_dmarc.evil.example. TXT "v=DMARC1; p=none; rua=mailto:a@x; {record}"
+""")
+    sent = (f'From: "{evil}" <a\u009bb@evil.example>\r\n'
+            f'Subject: {evil}\r\nMessage-ID: <1{evil}@x.example>\r\n'
+            'DKIM-Signature: v=1; a=rsa-sha256; d=evil.example; s=\u009bx;'
+            ' h=from; bh=AAAA; b=AAAA; i=\u009b@evil.example\r\n'
+            '\r\nx\r\n').encode()
+    (tmp_path / 'm.eml').write_bytes(sent)
+    gate.mail(sent, 'x@evil.example', ip=STRANGER)
+    identity = gate.json('search')[0]['id']
+    at = ['-c', str(gate.path)]
+    zone = ['--zone', str(gate.folder / 'zone')]
+    who = ['--client-ip', '192.0.2.1', '--helo', 'h', '--mail-from',
+           'x@evil.example']
+    for words in (['search', *at], ['explain', identity, *at],
+                  ['check', *who, '--rcpt-to', 'user@agency.example', *at,
+                   str(tmp_path / 'm.eml')],
+                  ['dmarc', '--from-domain', 'evil.example', *zone],
+                  ['spf', *who, *zone]):
+        assert obeyed(gate.run(*words)) == [], words
+        told = gate.run(*words, '--json')
+        assert obeyed(told) == [], words
+        if words[0] != 'spf':
+            assert evil.split()[-1] in told
+        json.loads(told)
+    assert evil in gate.json('search')[0]['subject']
+
+
 def test_output_on_a_full_disk_is_no_success(make_gate):
     at = ['-c', str(make_gate(zone=ZONE).path)]
     for words in (['--version'], ['--help'], ['check', '--help'],
