@@ -37,6 +37,7 @@ enum metric {
 	METRIC_SMUGGLING_ATTEMPTS,
 	METRIC_TLS_HANDSHAKES,	      /* result */
 	METRIC_CERTIFICATE_LOADS,     /* result */
+	METRIC_CERTIFICATES_KEPT,     /* gauge: 1 or 0 */
 	METRIC_CERTIFICATE_NOT_AFTER, /* gauge: seconds since 1970, or 0 */
 	/* milter */
 	METRIC_MILTER_CONNECTIONS_ACCEPTED,

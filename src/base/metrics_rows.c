@@ -113,6 +113,8 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
     [METRIC_CERTIFICATE_LOADS] = LABELLED("certificate_loads", "result",
 	load_results,
 	"Changed certificate files; kept: not usable, the old ones stay."),
+    [METRIC_CERTIFICATES_KEPT] = GAUGE("certificates_kept",
+	"1 while changed certificate files cannot be used: the old ones stay."),
     [METRIC_CERTIFICATE_NOT_AFTER] = GAUGE("certificate_not_after_seconds",
 	"When the first certificate in use expires, since 1970; 0: none."),
     [METRIC_MILTER_CONNECTIONS_ACCEPTED] = COUNTER(

@@ -43,6 +43,7 @@ static bool reload(
 	if (!smtp_server_reload(smtp->server, next, err))
 		return false;
 	smtp->certificates = certificates;
+	metrics_set(METRIC_CERTIFICATES_KEPT, 0);
 	smtp->warn_at_ms = 0;
 	return true;
 }
@@ -61,6 +62,7 @@ static void reload_certificates(struct smtp_child *child)
 	ok = smtp_server_reload(child->server, &context, &err);
 	metrics_count(
 	    METRIC_CERTIFICATE_LOADS, ok ? SLICE("loaded") : SLICE("kept"));
+	metrics_set(METRIC_CERTIFICATES_KEPT, !ok);
 	if (ok)
 		log_notice("smtp.certificates", LOG_T("result", "loaded"));
 	else

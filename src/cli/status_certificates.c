@@ -109,24 +109,35 @@ void status_look_at_connectors(struct status *status)
 	}
 }
 
-void status_compare_certificates(struct status *status)
+/* When the first of them expires; 0: unknown, or there is none. */
+static int64_t earliest_of_files(const struct status *status)
 {
-	uint64_t in_use;
 	int64_t earliest = 0;
 
 	for (size_t i = 0; i < status->certificate_count; i++) {
 		int64_t at = status->certificates[i].expires;
 
 		if (at == 0)
-			return;
+			return 0;
 		if (!earliest || at < earliest)
 			earliest = at;
 	}
-	if (!status_number(status,
-		metric_specs[METRIC_CERTIFICATE_NOT_AFTER].name, &in_use) ||
-	    in_use == 0 || earliest == 0 || (int64_t)in_use == earliest)
+	return earliest;
+}
+
+void status_compare_certificates(struct status *status)
+{
+	int64_t earliest = earliest_of_files(status);
+	uint64_t in_use = 0, kept = 0;
+
+	status_number(
+	    status, metric_specs[METRIC_CERTIFICATES_KEPT].name, &kept);
+	status_number(
+	    status, metric_specs[METRIC_CERTIFICATE_NOT_AFTER].name, &in_use);
+	if (!kept &&
+	    (in_use == 0 || earliest == 0 || (int64_t)in_use == earliest))
 		return;
-	if ((int64_t)in_use <= status->now)
+	if (in_use && (int64_t)in_use <= status->now)
 		status_add_line(&status->problems,
 		    SLICE(
 			"a certificate in use has expired; its file is newer"));

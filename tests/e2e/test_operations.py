@@ -229,6 +229,7 @@ def test_renewed_certificates_are_taken_unasked(make_gate, folder):
     gate.wait_for_log('smtp.certificates result=kept')
     assert is_served(1)
     assert loads('kept') == 1
+    gate.metric('gatehouse_certificates_kept', 1)
     # The rest, but with the other one's key.
     seen = len(gate.log())
     pathlib.Path(used['certificate']).write_text(whole)
@@ -238,6 +239,7 @@ def test_renewed_certificates_are_taken_unasked(make_gate, folder):
     link(0)
     gate.wait_for_log('smtp.certificates result=loaded', after=seen)
     assert is_served(0)
+    gate.metric('gatehouse_certificates_kept', 0)
     # Nothing is tried again that has not changed.
     time.sleep(5)
     assert (loads('loaded'), loads('kept')) == (2, 2)
