@@ -58,7 +58,21 @@ static void look_at_dns(struct status *status)
 		    arena_format_slice(status->arena, "dns: %s", err.text));
 }
 
-/* A trace is not forgotten. */
+/* A trace is not forgotten.  That of the file has no end. */
+static void look_at_log(struct status *status)
+{
+	const struct conf_text_list *topics = &status->config->log.trace;
+	const char *names = "";
+
+	for (size_t i = 0; i < topics->count; i++)
+		names = arena_format(status->arena, "%s%s%.*s", names,
+		    i ? ", " : "", SLICE_ARGS(topics->items[i]));
+	if (topics->count)
+		status_add_line(&status->warnings,
+		    arena_format_slice(status->arena,
+			"log.trace is on: %s, of every client", names));
+}
+
 static void look_at_traces(struct status *status)
 {
 	if (!trace_rules_read(status->config, &status->traces, NULL))
@@ -526,6 +540,7 @@ static int run(struct arena *arena, const struct command_line *line)
 	status_compare_certificates(status);
 	status_look_at_connectors(status);
 	look_at_dns(status);
+	look_at_log(status);
 	look_at_traces(status);
 	code = command_has(line, "json") ? print_json(status)
 					 : print_text(status);

@@ -597,6 +597,11 @@ static void check_top(const struct checker *checker)
 		WARNING(checker, "limits.drain_timeout",
 		    "is longer than gatehouse.service waits "
 		    "(TimeoutStopSec=90): raise that too, to 5 s more");
+	if (config->log.trace.count)
+		WARNING(checker, "log.trace",
+		    "is on: what every client does, with addresses, stays in "
+		    "the log; take it out when the fault is found (gatehouse "
+		    "trace ends by itself)");
 	if (dns->cache_min_ttl > dns->cache_max_ttl)
 		ERROR(checker, "dns.cache_min_ttl", "is over cache_max_ttl");
 	if (dns->zone.len && dns->servers.count)

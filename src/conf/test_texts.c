@@ -108,6 +108,7 @@ const struct test_text test_texts[] = {
     {H "dns: {servers: [\"192.0.2.1@0\"]}\n", 1, "not a DNS server"},
     {H "dns: {servers: [192.0.2.1], zone: z}\n", 1, "exclude each other"},
     {H "log: {level: verbose}\n", 1, "\"verbose\" is not known; it is one of: error, warning, notice, info, debug"},
+    {H "log: {trace: [smtp, dns]}\n", 0, "t.yaml:2:14: warning: log.trace: is on: what every client does, with addresses, stays in the log"},
     {H "log: {trace: [smtp, all]}\n", 1, "t.yaml:2:21: log.trace[1]: \"all\" is not known"},
     {H "log: {trace: [config]}\n", 1, "log.trace[0]: \"config\" is not known; it is one of: smtp, next-hop, dns, auth, store"},
     {H "limits: {recipients: 0}\n", 1, "limits.recipients: is out of bounds; 1 to 100000 is possible"},

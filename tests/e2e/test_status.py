@@ -220,6 +220,14 @@ def test_key_that_is_not_the_certificates(make_gate, folder, change):
     assert told() == []
 
 
+def test_tracing_by_the_file_is_not_forgotten(make_gate):
+    gate = make_gate(zone=ZONE, log={'trace': ['smtp', 'dns']})
+    told = gate.run('status', '-c', str(gate.path))
+    assert 'log.trace is on: smtp, dns' in told
+    gate.write(log={'trace': []})
+    assert 'log.trace' not in gate.run('status', '-c', str(gate.path))
+
+
 def test_traces_are_not_forgotten(make_gate):
     gate = make_gate(zone=ZONE)
     gate.run('trace', '-c', str(gate.path), '--client', '192.0.2.0/24')
