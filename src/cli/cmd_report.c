@@ -8,7 +8,7 @@
 
 static const struct option_spec options_report[] = {
     {"since", 0, OPTION_TEXT, "TIME",
-	"from then on: 30d, 12h or a date (default 30d)"},
+	"from then on: " STORE_OPTIONS_TIME " (default 30d)"},
     {0},
 };
 

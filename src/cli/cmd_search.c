@@ -8,7 +8,7 @@
 static const struct option_spec options_search[] = {
     {"verdict", 0, OPTION_TEXT, "WORD",
 	"accept, reject, defer, quarantine, discard, redirect or hold"},
-    {"until", 0, OPTION_TEXT, "TIME", "up to then"},
+    {"until", 0, OPTION_TEXT, "TIME", "up to then: " STORE_OPTIONS_TIME},
     {0},
 };
 

@@ -18,7 +18,7 @@ const struct option_spec options_store[] = {
 const struct option_spec options_query[] = {
     {"sender", 0, OPTION_TEXT, "ADDR", "envelope sender, or @domain"},
     {"recipient", 0, OPTION_TEXT, "ADDR", "a recipient, or @domain"},
-    {"since", 0, OPTION_TEXT, "TIME", "from then on: 30d, 12h or a date"},
+    {"since", 0, OPTION_TEXT, "TIME", "from then on: " STORE_OPTIONS_TIME},
     {"limit", 0, OPTION_TEXT, "N",
 	"at most so many, the newest (default 100); standard error tells if "
 	"there are more"},
@@ -115,7 +115,7 @@ bool store_options_since(const struct command_line *line, const char *option,
 	}
 	return err_set(err, E_USAGE,
 	    "--%s: \"%.*s\" is neither a time like 30d or 12h nor a date like "
-	    "2027-01-31",
+	    "2027-01-31 or 2027-01-31T10:00:00+01:00",
 	    option, SLICE_ARGS(slice_sub(text, 0, 40)));
 }
 

@@ -27,11 +27,17 @@ extern const struct option_spec options_query[];
 bool store_options_query(
     const struct command_line *line, struct store_query *ret, struct err *err);
 
+/* What store_options_since takes, for the help. */
+#define STORE_OPTIONS_TIME                                                     \
+	"30d or 12h (before now), a date (its midnight in UTC), or "           \
+	"2027-01-31T10:00:00+01:00"
+
 /* So many of the count rows that were found with this query are to be shown;
  * says on standard error that there are more. */
 size_t store_options_cut(const struct store_query *query, size_t count);
 
-/* "30d", "12h", "45m", "3600s" before now, or a date: milliseconds since 1970.
+/* "30d", "12h", "45m", "3600s" before now, or what clock_parse_rfc3339 takes, a
+ * date alone being its midnight in UTC: milliseconds since 1970.
  * 0 when the option was not given.  False: E_USAGE. */
 bool store_options_since(const struct command_line *line, const char *option,
     int64_t now, int64_t *ret_ms, struct err *err);

@@ -271,6 +271,25 @@ static void test_search(void **state)
 	json_decref(json);
 }
 
+/* Whose clock it goes by stands where one looks. */
+static void test_times_are_told(void **state)
+{
+	static const char *const commands[] = {"search --help",
+	    "quarantine list --help", "report own-domain --help"};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		expect(fixture, commands[i], 0,
+		    "a date (its midnight in UTC), or "
+		    "2027-01-31T10:00:00+01:00");
+	expect(fixture, "search --help", 0,
+	    "\n      --until TIME            "
+	    "       up to then: 30d or ");
+	expect(fixture, "search --since 2027-01-31T10:00:00", 2,
+	    "2027-01-31T10:00:00+01:00");
+	expect(fixture, "search --since 2999-01-31T10:00:00+01:00", 0, "");
+}
+
 /* What is left out is told, beside what is printed. */
 static void test_more_than_the_limit(void **state)
 {
@@ -444,6 +463,7 @@ int main(int argc, char **argv)
 	    UNIT(test_explain),
 	    UNIT(test_list_show),
 	    UNIT(test_search),
+	    UNIT(test_times_are_told),
 	    UNIT(test_more_than_the_limit),
 	    UNIT(test_explain_many),
 	    UNIT(test_empty_search),
