@@ -22,7 +22,7 @@ struct reply {
 struct message {
 	struct slice content;
 	size_t recipients, yes; /* as many were told that it is taken */
-	struct slice sender;	/* the whole line of MAIL */
+	struct slice sender;	/* its address */
 	bool deferred;		/* 4xx for all: it may come again */
 };
 
@@ -36,7 +36,7 @@ struct judge {
 	struct message *messages;
 	/* The session as the client sees it. */
 	bool over, continuing, in_mail, bdat_failed;
-	struct slice mail; /* its last line */
+	struct slice sender;
 	size_t recipients;
 	struct buf *chunks; /* NULL: none yet */
 };
@@ -151,7 +151,7 @@ static void note_message(
 	    .content = content,
 	    .recipients = judge->recipients,
 	    .yes = yes,
-	    .sender = judge->mail,
+	    .sender = judge->sender,
 	    .deferred = deferred,
 	};
 	forget(judge);
@@ -368,6 +368,20 @@ static void take_unended(struct judge *judge)
 	judge->over = true;
 }
 
+/* Of a MAIL that was taken: without parameters and source route. */
+static struct slice sender_of(struct slice line)
+{
+	struct command_path path;
+	size_t colon;
+
+	require(command_parse_path(
+	    command_split(line).argument, SLICE("FROM:"), &path, NULL));
+	colon = slice_find(path.path, ':');
+	return slice_starts(path.path, SLICE("@"))
+		   ? slice_from_pos(path.path, colon + 1)
+		   : path.path;
+}
+
 static void take_command(struct judge *judge)
 {
 	struct slice line;
@@ -389,8 +403,9 @@ static void take_command(struct judge *judge)
 	if (!reply)
 		return;
 	if (!fault) {
-		if (slice_eq_nocase(command_split(line).verb, SLICE("MAIL")))
-			judge->mail = line;
+		if (slice_eq_nocase(command_split(line).verb, SLICE("MAIL")) &&
+		    reply->code / 100 == 2)
+			judge->sender = sender_of(line);
 		note_command(judge, command_split(line).verb, reply);
 		return;
 	}
