@@ -16,11 +16,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "cli/config_copy.h"
 #include "cli/identity.h"
 #include "cli/supervisor.h"
 
 struct child_process {
-	int control; /* to the supervisor, or -1 */
+	int control; /* socket to the supervisor, or -1 */
+	int copy;    /* of the last configuration it gave; or -1 */
 	int signals; /* signalfd */
 };
 
@@ -66,6 +68,7 @@ bool child_begin(struct arena *arena, const struct config *config,
 	struct child_process *child = ARENA_NEW(arena, struct child_process);
 
 	child->control = child_inherited_fd(CHILD_ENV_CONTROL);
+	child->copy = child_inherited_fd(CHILD_ENV_CONFIG);
 	child->signals = open_signals();
 	if (child->signals < 0)
 		return err_set_errno(err, "signalfd");
@@ -94,9 +97,24 @@ void child_tell(const struct child_process *child, const char *word)
 		return;
 	memcpy(line, word, length);
 	line[length] = '\n';
-	/* A full pipe means that the supervisor has enough to read. */
+	/* A full socket means that the supervisor has enough to read. */
 	if (write(child->control, line, length + 1) < 0 && errno == EPIPE)
 		kill(getpid(), SIGTERM);
+}
+
+bool child_load_config(struct child_process *child, struct arena *arena,
+    const char *path, struct config **ret, struct err *err)
+{
+	int copy = config_copy_receive(child->control);
+
+	if (copy >= 0) {
+		if (child->copy >= 0)
+			close(child->copy);
+		child->copy = copy;
+	}
+	if (child->copy < 0)
+		return config_load(arena, path, ret, NULL, err);
+	return config_copy_load(arena, child->copy, path, ret, NULL, err);
 }
 
 enum child_event child_wait(const struct child_process *child)

@@ -20,6 +20,12 @@ bool child_begin(struct arena *arena, const struct config *config,
 /* Writes a word ("ready", "reloaded", "kept") to the supervisor, if any. */
 void child_tell(const struct child_process *child, const char *word);
 
+/* At CHILD_RELOAD: the configuration that the supervisor has checked and handed
+ * over; that of before if it has not.  Without a supervisor, that of the file.
+ * False: as config_load. */
+bool child_load_config(struct child_process *child, struct arena *arena,
+    const char *path, struct config **ret, struct err *err);
+
 /* What came of a reload, for the log and the supervisor; err is NULL if the new
  * configuration is in use, else what keeps the old one. */
 void child_tell_reload(

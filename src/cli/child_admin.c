@@ -64,7 +64,8 @@ static bool reload(struct admin_child *child)
 	struct arena *arena = arena_new(0);
 	struct config *next;
 	struct err err = {0};
-	bool ok = config_load(arena, child->config_path, &next, NULL, &err) &&
+	bool ok = child_load_config(
+		      child->process, arena, child->config_path, &next, &err) &&
 		  take_into_use(child, next, &err);
 
 	child_tell_reload(child->process, "admin", ok ? NULL : &err);

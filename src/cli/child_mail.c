@@ -52,7 +52,8 @@ static bool load(struct arena *arena, struct mail_child *next, struct err *err)
 {
 	struct config *config;
 
-	if (!config_load(arena, next->config_path, &config, NULL, err))
+	if (!child_load_config(
+		next->process, arena, next->config_path, &config, err))
 		return false;
 	if (!child_make_spool(arena, config, err) ||
 	    !resolver_open_configured(

@@ -3,12 +3,14 @@
  *
  * Children are this program executed anew (each with its own address layout),
  * with the listening sockets, a copy of the configuration file and a control
- * pipe inherited.  A child says "ready", "alive" (every CHILD_ALIVE_MS) and,
- * after SIGHUP, "reloaded" or "kept" on its pipe.  A child that ends is started
- * again with back-off, with the last configuration that all children took; one
- * that falls silent is killed first.  A child that cannot start at all ends the
- * service if that has not been ready yet.  systemd hears of readiness and
- * reloads; its watchdog watches the supervisor, which watches the children.
+ * socket inherited.  A child says "ready", "alive" (every CHILD_ALIVE_MS) and,
+ * after SIGHUP, "reloaded" or "kept" on it; what it is to load, a copy of the
+ * file as it was checked, comes the other way before.  A child that ends is
+ * started again with back-off, with the last configuration that all children
+ * took; one that falls silent is killed first.  A child that cannot start at
+ * all ends the service if that has not been ready yet.  systemd hears of
+ * readiness and reloads; its watchdog watches the supervisor, which watches the
+ * children.
  */
 #ifndef CLI_SUPERVISOR_H
 #define CLI_SUPERVISOR_H

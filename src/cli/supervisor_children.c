@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -133,7 +134,8 @@ static void start_child(struct supervisor *supervisor, enum child_kind kind)
 	int control[2];
 	pid_t pid;
 
-	if (pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		control) < 0) {
 		log_error("supervisor.pipe", LOG_T("child", child_names[kind]),
 		    LOG_I("errno", errno));
 		plan_restart(child);
@@ -297,7 +299,7 @@ void supervisor_hear(struct supervisor *supervisor, enum child_kind kind)
 	ssize_t count = read(child->control, text, sizeof(text));
 
 	if (count <= 0) {
-		/* Its end is told by SIGCHLD; until then the pipe would wake
+		/* Its end is told by SIGCHLD; until then the socket would wake
 		 * us without end. */
 		if (count == 0) {
 			close(child->control);

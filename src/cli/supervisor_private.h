@@ -17,7 +17,7 @@ enum child_kind { CHILD_SMTP, CHILD_MILTER, CHILD_ADMIN, CHILD_COUNT };
 struct child {
 	bool wanted;
 	pid_t pid;	/* 0: not running */
-	int control;	/* read end of its pipe, or -1 */
+	int control;	/* socket to it, or -1 */
 	char heard[16]; /* of a word that has not ended */
 	size_t heard_len;
 	bool ready;
@@ -61,7 +61,7 @@ void supervisor_begin_stop(struct supervisor *supervisor);
 /* SIGCHLD: whoever has ended. */
 void supervisor_reap(struct supervisor *supervisor);
 
-/* What a child has said on its pipe. */
+/* What a child has said on its socket. */
 void supervisor_hear(struct supervisor *supervisor, enum child_kind kind);
 
 void supervisor_kill_silent(const struct supervisor *supervisor);

@@ -147,11 +147,25 @@ static bool load_next(struct supervisor *supervisor, struct err *err)
 	return ok;
 }
 
+/* One that starts just now reloads when it is there; nobody waits for it. */
 static void tell_children(struct supervisor *supervisor)
 {
-	for (int kind = 0; kind < CHILD_COUNT; kind++)
-		supervisor->children[kind].reloading =
-		    supervisor->children[kind].ready;
+	struct err err;
+
+	for (int kind = 0; kind < CHILD_COUNT; kind++) {
+		struct child *child = &supervisor->children[kind];
+
+		if (child->control < 0)
+			continue;
+		child->reloading = child->ready;
+		/* One that has ended is started with it. */
+		if (config_copy_send(
+			child->control, supervisor->next_copy, &err) ||
+		    err.kind == E_CLOSED)
+			continue;
+		log_error("supervisor.hand_over", LOG_ERR(&err));
+		supervisor->kept = true;
+	}
 	supervisor_signal(supervisor, SIGHUP);
 }
 

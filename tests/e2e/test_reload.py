@@ -168,3 +168,29 @@ def test_status_tells_that_a_file_was_not_taken(make_gate, change):
     assert 'supervisor.reload result=loaded' in gate.reload()
     gate.metric(LAST, 1)
     assert not warnings(gate)
+
+
+def test_children_take_what_was_checked(make_gate):
+    """Not what somebody has put in its place meanwhile."""
+    gate = make_gate(zone=ZONE)
+    smtp = gate.children()['smtp']
+    os.kill(smtp, signal.SIGSTOP)
+    gate.write(hostname='checked.agency.example')
+    seen = len(gate.log())
+    gate.process.send_signal(signal.SIGHUP)
+    gate.wait_for_log('child.reload child=admin result=loaded', after=seen)
+    gate.path.write_text('hostnam: nobody\n')
+    os.kill(smtp, signal.SIGCONT)
+    gate.wait_for_log('supervisor.reload result=loaded', after=seen)
+    assert 'checked.agency.example' in greeting(gate)
+
+
+def test_signal_to_a_child_changes_nothing(make_gate):
+    """`pkill -HUP`: it is the supervisor's to say which file is good."""
+    gate = make_gate(zone=ZONE)
+    gate.write(hostname='unchecked.agency.example')
+    os.kill(gate.children()['smtp'], signal.SIGHUP)
+    gate.wait_for_log('child.reload child=smtp result=loaded')
+    assert 'mx1.agency.example' in greeting(gate)
+    assert 'supervisor.reload result=loaded' in gate.reload()
+    assert 'unchecked.agency.example' in greeting(gate)
