@@ -2,15 +2,60 @@
 """What a reload reads, what it starts and ends, and what it leaves."""
 import json
 import os
+import pathlib
 import shutil
 import signal
+import socket
+import ssl
+import time
 
 import pytest
 
+from certificates import Authority, expires
 from gatehouse import listener
 from mail import message
-from net import wait_until
-from world import SHOP, ZONE
+from net import free_port, wait_until
+from world import SHOP, STRANGER, ZONE
+
+USER = 'user@agency.example'
+
+
+def test_reload_of_a_good_file(make_gate):
+    gate = make_gate(zone=ZONE)
+    sent = message('x@bank.example')
+    assert gate.mail(sent, 'x@plain.example', ip=STRANGER)[:3] == '550'
+    old = gate.client(STRANGER)
+    old.command('MAIL FROM:<x@plain.example>')
+    gate.write(authentication={'dmarc': {'enforce': False}})
+    assert 'result=loaded' in gate.reload()
+    assert gate.mail(sent, 'x@plain.example', ip=STRANGER)[:3] == '250'
+    # A session that was there goes on with the policy it began with.
+    assert old.command(f'RCPT TO:<{USER}>')[:3] == '250'
+    assert old.data(sent)[:9] == '550 5.7.1'
+    old.close()
+
+
+BAD = [
+    ('authentication:\n  dmarc:\n    enforced: false\n', '3:5',
+     'enforce'),
+    ('hostname: [\n', '', ''),
+    ('limits: {message_size: many}\n', '1:', 'message_size'),
+]
+
+
+@pytest.mark.parametrize('text, where, word', BAD)
+def test_reload_of_a_bad_file_changes_nothing(make_gate, text, where, word):
+    gate = make_gate(zone=ZONE)
+    good = gate.path.read_text()
+    gate.path.write_text(text + good)
+    logged = gate.reload()
+    assert 'result=kept' in logged
+    line = next(one for one in logged.split('\n') if 'config.error' in one)
+    assert f'{gate.path}:{where}' in line and word in line, line
+    sent = message('x@bank.example')
+    assert gate.mail(sent, 'x@plain.example', ip=STRANGER)[:3] == '550'
+    gate.path.write_text(good)
+    assert 'result=loaded' in gate.reload()
 
 
 def kill_child(gate, name):
@@ -19,6 +64,216 @@ def kill_child(gate, name):
     old = gate.children()[name]
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: gate.children().get(name, old) != old)
+
+
+def rename(gate):
+    gate.config['listeners'][0]['name'] = 'other'
+
+
+def change_role(gate):
+    gate.config['listeners'][0] = listener('mx', 'milter')
+    gate.config['listeners'][0]['address'] = f'127.0.0.1:{gate.port}'
+
+
+@pytest.mark.parametrize('change, words', [
+    (None, 'is not a known key'),
+    (rename, 'listener mx is gone or has another name: this takes a restart'),
+    (change_role, 'becomes or was a milter: this takes a restart'),
+], ids=['bad', 'renamed', 'another role'])
+def test_child_started_behind_a_file_that_was_not_taken(make_gate, change,
+                                                        words):
+    """It goes on with what the others work with."""
+    gate = make_gate(zone=ZONE)
+    if change:
+        change(gate)
+        gate.write()
+        gate.ports['mx'] = gate.port
+    else:
+        gate.path.write_text(BAD[0][0] + gate.path.read_text())
+    logged = gate.reload()
+    assert 'supervisor.reload result=kept' in logged and words in logged
+    gate.metric('gatehouse_config_loads_total{result="kept"}', 1)
+    kill_child(gate, 'smtp')
+    wait_until(lambda: gate.http('/readyz')[0] == 200)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+
+
+def admin_answers(gate):
+    try:
+        return gate.http('/healthz')[0] == 200
+    except OSError:
+        return False
+
+
+def test_reload_that_one_child_cannot_use(make_gate):
+    gate = make_gate(zone=ZONE)
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        gate.write(admin={
+            'address': '127.0.0.1:%d' % taken.getsockname()[1]})
+        gate.may_crash = True
+        logged = gate.reload()
+    assert 'child.reload child=admin result=kept' in logged, logged
+    assert 'child.reload child=smtp result=loaded' in logged, logged
+    assert 'supervisor.reload result=kept' in logged, logged
+    # It is started again where it was.
+    gate.write(admin={'address': f'127.0.0.1:{gate.admin_port}'})
+    wait_until(lambda: admin_answers(gate))
+    assert 'supervisor.reload result=loaded' in gate.reload()
+
+
+def test_reload_changes_the_log(make_gate):
+    gate = make_gate(zone=ZONE)
+    gate.write(log={'level': 'warning', 'format': 'json'})
+    gate.process.send_signal(signal.SIGHUP)
+    gate.metric('gatehouse_config_loads_total{result="loaded"}', 1)
+    seen = len(gate.log())
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    assert gate.log()[seen:] == ''
+    gate.write(log={'level': 'info'})
+    gate.process.send_signal(signal.SIGHUP)
+    gate.metric('gatehouse_config_loads_total{result="loaded"}', 2)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    gate.wait_for_log('"event":"message.verdict"')
+
+
+def test_reload_tells_what_takes_a_restart(make_gate):
+    gate = make_gate(zone=ZONE)
+    gate.write(store=f'sqlite:{gate.folder}/state/other.db')
+    logged = gate.reload()
+    assert 'supervisor.takes_restart setting=store' in logged
+    assert 'result=loaded' in logged
+
+
+def test_reload_takes_new_certificates(make_gate, folder):
+    authority = Authority(folder / 'ca')
+    paths = []
+    for name in ('old.agency.example', 'new.agency.example'):
+        paths.append(authority.issue(name))
+    used = {'certificate': str(folder / 'used.pem'),
+            'key': str(folder / 'used.key')}
+
+    def use(number):
+        shutil.copy(paths[number][0], used['certificate'])
+        shutil.copy(paths[number][1], used['key'])
+
+    def served():
+        with gate.client() as client:
+            client.starttls()
+            return client.socket.getpeercert(binary_form=True)
+
+    use(0)
+    gate = make_gate(zone=ZONE, listeners=[listener(tls=used)])
+    first = served()
+    use(1)
+    assert served() == first
+    assert 'result=loaded' in gate.reload()
+    second = served()
+    assert second != first
+    # A key that does not belong to the certificate: the old one stays.
+    shutil.copy(paths[0][1], used['key'])
+    assert 'kept' in gate.reload()
+    assert served() == second
+
+
+def test_renewed_certificates_are_taken_unasked(make_gate, folder):
+    """Links are set to other files, as certbot does; what is not whole, or
+    does not fit together, changes nothing."""
+    authority = Authority(folder / 'ca')
+    pairs = [authority.issue(name) for name in ('one.example', 'two.example')]
+    live = folder / 'live'
+    live.mkdir()
+    used = {'certificate': str(live / 'chain.pem'), 'key': str(live / 'key')}
+
+    def link(number):
+        for target, name in zip(pairs[number], used.values()):
+            fresh = pathlib.Path(name + '.new')
+            fresh.symlink_to(target)
+            fresh.rename(name)
+
+    def served():
+        with gate.client() as client:
+            client.starttls()
+            return client.socket.getpeercert(binary_form=True)
+
+    def is_served(number):
+        text = pathlib.Path(pairs[number][0]).read_text()
+        return served() == ssl.PEM_cert_to_DER_cert(text)
+
+    def loads(result):
+        return gate.metrics()[
+            f'gatehouse_certificate_loads_total{{result="{result}"}}']
+
+    link(0)
+    gate = make_gate(zone=ZONE, listeners=[listener(tls=used)])
+    running = gate.client()
+    running.starttls()
+    gate.metric('gatehouse_certificate_not_after_seconds',
+                expires(pairs[0][0]))
+    link(1)
+    gate.wait_for_log('smtp.certificates result=loaded')
+    assert is_served(1)
+    gate.metric('gatehouse_certificate_not_after_seconds',
+                expires(pairs[1][0]))
+    assert loads('loaded') == 1
+    assert running.command('NOOP')[:3] == '250'
+    running.close()
+    # Half a file, in place.
+    whole = pathlib.Path(pairs[0][0]).read_text()
+    pathlib.Path(used['certificate']).unlink()
+    pathlib.Path(used['certificate']).write_text(whole[:len(whole) // 2])
+    gate.wait_for_log('smtp.certificates result=kept')
+    assert is_served(1)
+    assert loads('kept') == 1
+    gate.metric('gatehouse_certificates_kept', 1)
+    # The rest, but with the other one's key.
+    seen = len(gate.log())
+    pathlib.Path(used['certificate']).write_text(whole)
+    line = gate.wait_for_log('smtp.certificates result=kept', after=seen)
+    assert 'key' in line
+    assert is_served(1)
+    link(0)
+    gate.wait_for_log('smtp.certificates result=loaded', after=seen)
+    assert is_served(0)
+    gate.metric('gatehouse_certificates_kept', 0)
+    # Nothing is tried again that has not changed.
+    time.sleep(5)
+    assert (loads('loaded'), loads('kept')) == (2, 2)
+
+
+def test_reload_takes_another_zone_and_routes(make_gate, make_hop):
+    gate = make_gate(zone=ZONE)
+    hop = make_hop()
+    (gate.folder / 'zone').write_text(
+        '$TTL 300\n' + ZONE.replace('p=reject', 'p=none'))
+    gate.write(routes=[{'domains': ['*'], 'next_hop': hop.route}])
+    gate.reload()
+    assert gate.mail(message('x@bank.example'), 'x@plain.example',
+                     ip=STRANGER)[:3] == '250'
+    assert len(hop.messages) == 1
+
+
+def test_reload_leaves_the_admin_server_alone(make_gate):
+    """It answers all the time, and nothing is counted as a crash."""
+    gate = make_gate(zone=ZONE)
+    children = gate.children()
+    for _ in range(3):
+        gate.reload()
+        assert gate.http('/healthz')[0] == 200
+    assert gate.children() == children
+    assert not any('child_restarts' in name and count
+                   for name, count in gate.metrics().items())
+    # Another address is another server.
+    gate.admin_port = free_port()
+    gate.write(admin={'address': f'127.0.0.1:{gate.admin_port}'})
+    gate.reload()
+
+    def answers():
+        try:
+            return gate.http('/healthz')[0] == 200
+        except OSError:
+            return False
+
+    wait_until(answers)
 
 
 def greeting(gate):
@@ -70,13 +325,6 @@ def test_relative_path_of_the_file(make_gate):
     gate.write(hostname='new.agency.example')
     assert 'supervisor.reload result=loaded' in gate.reload()
     assert 'new.agency.example' in greeting(gate)
-
-
-def admin_answers(gate):
-    try:
-        return gate.http('/healthz')[0] == 200
-    except OSError:
-        return False
 
 
 def write_without_admin(gate, **changes):
