@@ -31,7 +31,8 @@ struct dkim_check dkim_check_body(const struct dkim_signature *signature,
 void dkim_check_prefetch(struct arena *arena, struct dns_session *dns,
     const struct dkim_signature *signature);
 
-/* Waits for the key, and checks b= against the digest of the header. */
+/* Waits for the key, and checks b= against the digest of the header.  One that
+ * verifies and is from the future is DKIM_TEMPERROR. */
 struct dkim_check dkim_check_signature(struct arena *arena,
     const struct dkim_settings *settings, struct dns_session *dns,
     enum signature_kind kind, const struct dkim_signature *signature,
