@@ -166,7 +166,8 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	"Those that were given back, because too many waited "
 	"(limits.next_hop_waiting)."),
     [METRIC_NEXT_HOPS_AWAY] = GAUGE("next_hops_away",
-	"Addresses of configured next hops that failed when last tried."),
+	"Addresses of configured next hops that failed when last tried, "
+	"about ten minutes ago at most."),
     [METRIC_DNS_QUERIES] = LABELLED("dns_queries", "type", dns_types,
 	"DNS queries of messages, cached answers included."),
     [METRIC_DNS_FAILURES] = LABELLED("dns_failures", "reason", dns_failures,

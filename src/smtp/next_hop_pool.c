@@ -18,6 +18,10 @@ enum {
 	IDLE_MAX = 100,
 	ASIDE_MS = 30 * 1000,
 	ASIDE_MAX = 256,
+	/* One that is not tried any more (a standby, an address that DNS no
+	 * longer gives) is away for so long; less than the 15 minutes of the
+	 * alert GatehouseNextHopAway. */
+	AWAY_MS = 10 * 60 * 1000,
 	TELL_EVERY_MS = 5 * 60 * 1000, /* of one that comes and goes */
 	ALL_MS = 120 * 1000, /* for all targets: RFC 5321 section 4.5.3.2.3
 			      * gives a client five minutes for RCPT */
@@ -408,12 +412,21 @@ struct smtp_client *next_hop_pool_wait_over(
 	return client;
 }
 
+/* Locked. */
+static void forget_untried(struct next_hop_pool *pool, int64_t now_ms)
+{
+	for (size_t i = 0; i < ASIDE_MAX; i++)
+		if (now_ms - pool->aside[i].until_ms >= AWAY_MS)
+			count_away(&pool->aside[i], false);
+}
+
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms)
 {
 	struct smtp_client *expired;
 
 	lock(pool);
 	expired = take_expired(pool, now_ms);
+	forget_untried(pool, now_ms);
 	unlock(pool);
 	quit_all(expired);
 }

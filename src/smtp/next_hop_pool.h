@@ -88,8 +88,9 @@ void next_hop_pool_wait(struct next_hop_pool *pool,
 struct smtp_client *next_hop_pool_wait_over(
     struct next_hop_pool *pool, struct next_hop_waiter *waiter);
 
-/* Closes what has been idle for too long at now_ms (monotonic): now and then,
- * so that a next hop need not do it. */
+/* Closes what has been idle for too long at now_ms (monotonic), so that a next
+ * hop need not do it; targets that failed and were not tried for ten minutes
+ * since do not count as away any more.  Now and then. */
 void next_hop_pool_tidy(struct next_hop_pool *pool, int64_t now_ms);
 
 /* Its configuration is not the newest any more.  What waits now is given back,

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/metrics.h"
 #include "smtp/client.h"
 #include "smtp/delivery.h"
 #include "smtp/targets.h"
@@ -315,6 +316,52 @@ static void test_threads(void **state)
 	assert_null(fake_server_stop(server));
 }
 
+static int64_t count_away(const struct metrics *metrics)
+{
+	return metrics_read(metrics, METRIC_NEXT_HOPS_AWAY, 0);
+}
+
+/* A standby that failed once is not tried while the first answers; an address
+ * that DNS no longer gives, never. */
+static void test_away_and_not_tried(void **state)
+{
+	struct conf_target target = {.host = SLICE("127.0.0.1"), .port = 1};
+	const struct conf_route route = {
+	    .kind = NEXT_HOP_SMTP, .targets = &target, .target_count = 1};
+	const struct next_hop_request request = {
+	    .route = &route, .until = deadline_in(2000)};
+	struct metrics *metrics;
+	int64_t now = clock_monotonic_ms();
+	struct smtp_reply_text text;
+	struct smtp_client *client;
+	struct next_hop_pool *pool;
+	struct world world;
+	struct err err;
+	int fd;
+
+	(void)state;
+	assert_true(metrics_create(&metrics, &fd, &err));
+	close(fd);
+	metrics_use(metrics);
+	open_world(&world);
+	pool = next_hop_pool_new(world.config, NULL);
+	assert_false(
+	    next_hop_pool_get(pool, world.arena, &request, &client, &text));
+	next_hop_pool_tidy(pool, now + 5 * 60 * 1000);
+	assert_int_equal(count_away(metrics), 1);
+	next_hop_pool_tidy(pool, now + 11 * 60 * 1000);
+	assert_int_equal(count_away(metrics), 0);
+	/* Tried again, it counts again. */
+	assert_false(
+	    next_hop_pool_get(pool, world.arena, &request, &client, &text));
+	assert_int_equal(count_away(metrics), 1);
+	next_hop_pool_release(pool);
+	assert_int_equal(count_away(metrics), 0);
+	close_world(&world);
+	metrics_use(NULL);
+	metrics_close(metrics);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +370,7 @@ int main(void)
 	    cmocka_unit_test(test_fixed_names),
 	    cmocka_unit_test(test_two_domains),
 	    cmocka_unit_test(test_threads),
+	    cmocka_unit_test(test_away_and_not_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
