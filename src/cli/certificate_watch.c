@@ -7,8 +7,9 @@ static struct slice *paths_of(
     struct arena *arena, const struct config *config, size_t *ret_count)
 {
 	size_t count = 0;
-	struct slice *paths = ARENA_ARRAY(
-	    arena, config->listener_count * FILES_EACH + 1, struct slice);
+	struct slice *paths = ARENA_ARRAY(arena,
+	    config->listener_count * FILES_EACH + config->route_count + 1,
+	    struct slice);
 
 	for (size_t i = 0; i < config->listener_count; i++) {
 		const struct conf_tls *tls = &config->listeners[i].tls;
@@ -17,6 +18,8 @@ static struct slice *paths_of(
 		paths[count++] = tls->key;
 		paths[count++] = tls->client_ca;
 	}
+	for (size_t i = 0; i < config->route_count; i++)
+		paths[count++] = config->routes[i].tls_ca;
 	*ret_count = count;
 	return paths;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/certificate_watch.h - have the TLS files of the listeners changed?
+/* cli/certificate_watch.h - have the files of TLS changed?
  *
- * Certificates, keys and the CAs of clients: all that a listener reads when a
- * configuration is taken into use.  See base/file_watch.h.
+ * Certificates, keys and the CAs of clients, and those of next hops: all that
+ * is read when a configuration is taken into use.  See base/file_watch.h.
  */
 #ifndef CLI_CERTIFICATE_WATCH_H
 #define CLI_CERTIFICATE_WATCH_H

@@ -240,6 +240,34 @@ def test_renewed_certificates_are_taken_unasked(make_gate, folder):
     assert (loads('loaded'), loads('kept')) == (2, 2)
 
 
+def test_renewed_authorities_are_taken_unasked(make_gate, folder):
+    """A next hop has a certificate of another authority: the file of those
+    that it is verified with is all that has to change."""
+    old, new = Authority(folder / 'old'), Authority(folder / 'new')
+    known = folder / 'known.pem'
+    shutil.copy(old.path, known)
+    certificate, key = new.issue('localhost')
+    behind = make_gate(zone=ZONE, listeners=[
+        listener(tls={'certificate': certificate, 'key': key})])
+    gate = make_gate(zone=ZONE, routes=[
+        {'domains': ['agency.example'], 'tls': 'must', 'tls_ca': str(known),
+         'next_hop': f'smtp:localhost:{behind.port}'}])
+
+    def reply():
+        return gate.mail(message(), ip=SHOP)
+
+    assert reply().startswith('451 4.4.1')
+    known.write_text(known.read_text() +
+                     pathlib.Path(new.path).read_text())
+    wait_until(lambda: reply()[:3] == '250', 10, 'a delivery')
+    assert len(behind.delivered()) == 1
+    # What is none keeps those that are there.
+    known.write_text('no certificate\n')
+    line = gate.wait_for_log('smtp.certificates result=kept')
+    assert 'routes[0].tls_ca' in line and str(known) in line, line
+    assert reply()[:3] == '250'
+
+
 def test_reload_takes_another_zone_and_routes(make_gate, make_hop):
     gate = make_gate(zone=ZONE)
     hop = make_hop()
