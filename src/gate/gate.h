@@ -46,7 +46,8 @@ struct gate_message *gate_begin(struct arena *arena,
 
 /* A verdict about one recipient before it is asked of the next hop: relaying
  * (550 5.7.1 when neither the recipient's domain is ours nor the client may
- * relay).  True: go on.  False: *ret is the refusal. */
+ * relay, nor may it when the local part names another destination).  True: go
+ * on.  False: *ret is the refusal. */
 bool gate_recipient(struct gate_message *message, struct slice address,
     struct smtp_reply_text *ret);
 

@@ -59,6 +59,23 @@ static bool recipient_domain(struct arena *arena, const struct config *config,
 	return name_normalize(arena, domain, ret, NULL);
 }
 
+/* "%", "!" and "@" say that mail goes on to elsewhere: "x%b.example@ours",
+ * "b.example!x@ours", "\"x@b.example\"@ours" (RFC 5321, 2.3.11 and appendix
+ * F.2).  Quoting hides none of them. */
+static bool routes_nowhere(char c)
+{
+	return c != '%' && c != '!' && c != '@';
+}
+
+static bool is_routed(struct slice address)
+{
+	size_t domain = address_domain(address).len;
+
+	return domain &&
+	       !slice_all(slice_sub(address, 0, address.len - domain - 1),
+		   routes_nowhere);
+}
+
 static struct smtp_reply_text refuse(
     int code, struct slice enhanced, struct slice text)
 {
@@ -80,6 +97,13 @@ bool gate_recipient(struct gate_message *message, struct slice address,
 		*ret = refuse(550, SLICE("5.7.1"),
 		    SLICE("relaying denied: this is not a domain that we "
 			  "receive mail for"));
+		return false;
+	}
+	/* A next hop that trusts us would relay it for whoever asks. */
+	if (!message->internal && is_routed(address)) {
+		*ret = refuse(550, SLICE("5.7.1"),
+		    SLICE("relaying denied: %, ! or @ before the domain asks "
+			  "us to pass mail on"));
 		return false;
 	}
 	if (!route_find(config, domain)) {

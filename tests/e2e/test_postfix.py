@@ -168,3 +168,31 @@ def test_silent_strangers_do_not_use_up_postfix(make_gate, folder):
         assert len(hop.messages('user', 13)) == 13
     finally:
         hop.stop()
+
+
+def test_strangers_do_not_route_mail_through_postfix(make_gate, folder):
+    """It relays for us; so nobody else may have it pass mail on."""
+    routed = ['x%foreign.example@agency.example',
+              'foreign.example!x@agency.example',
+              '"x@foreign.example"@agency.example',
+              '"x%foreign.example"@agency.example']
+    hop = Postfix(folder / 'hop', free_port(), 'hop.agency.example',
+                  'permit_mynetworks, reject',
+                  'mydestination = agency.example\n'
+                  f'local_recipient_maps = texthash:{folder}/hop/etc/users\n')
+    (hop.config / 'users').write_text('user x\n')
+    hop.start()
+    try:
+        gate = make_gate(zone=ZONE, route=f'smtp:[127.0.0.1]:{hop.port}')
+        with Smtp(hop.port) as direct, gate.client(SHOP) as stranger:
+            for client in (direct, stranger):
+                client.command('MAIL FROM:<news@shop.example>')
+                for user, code in ('user', '250'), ('nobody', '550'):
+                    assert client.command(
+                        f'RCPT TO:<{user}@agency.example>')[:3] == code
+            for address in routed:
+                rcpt = f'RCPT TO:<{address}>'
+                assert direct.command(rcpt)[:3] == '250'
+                assert stranger.command(rcpt).startswith('550 5.7.1 relaying')
+    finally:
+        hop.stop()
