@@ -46,8 +46,9 @@ static const char *advice_for(int code, enum err_kind kind)
 	switch (code & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return "; restore it from a copy, or move it away for an empty "
-		       "one";
+		return "; move it away with its -wal and -shm, and put a copy "
+		       "there, or begin with an empty one "
+		       "(docs/OPERATIONS.md)";
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
 	case SQLITE_READONLY:

@@ -386,7 +386,8 @@ static bool damaged(
 {
 	return err_set(err, E_IO,
 	    "store: %s: the pieces of message %.*s do "
-	    "not make up its size; restore the database from a copy",
+	    "not make up its size; put a copy of the database in place, with "
+	    "its -wal and -shm moved away (docs/OPERATIONS.md)",
 	    connection->path, SLICE_ARGS(slice_sub(id, 0, 64)));
 }
 

@@ -257,8 +257,9 @@ static bool refuse_newer(const struct store_connection *connection,
 {
 	return err_set(err, E_CONFIG,
 	    "store: %s has version %lld of the tables, and this program knows "
-	    "%d: run the newer program that made it, or restore the copy of "
-	    "the database from before the upgrade",
+	    "%d: run the newer program that made it, or put the copy from "
+	    "before the upgrade in place, with its -wal and -shm moved away "
+	    "(docs/OPERATIONS.md)",
 	    connection->path, (long long)version, known);
 }
 

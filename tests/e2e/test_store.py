@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is acknowledged that could not be recorded."""
+import concurrent.futures
 import contextlib
 import json
 import os
+import pathlib
+import re
 import shutil
+import signal
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
@@ -15,6 +20,8 @@ from mail import message, message_id
 from net import stuff, wait_until
 from store_lock import lock
 from world import SHOP, STRANGER, ZONE
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / 'docs'
 
 
 def database(gate):
@@ -160,6 +167,65 @@ def test_copy_put_in_place_while_it_runs(make_gate, make_hop):
     told = json.loads(gate.run('status', '-c', str(gate.path), '--json',
                                '--seconds', '0', code=1))
     assert any('moved or deleted' in line for line in told['problems'])
+
+
+def documented(gate, number):
+    """The commands of docs/OPERATIONS.md, on this gateway."""
+    text = (DOCS / 'OPERATIONS.md').read_text()
+    block = re.findall(r'```sh\n(.*?)```', text, re.S)[number]
+    for old, new in (('systemctl', ': systemctl'),
+                     ('-o gatehouse -g gatehouse ', ''),
+                     ('/var/lib/gatehouse', str(gate.folder / 'state')),
+                     ('/var/backups', str(gate.folder))):
+        assert old in block or number == 0
+        block = block.replace(old, new)
+    subprocess.run(['sh', '-ec', block], check=True, timeout=30)
+
+
+def mail_for_ever(gate, end):
+    while not end.is_set():
+        assert gate.mail(message(), ip=SHOP)[:3] == '250'
+
+
+def test_backup_and_restore(make_gate, make_hop):
+    """Made while mail comes, and put back after a crash: nothing of what was
+    there since spoils the copy."""
+    gate = make_gate(zone=ZONE, route=make_hop().route)
+    before, since = message(), message()
+    for _ in range(50):
+        assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    assert gate.mail(before, ip=SHOP)[:3] == '250'
+    end = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        load = [pool.submit(mail_for_ever, gate, end) for _ in range(4)]
+        time.sleep(0.5)
+        try:
+            documented(gate, 0)
+        finally:
+            end.set()
+        for one in load:
+            one.result()
+    with contextlib.closing(sqlite3.connect(database(gate))) as base:
+        base.execute('PRAGMA wal_checkpoint(RESTART)')
+    assert gate.mail(since, ip=SHOP)[:3] == '250'
+    for _ in range(50):
+        assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    children = gate.children().values()
+    for pid in [gate.process.pid, *children]:
+        os.kill(pid, signal.SIGKILL)
+    gate.kill()
+    wait_until(lambda: not any(os.path.exists(f'/proc/{pid}')
+                               for pid in children))
+    assert database(gate).with_name('gatehouse.db-wal').stat().st_size
+    documented(gate, 1)
+    gate.start()
+    with contextlib.closing(sqlite3.connect(database(gate))) as base:
+        assert base.execute('PRAGMA integrity_check').fetchall() == [('ok',)]
+        assert base.execute('PRAGMA auto_vacuum').fetchone() == (2,)
+    assert gate.explain(message_id(before))['verdict'] == 'accept'
+    gate.run('explain', message_id(since), '-c', str(gate.path), code=1)
+    assert gate.mail(since, ip=SHOP)[:3] == '250'
+    assert gate.explain(message_id(since))['verdict'] == 'accept'
 
 
 def test_traces_survive_a_crash(make_gate):

@@ -262,7 +262,7 @@ def test_database_spoilt_before_the_start():
             spoil(path)
         gate.launch()
         line = gate.wait_for_log('child.start child=smtp', after=gate._seen)
-        assert 'restore it from a copy, or move it away' in line, line
+        assert 'move it away with its -wal and -shm' in line, line
         assert 'supervisor.ready' not in gate.log()[gate._seen:]
         assert gate.process.wait(10) == 66
         for path in database_files(gate):
