@@ -48,26 +48,26 @@ static bool reload(
 	return true;
 }
 
+static void tell_kept(const struct err *err)
+{
+	log_error("smtp.certificates", LOG_T("result", "kept"), LOG_ERR(err));
+}
+
 /* Renewed files are taken into use without being told; what cannot be used
- * changes nothing. */
+ * stays as it is. */
 static void reload_certificates(struct smtp_child *child)
 {
-	struct gate_context context = mail_child_context(&child->mail);
-	struct err err = {0};
 	bool ok;
 
 	if (!certificate_watch_changed(
 		&child->certificates, child->mail.config))
 		return;
-	ok = smtp_server_reload(child->server, &context, &err);
+	ok = smtp_server_renew_certificates(child->server, tell_kept);
 	metrics_count(
 	    METRIC_CERTIFICATE_LOADS, ok ? SLICE("loaded") : SLICE("kept"));
 	metrics_set(METRIC_CERTIFICATES_KEPT, !ok);
 	if (ok)
 		log_notice("smtp.certificates", LOG_T("result", "loaded"));
-	else
-		log_error("smtp.certificates", LOG_T("result", "kept"),
-		    LOG_ERR(&err));
 }
 
 static void expire(struct smtp_child *child)

@@ -72,10 +72,19 @@ static bool configure(SSL_CTX *ssl, const char *ca, struct err *err)
 	return load_authorities(ssl, ca, err);
 }
 
-static bool add_context(
-    struct client_tls *tls, const char *ca, SSL_CTX **ret, struct err *err)
+/* Locked. */
+static void add_context(struct client_tls *tls, const char *ca, SSL_CTX *ssl)
 {
-	struct context *context;
+	struct context *context = MEMORY_NEW(struct context);
+
+	context->ca = ca ? memory_copy_text(ca, slice_from(ca).len) : NULL;
+	context->ssl = ssl;
+	context->next = tls->contexts;
+	tls->contexts = context;
+}
+
+static bool new_context(const char *ca, SSL_CTX **ret, struct err *err)
+{
 	SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
 
 	if (!ssl)
@@ -84,11 +93,6 @@ static bool add_context(
 		SSL_CTX_free(ssl);
 		return false;
 	}
-	context = MEMORY_NEW(struct context);
-	context->ca = ca ? memory_copy_text(ca, slice_from(ca).len) : NULL;
-	context->ssl = ssl;
-	context->next = tls->contexts;
-	tls->contexts = context;
 	*ret = ssl;
 	return true;
 }
@@ -100,22 +104,34 @@ static bool is_context_for(const struct context *context, const char *ca)
 	return slice_eq(slice_from(context->ca), slice_from(ca));
 }
 
+/* Locked.  NULL: there is none. */
+static SSL_CTX *look_up(const struct client_tls *tls, const char *ca)
+{
+	const struct context *context;
+
+	for (context = tls->contexts; context; context = context->next)
+		if (is_context_for(context, ca))
+			return context->ssl;
+	return NULL;
+}
+
 /* ca: NULL for unverified, "" for the system's authorities. */
 static bool find_context(
     struct client_tls *tls, const char *ca, SSL_CTX **ret, struct err *err)
 {
-	struct context *context;
+	SSL_CTX *ssl;
 	bool ok = true;
 
 	require(pthread_mutex_lock(&tls->lock) == 0);
-	for (context = tls->contexts; context; context = context->next)
-		if (is_context_for(context, ca))
-			break;
-	if (context)
-		*ret = context->ssl;
-	else
-		ok = add_context(tls, ca, ret, err);
+	ssl = look_up(tls, ca);
+	if (!ssl) {
+		ok = new_context(ca, &ssl, err);
+		if (ok)
+			add_context(tls, ca, ssl);
+	}
 	require(pthread_mutex_unlock(&tls->lock) == 0);
+	if (ok)
+		*ret = ssl;
 	return ok;
 }
 
@@ -133,6 +149,22 @@ bool client_tls_prepare(
 	ok = find_context(tls, path, &context, err);
 	memory_free(path);
 	return ok;
+}
+
+void client_tls_keep(struct client_tls *tls, struct client_tls *old,
+    const struct conf_route *route)
+{
+	char *path = memory_copy_text(route->tls_ca.ptr, route->tls_ca.len);
+	SSL_CTX *ssl;
+
+	require(pthread_mutex_lock(&old->lock) == 0);
+	ssl = look_up(old, path);
+	require(ssl && SSL_CTX_up_ref(ssl) == 1);
+	require(pthread_mutex_unlock(&old->lock) == 0);
+	require(pthread_mutex_lock(&tls->lock) == 0);
+	add_context(tls, path, ssl);
+	require(pthread_mutex_unlock(&tls->lock) == 0);
+	memory_free(path);
 }
 
 /* host is not const: the macro of OpenSSL casts it away. */

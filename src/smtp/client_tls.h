@@ -26,6 +26,11 @@ void client_tls_free(struct client_tls *tls);
 bool client_tls_prepare(
     struct client_tls *tls, const struct conf_route *route, struct err *err);
 
+/* What old has prepared for route, where that cannot be done any more: both
+ * use it from now on. */
+void client_tls_keep(struct client_tls *tls, struct client_tls *old,
+    const struct conf_route *route);
+
 /* A connection's state, to be given to stream_start_tls.  verify: the
  * certificate must be for host (a name or an address) and lead to ca (PEM
  * file; empty: the system's authorities), with TLS 1.2 at least.  Without it

@@ -86,13 +86,37 @@ struct next_hop_pool *next_hop_pool_new(
 	return pool;
 }
 
+static bool load_authorities(
+    struct next_hop_pool *pool, size_t route, struct err *err)
+{
+	return client_tls_prepare(
+		   pool->tls, &pool->config->routes[route], err) ||
+	       err_prefix(err, "routes[%zu].tls_ca", route);
+}
+
 bool next_hop_pool_load_authorities(struct next_hop_pool *pool, struct err *err)
 {
 	for (size_t i = 0; i < pool->config->route_count; i++)
-		if (!client_tls_prepare(
-			pool->tls, &pool->config->routes[i], err))
-			return err_prefix(err, "routes[%zu].tls_ca", i);
+		if (!load_authorities(pool, i, err))
+			return false;
 	return true;
+}
+
+bool next_hop_pool_renew_authorities(struct next_hop_pool *pool,
+    struct next_hop_pool *old, void (*tell)(const struct err *err))
+{
+	bool all = true;
+
+	for (size_t i = 0; i < pool->config->route_count; i++) {
+		struct err err = {0};
+
+		if (load_authorities(pool, i, &err))
+			continue;
+		client_tls_keep(pool->tls, old->tls, &pool->config->routes[i]);
+		tell(&err);
+		all = false;
+	}
+	return all;
 }
 
 struct next_hop_pool *next_hop_pool_hold(struct next_hop_pool *pool)

@@ -28,6 +28,12 @@ struct next_hop_pool *next_hop_pool_new(
 bool next_hop_pool_load_authorities(
     struct next_hop_pool *pool, struct err *err);
 
+/* The same once more, the files having changed: what cannot be used any more is
+ * taken over from old, a pool of the same configuration, and tell hears why.
+ * Returns whether all of them could be used. */
+bool next_hop_pool_renew_authorities(struct next_hop_pool *pool,
+    struct next_hop_pool *old, void (*tell)(const struct err *err));
+
 /* Reference-counted: a snapshot and its sessions each hold one.  The last
  * release closes what is idle. */
 struct next_hop_pool *next_hop_pool_hold(struct next_hop_pool *pool);

@@ -369,14 +369,11 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 	return true;
 }
 
-bool smtp_server_reload(struct smtp_server *server,
-    const struct gate_context *gate, struct err *err)
+static void take_into_use(
+    struct smtp_server *server, struct smtp_snapshot *fresh)
 {
-	struct smtp_snapshot *fresh, *old;
+	struct smtp_snapshot *old;
 
-	if (!check_listeners(server, gate->config, err) ||
-	    !smtp_snapshot_new(gate, &fresh, err))
-		return false;
 	pthread_mutex_lock(&server->reloading);
 	pthread_mutex_lock(&server->connections.lock);
 	old = server->snapshot;
@@ -385,9 +382,32 @@ bool smtp_server_reload(struct smtp_server *server,
 	pthread_mutex_unlock(&server->reloading);
 	next_hop_pool_retire(old->pool);
 	smtp_snapshot_release(old);
+}
+
+bool smtp_server_reload(struct smtp_server *server,
+    const struct gate_context *gate, struct err *err)
+{
+	struct smtp_snapshot *fresh;
+
+	if (!check_listeners(server, gate->config, err) ||
+	    !smtp_snapshot_new(gate, &fresh, err))
+		return false;
+	take_into_use(server, fresh);
 	workers_set_max(
 	    server->connections.parking.workers, gate->config->limits.threads);
 	return true;
+}
+
+bool smtp_server_renew_certificates(
+    struct smtp_server *server, void (*tell)(const struct err *err))
+{
+	struct smtp_snapshot *old = hold_snapshot(server);
+	struct smtp_snapshot *fresh;
+	bool all = smtp_snapshot_renew(old, tell, &fresh);
+
+	take_into_use(server, fresh);
+	smtp_snapshot_release(old);
+	return all;
 }
 
 void smtp_server_tidy(struct smtp_server *server)

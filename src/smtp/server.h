@@ -37,6 +37,12 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 bool smtp_server_reload(struct smtp_server *server,
     const struct gate_context *gate, struct err *err);
 
+/* Files of TLS have changed: the same for those of the configuration in use.
+ * What cannot be used any more stays as it is, and tell hears why.  Returns
+ * whether all of them could be used. */
+bool smtp_server_renew_certificates(
+    struct smtp_server *server, void (*tell)(const struct err *err));
+
 /* Now and then: ends connections to next hops that have been idle for too
  * long.  May wait for them for a moment. */
 void smtp_server_tidy(struct smtp_server *server);

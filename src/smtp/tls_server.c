@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "base/require.h"
 #include "smtp/tls_certificate.h"
 
 /* More names than any certificate needs; the rest are not read. */
@@ -147,6 +148,12 @@ bool tls_server_load(
 void tls_server_free(struct ssl_ctx_st *context)
 {
 	SSL_CTX_free(context);
+}
+
+struct ssl_ctx_st *tls_server_hold(struct ssl_ctx_st *context)
+{
+	require(SSL_CTX_up_ref(context) == 1);
+	return context;
 }
 
 int64_t tls_server_expires(const struct ssl_ctx_st *context)

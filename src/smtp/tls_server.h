@@ -2,7 +2,8 @@
 /* smtp/tls_server.h - what a listener shows to TLS clients.
  *
  * TLS 1.2 and later.  One context a listener and configuration snapshot, so a
- * reload brings new certificates to new sessions.  A client certificate is
+ * reload brings new certificates to new sessions; snapshots share it while its
+ * files cannot be used.  A client certificate is
  * asked for when tls.client_ca is set, and never demanded: mail from those who
  * have none is judged without it.
  */
@@ -21,6 +22,9 @@ struct ssl_st;
 bool tls_server_load(
     const struct conf_tls *tls, struct ssl_ctx_st **ret, struct err *err);
 void tls_server_free(struct ssl_ctx_st *context);
+
+/* One more owner, who frees it, too.  Any thread. */
+struct ssl_ctx_st *tls_server_hold(struct ssl_ctx_st *context);
 
 /* When the first certificate of the chain expires, in seconds since 1970; 0 if
  * that cannot be told. */

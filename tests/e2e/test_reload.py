@@ -268,6 +268,54 @@ def test_renewed_authorities_are_taken_unasked(make_gate, folder):
     assert reply()[:3] == '250'
 
 
+def test_one_bad_certificate_stops_no_other(make_gate, folder):
+    """Listeners and routes are renewed each for itself."""
+    authority = Authority(folder / 'ca')
+    known = {name: folder / f'{name}.pem' for name in ('one', 'two')}
+    for path in known.values():
+        shutil.copy(authority.path, path)
+    pairs = {name: authority.issue(f'{name}.example') for name in ('a', 'b')}
+    a, b = (tuple(map(pathlib.Path, pair)) for pair in pairs.values())
+    gate = make_gate(zone=ZONE, listeners=[
+        listener(name, tls={'certificate': pair[0], 'key': pair[1]})
+        for name, pair in pairs.items()], routes=[
+            {'domains': [f'{name}.example'], 'tls': 'must',
+             'tls_ca': str(path), 'next_hop': 'smtp:localhost:1'}
+            for name, path in known.items()])
+
+    def served(name):
+        with gate.client(name=name) as client:
+            client.starttls()
+            return client.socket.getpeercert(binary_form=True)
+
+    def wait_for(name, path):
+        wanted = ssl.PEM_cert_to_DER_cert(path.read_text())
+        wait_until(lambda: served(name) == wanted, 15, path)
+
+    first = served('b')
+    # One is gone, and so are a route's authorities.
+    seen = len(gate.log())
+    b[0].unlink()
+    b[1].unlink()
+    known['one'].write_text('no certificate\n')
+    gate.wait_for_log('error="listener b: ', after=seen)
+    gate.wait_for_log('error="routes[0].tls_ca: ', after=seen)
+    gate.metric('gatehouse_certificates_kept', 1)
+    authority.issue('a.example')
+    wait_for('a', a[0])
+    assert served('b') == first
+    gate.metric('gatehouse_certificates_kept', 1)
+    assert 'result=loaded' not in gate.log()
+    # A reload is all or nothing.
+    assert 'result=kept' in gate.reload()
+    authority.issue('b.example')
+    wait_for('b', b[0])
+    seen = len(gate.log())
+    shutil.copy(authority.path, known['one'])
+    gate.wait_for_log('smtp.certificates result=loaded', after=seen)
+    gate.metric('gatehouse_certificates_kept', 0)
+
+
 def test_reload_takes_another_zone_and_routes(make_gate, make_hop):
     gate = make_gate(zone=ZONE)
     hop = make_hop()
