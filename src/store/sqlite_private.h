@@ -122,6 +122,20 @@ bool sqlite_report_own_domains(struct store_connection *connection,
 bool sqlite_get_clock(struct store_connection *connection,
     struct store_clock *ret, struct err *err);
 
+/* Pages of the database that nothing is in. */
+bool sqlite_count_free(
+    struct store_connection *connection, int64_t *ret, struct err *err);
+
+/* Octets that the disk and max_size still have room for, and those in use (may
+ * be NULL). */
+bool sqlite_room(struct store_connection *connection, uint64_t *ret_room,
+    uint64_t *ret_used, struct err *err);
+
+/* Whoever fills the quarantine does not take the room of traces, which all
+ * other mail needs.  False: E_LIMIT. */
+bool sqlite_has_room_to_hold(
+    struct store_connection *connection, uint64_t size, struct err *err);
+
 /* Runs a prepared statement to its end, then clears it; rows are skipped.
  * ret_changes may be NULL. */
 bool sqlite_execute(struct store_connection *connection,

@@ -2,7 +2,6 @@
 /* The writer's statements: one function for each kind of change. */
 #include <string.h>
 
-#include "base/disk_room.h"
 #include "base/require.h"
 #include "store/sqlite_private.h"
 
@@ -267,6 +266,8 @@ static bool put_quarantine(struct store_connection *connection,
 		return false;
 	for (size_t i = 0; i < quarantine->piece_count; i++)
 		size += quarantine->pieces[i].len;
+	if (!sqlite_has_room_to_hold(connection, size, err))
+		return false;
 	for (int i = 0; i < TEXTS; i++)
 		sqlite_bind_slice(statement, i + 1, texts[i]);
 	sqlite3_bind_int64(statement, TEXTS + 1, row->trace.time_ms);
@@ -420,13 +421,6 @@ static bool remove_traces(struct store_connection *connection,
 	return true;
 }
 
-static bool count_free(
-    struct store_connection *connection, int64_t *ret, struct err *err)
-{
-	return sqlite_get_int(
-	    connection, sqlite_statement_texts[SQL_FREE_PAGES], 0, ret, err);
-}
-
 /* *ret_more: it helped, and there is much left.  Where it does not help (the
  * database was made without auto_vacuum) it never will. */
 static bool give_back(
@@ -434,9 +428,9 @@ static bool give_back(
 {
 	int64_t before, after;
 
-	if (!count_free(connection, &before, err) ||
+	if (!sqlite_count_free(connection, &before, err) ||
 	    !execute(connection, SQL_VACUUM, err) ||
-	    !count_free(connection, &after, err))
+	    !sqlite_count_free(connection, &after, err))
 		return false;
 	*ret_more = after > FREE_PAGES_MAX && after < before;
 	return true;
@@ -474,25 +468,6 @@ static bool write_clock(struct store_connection *connection,
 	return sqlite_execute(connection, statement, NULL, err);
 }
 
-/* The probe itself fits where a message has no room any more. */
-static bool measure_room(
-    struct store_connection *connection, uint64_t *ret, struct err *err)
-{
-	int64_t most, used, unused, page_size;
-	uint64_t disk;
-
-	if (!sqlite_get_int(
-		connection, "PRAGMA max_page_count", 0, &most, err) ||
-	    !sqlite_get_int(connection, "PRAGMA page_count", 0, &used, err) ||
-	    !count_free(connection, &unused, err) ||
-	    !sqlite_get_int(connection, "PRAGMA page_size", 0, &page_size, err))
-		return false;
-	*ret = (uint64_t)(most - used + unused) * (uint64_t)page_size;
-	if (disk_room(connection->path, &disk, NULL) && disk < *ret)
-		*ret = disk;
-	return true;
-}
-
 static bool write_probe(struct store_connection *connection,
     struct store_work *work, struct err *err)
 {
@@ -502,7 +477,7 @@ static bool write_probe(struct store_connection *connection,
 		return false;
 	sqlite3_bind_int64(statement, 1, work->time_ms);
 	return sqlite_execute(connection, statement, NULL, err) &&
-	       measure_room(connection, &work->room, err);
+	       sqlite_room(connection, &work->room, NULL, err);
 }
 
 typedef bool (*write_fn)(struct store_connection *connection,

@@ -380,10 +380,43 @@ static void test_full_quarantine(void **state)
 	assert_true(put_id(store, "before", 5000, NULL));
 	assert_false(
 	    store_put(store, &trace, &quarantine, deadline_in(5000), &err));
-	assert_int_equal(err.kind, E_FULL);
+	assert_int_equal(err.kind, E_LIMIT);
 	assert_false(has_trace(store, "BIG"));
 	assert_true(has_trace(store, "before"));
 	assert_true(put_id(store, "after", 5000, NULL));
+	arena_free(arena);
+	store_close(store);
+	place_remove(&place);
+}
+
+/* Whoever fills the quarantine does not stop other mail. */
+static void test_quarantine_leaves_room(void **state)
+{
+	struct place place = place_new("?max_size=8M");
+	struct store *store = open_place(&place);
+	struct arena *arena = arena_new(0);
+	struct slice piece = slice_of(arena_alloc(arena, 256 << 10), 256 << 10);
+	struct err err = {.kind = E_NONE};
+	size_t held = 0;
+
+	(void)state;
+	for (;; held++) {
+		struct slice id = arena_format_slice(arena, "Q%zu", held);
+		struct store_trace trace = trace_new(id.ptr, 1000);
+		const struct store_quarantine quarantine = {
+		    .id = id, .piece_count = 1, .pieces = &piece};
+
+		if (!store_put(
+			store, &trace, &quarantine, deadline_in(5000), &err))
+			break;
+		assert_true(held < 100);
+	}
+	assert_int_equal(err.kind, E_LIMIT);
+	assert_non_null(strstr(err.text, "kept for traces"));
+	assert_in_range(held, 20, 30);
+	for (int i = 0; i < 300; i++)
+		assert_true(
+		    put_id(store, arena_format(arena, "T%d", i), 5000, NULL));
 	arena_free(arena);
 	store_close(store);
 	place_remove(&place);
@@ -582,6 +615,7 @@ int main(void)
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_full_group),
 	    cmocka_unit_test(test_full_quarantine),
+	    cmocka_unit_test(test_quarantine_leaves_room),
 	    cmocka_unit_test(test_corrupted),
 	};
 
