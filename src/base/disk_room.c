@@ -3,6 +3,22 @@
 
 #include <sys/statvfs.h>
 
+/* So much of a disk stays free, at most reserve_max. */
+enum { RESERVE_SHARE = 20 };
+static const uint64_t reserve_max = (uint64_t)1 << 30;
+
+bool disk_is_nearly_full(const char *path)
+{
+	struct statvfs disk;
+	uint64_t room, reserve;
+
+	if (statvfs(path, &disk) < 0)
+		return false;
+	room = (uint64_t)disk.f_bavail * disk.f_frsize;
+	reserve = (uint64_t)disk.f_blocks * disk.f_frsize / RESERVE_SHARE;
+	return room < (reserve < reserve_max ? reserve : reserve_max);
+}
+
 bool disk_room(const char *path, uint64_t *ret, struct err *err)
 {
 	struct statvfs disk;

@@ -12,4 +12,8 @@
  * err_set_errno says of path. */
 bool disk_room(const char *path, uint64_t *ret, struct err *err);
 
+/* Less than a twentieth of it, or than 1 GiB, is left.  False also if nobody
+ * can tell. */
+bool disk_is_nearly_full(const char *path);
+
 #endif

@@ -23,6 +23,14 @@ static void test_room(void **state)
 	assert_int_equal(room, 0);
 }
 
+static void test_nearly_full(void **state)
+{
+	(void)state;
+	assert_false(disk_is_nearly_full("/tmp"));
+	assert_false(disk_is_nearly_full("/nonexistent"));
+	assert_false(disk_is_nearly_full("/proc")); /* none of nothing */
+}
+
 static void test_missing(void **state)
 {
 	struct err err = {.kind = E_NONE};
@@ -38,6 +46,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_room),
+	    cmocka_unit_test(test_nearly_full),
 	    cmocka_unit_test(test_missing),
 	};
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/disk_room.h"
 #include "base/io.h"
 #include "base/require.h"
 
@@ -110,8 +111,14 @@ static bool write_failed(const struct spool *spool, struct err *err)
 	return err_set_errno(err, "spool file in %s", spool->directory);
 }
 
+/* The disk may be the store's, too: what a stranger sends leaves room to record
+ * the mail of others. */
 static bool write_all(struct spool *spool, struct slice bytes, struct err *err)
 {
+	if (disk_is_nearly_full(spool->directory))
+		return err_set(err, E_FULL,
+		    "spool file in %s: the disk is nearly full",
+		    spool->directory);
 	while (bytes.len) {
 		ssize_t count = write(spool->fd, bytes.ptr, bytes.len);
 
@@ -173,6 +180,7 @@ bool spool_add(struct spool *spool, struct slice bytes, struct err *err)
 	unmap(spool);
 	if (!spool->forgets && !add(spool, bytes, err)) {
 		spool->failed = true;
+		spool_forget(spool);
 		return false;
 	}
 	spool->size += bytes.len;
@@ -201,9 +209,9 @@ size_t spool_memory(const struct spool *spool)
 
 bool spool_content(struct spool *spool, struct slice *ret, struct err *err)
 {
-	require(!spool->forgets);
 	if (spool->failed)
 		return err_set(err, E_IO, "an earlier write failed");
+	require(!spool->forgets);
 	if (spool->fd < 0) {
 		*ret = buf_slice(&spool->buf);
 		return true;

@@ -89,12 +89,21 @@ void transaction_drop(struct session *session)
 
 /* Content. */
 
+/* Nothing will be sent on: the next hop may go, and what the content takes of
+ * memory or the disk, however long the client goes on. */
+static void let_go(struct transaction *transaction)
+{
+	delivery_abort(transaction->delivery);
+	if (transaction->spool)
+		spool_forget(transaction->spool);
+	content_memory_hold(&transaction->memory, transaction->header.size);
+}
+
 static void fail(struct transaction *transaction, int code,
     struct slice enhanced, struct slice text)
 {
 	transaction->failure = (struct smtp_reply_text){code, enhanced, text};
-	/* Nothing will be sent on: let the next hop go. */
-	delivery_abort(transaction->delivery);
+	let_go(transaction);
 }
 
 static void fail_with(struct transaction *transaction, const struct err *err)
@@ -104,7 +113,7 @@ static void fail_with(struct transaction *transaction, const struct err *err)
 	if (transaction->failure.code < 500)
 		log_error("smtp.failed", LOG_S("id", transaction->envelope.id),
 		    LOG_ERR(err));
-	delivery_abort(transaction->delivery);
+	let_go(transaction);
 }
 
 void transaction_open_content(struct session *session)

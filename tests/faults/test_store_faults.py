@@ -293,6 +293,31 @@ def test_read_only_disk_at_the_start():
         assert places.send('hop')[:3] == '250'
 
 
+def test_large_content_leaves_room():
+    """A client that fills the disk, and then says nothing: others have their
+    mail recorded meanwhile."""
+    with open_places() as (places, _):
+        gate = places.gate
+        gate.stop()
+        with small_disk(gate.folder / 'state', '32m') as disk:
+            gate.start()
+            with gate.client() as client:
+                for command in ('MAIL FROM:<x@plain.example>',
+                                'RCPT TO:<user@agency.example>', 'DATA'):
+                    assert client.command(command)[0] in '23'
+                client.send(message('x@plain.example') + b'\r\n' +
+                            (b'x' * 70 + b'\r\n') * 600000)
+                wait_until(lambda: 'smtp.failed' in gate.log(), 20, 'full')
+                assert shutil.disk_usage(disk).free > 16 << 20
+                assert places.send('hop')[:3] == '250'
+                assert places.send('quarantine')[:3] == '250'
+                client.send(b'\r\n.\r\n')
+                assert client.reply().startswith('452 4.3.1')
+            places.check('large content')
+            gate.stop()
+        gate.start()
+
+
 def test_full_mail_is_not_taken_twice(tmp_path):
     """A message larger than the disk is refused for now, and leaves room."""
     with open_places(limits={'spool_memory': '64K'}) as (places, _):
