@@ -20,8 +20,8 @@ struct spool;
 struct spool *spool_new(
     struct arena *arena, const char *directory, const struct limits *limits);
 
-/* False: E_LIMIT (limits->message_size), E_FULL (the disk is, nearly), E_IO; what
- * was there is let go, unless it is E_LIMIT. */
+/* False: E_LIMIT (limits->message_size), E_FULL (the disk is, nearly), E_IO;
+ * what was there is let go, unless it is E_LIMIT. */
 bool spool_add(struct spool *spool, struct slice bytes, struct err *err);
 
 /* What is there is let go; from now on octets are counted, and refused over
