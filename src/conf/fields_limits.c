@@ -45,7 +45,9 @@ static const struct field limits_fields[] = {
 	.help = "New connections from one /24 or /64 in a minute.",
 	.example = "60"},
     {LIMIT(message_rate, TYPE_NUMBER, 1, 1000000),
-	.help = "Messages from one /24 or /64 in a minute.", .example = "300"},
+	.help = "Messages from one /24 or /64 in a minute; not of internal "
+		"clients of relay listeners.",
+	.example = "300"},
     {LIMIT(threads, TYPE_NUMBER, 1, 32768),
 	.help = "Sessions that work at one time, half of them of one network; "
 		"the others wait in line.",
@@ -61,8 +63,8 @@ static const struct field limits_fields[] = {
 	.example = "200"},
     {LIMIT(refused_recipients, TYPE_NUMBER, 1, 100000),
 	.help = "Recipients refused with 5xx before the connection ends: who "
-		"guesses addresses. A delivered message outweighs one; for "
-		"relay listeners there is no such limit.",
+		"guesses addresses. A delivered message outweighs one; "
+		"internal clients of relay listeners have no such limit.",
 	.example = "20"},
     {LIMIT(bad_commands, TYPE_NUMBER, 1, 1000),
 	.help = "Unknown or refused commands before the connection ends. A "

@@ -60,29 +60,50 @@ static bool matches(const struct conf_connector *connector,
 	       has_tls_name(&connector->tls_names, client);
 }
 
-void connector_attribute(struct gate_message *message)
+/* The first that matches and has not expired, or NULL; in *ret_expired the
+ * first that had, or NULL. */
+static const struct conf_connector *find(const struct gate_context *context,
+    const struct envelope_client *client,
+    const struct conf_connector **ret_expired)
 {
-	const struct config *config = message->context->config;
-	const struct envelope_client *client = message->envelope->client;
-	int64_t now = clock_now(&message->context->clock);
+	const struct config *config = context->config;
+	int64_t now = clock_now(&context->clock);
 
+	*ret_expired = NULL;
 	for (size_t i = 0; i < config->connector_count; i++) {
 		const struct conf_connector *connector = &config->connectors[i];
 
 		if (!matches(connector, client))
 			continue;
-		if (connector->expires && now > connector->expires) {
-			if (!message->expired)
-				message->expired = connector;
-			continue;
-		}
-		message->connector = connector;
-		break;
+		if (!connector->expires || now <= connector->expires)
+			return connector;
+		if (!*ret_expired)
+			*ret_expired = connector;
 	}
-	message->internal = client->authenticated_as.len > 0 ||
-			    (message->connector &&
-				message->connector->treat_as ==
-				    TREAT_AS_INTERNAL);
+	return NULL;
+}
+
+static bool is_internal(const struct conf_connector *connector,
+    const struct envelope_client *client)
+{
+	return client->authenticated_as.len > 0 ||
+	       (connector && connector->treat_as == TREAT_AS_INTERNAL);
+}
+
+void connector_attribute(struct gate_message *message)
+{
+	const struct envelope_client *client = message->envelope->client;
+
+	message->connector = find(message->context, client, &message->expired);
+	message->internal = is_internal(message->connector, client);
+}
+
+bool gate_client_is_internal(
+    const struct gate_context *context, const struct envelope_client *client)
+{
+	const struct conf_connector *expired;
+
+	return is_internal(find(context, client, &expired), client);
 }
 
 bool connector_may_send_as(

@@ -111,6 +111,14 @@ struct gate_message *gate_begin(struct arena *arena,
 	return message;
 }
 
+/* Whoever comes by one comes by all. */
+bool gate_client_is_internal(
+    const struct gate_context *context, const struct envelope_client *client)
+{
+	return client->authenticated_as.len > 0 ||
+	       context->config->connector_count > 0;
+}
+
 bool gate_recipient(struct gate_message *message, struct slice address,
     struct smtp_reply_text *ret)
 {

@@ -44,6 +44,11 @@ struct gate_message;
 struct gate_message *gate_begin(struct arena *arena,
     const struct gate_context *context, const struct envelope *envelope);
 
+/* Whether mail of this client, as it is known so far, is internal: it has
+ * authenticated, or a connector with treat_as: internal says so. */
+bool gate_client_is_internal(
+    const struct gate_context *context, const struct envelope_client *client);
+
 /* A verdict about one recipient before it is asked of the next hop: relaying
  * (550 5.7.1 when neither the recipient's domain is ours nor the client may
  * relay, nor may it when the local part names another destination).  True: go

@@ -85,7 +85,9 @@ static void test_attribution(void **state)
 			slice_from(cases[i].connector)) ||
 		    !slice_eq(expired ? expired->name : SLICE(""),
 			slice_from(cases[i].expired)) ||
-		    message->internal != cases[i].internal)
+		    message->internal != cases[i].internal ||
+		    gate_client_is_internal(&stage.context, &stage.client) !=
+			cases[i].internal)
 			fail_msg("case %zu: %.*s", i,
 			    SLICE_ARGS(found ? found->name : SLICE("none")));
 		gate_refuse(message, SLICE("limits"), &refusal);

@@ -80,7 +80,7 @@ static bool take_envid(struct session *session, struct transaction *transaction,
 static bool may_speak_for_others(const struct session *session)
 {
 	return !slice_empty(session->client.authenticated_as) ||
-	       session->client.role == ROLE_RELAY;
+	       session_is_own_system(session);
 }
 
 static bool take_auth(struct session *session, struct transaction *transaction,
@@ -209,7 +209,7 @@ static bool may_begin(struct session *session)
 		return false;
 	}
 	/* Our own systems' outgoing mail is as much as it is. */
-	if (session->client.role == ROLE_RELAY)
+	if (session_is_own_system(session))
 		return true;
 	setting = rate_message(
 	    session->shared->rate, &session->client.ip, session->limits);

@@ -12,7 +12,7 @@ enum { EXCESS_TIMES = 10 };
  * message with many dead addresses would never be delivered. */
 static void count_refused(struct session *session)
 {
-	if (session->client.role == ROLE_RELAY)
+	if (session_is_own_system(session))
 		return;
 	session->bad_recipients++;
 	if (session->bad_recipients >= session->limits->refused_recipients)

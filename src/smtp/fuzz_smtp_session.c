@@ -142,6 +142,7 @@ const char *const fuzz_script_lines[] = {
     "= route proxy2",
     "= role relay",
     "= role submission",
+    "= internal yes",
     "= tls yes",
     "= tls_required yes",
     "= xclient yes",

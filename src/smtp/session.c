@@ -187,13 +187,20 @@ void session_flush(struct session *session)
 		flush(session);
 }
 
+bool session_is_own_system(const struct session *session)
+{
+	return session->client.role == ROLE_RELAY &&
+	       gate_client_is_internal(
+		   &session->snapshot->gate, &session->client);
+}
+
 /* A refusal costs the client time, but no thread.  Our own systems' outgoing
  * mail is not slowed down for one bad address. */
 static void hold_back(struct session *session, int code)
 {
 	int64_t delay = (int64_t)session->limits->tarpit_delay;
 
-	if (code >= 400 && delay && session->client.role != ROLE_RELAY)
+	if (code >= 400 && delay && !session_is_own_system(session))
 		session->sleeps_until = deadline_in(delay);
 }
 

@@ -75,6 +75,13 @@ static bool set_role(struct conf_listener *listener, struct slice value)
 	return true;
 }
 
+static void add_connector(struct session_fixture *fixture)
+{
+	fixture->connector.treat_as = TREAT_AS_INTERNAL;
+	fixture->config->connector_count = 1;
+	fixture->config->connectors = &fixture->connector;
+}
+
 bool session_fixture_set(struct session_fixture *fixture, struct slice name,
     struct slice value, uint64_t min, uint64_t max)
 {
@@ -91,7 +98,9 @@ bool session_fixture_set(struct session_fixture *fixture, struct slice name,
 	}
 	if (slice_eq(name, SLICE("role")))
 		return set_role(listener, value);
-	if (slice_eq(name, SLICE("tls_required")))
+	if (slice_eq(name, SLICE("internal")))
+		add_connector(fixture);
+	else if (slice_eq(name, SLICE("tls_required")))
 		listener->tls.required = true;
 	else if (slice_eq(name, SLICE("xclient")))
 		listener->xclient = networks;

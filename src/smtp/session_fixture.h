@@ -11,6 +11,7 @@ struct session_fixture {
 	struct config *config; /* of the fields below */
 	struct conf_listener listener;
 	struct conf_route route;
+	struct conf_connector connector;
 	struct ip_network loopback;
 	struct session_shared shared;
 	atomic_bool draining;
@@ -26,6 +27,7 @@ void session_fixture_end(struct session_fixture *fixture);
 /* A setting of a dialogue, before the session is opened: the name of a limit
  * with a number from min to max, or
  *	role WORD		relay, or submission
+ *	internal yes		a connector says so of any client
  *	tls_required yes
  *	xclient yes		from the client
  *	proxy_protocol yes	the same

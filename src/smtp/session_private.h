@@ -163,6 +163,11 @@ void session_look_up_name(struct session *session);
 
 struct delivery_session *session_delivery(struct session *session);
 
+/* One of our own systems, by a relay listener and what the gate knows of the
+ * client: its mail is as much as it is.  The listener alone says nothing, for
+ * anybody may be able to connect to it. */
+bool session_is_own_system(const struct session *session);
+
 /* Checks a path of MAIL or RCPT; *ret is a copy without a source route.  False:
  * the client was told, with these codes. */
 struct cmd_address_codes {
