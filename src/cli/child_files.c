@@ -16,12 +16,12 @@ struct slice child_store_url(const struct config *config)
 	return url ? slice_from(url) : config->store;
 }
 
-/* No time mends it: somebody has to.  A disk that is full, broken or read-only
- * for now is tried again. */
+/* No time mends it: somebody has to.  A disk that is full, broken, read-only or
+ * not mounted for now is tried again. */
 static bool is_for_administrator(int number)
 {
 	static const int numbers[] = {
-	    ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG};
+	    ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (number == numbers[i])

@@ -169,10 +169,11 @@ static bool create_file(const char *path, struct err *err)
 	if (errno == EEXIST)
 		return true;
 	if (errno == ENOENT)
-		return err_set(err, E_CONFIG,
-		    "store: the directory %.*s does not exist; make it (mkdir "
-		    "-p) and give it to the user that runs gatehouse, or "
-		    "change store:",
+		/* Its disk may not be mounted yet: no E_CONFIG. */
+		return err_set(err, E_IO,
+		    "store: the directory %.*s does not exist; mount its disk, "
+		    "or make it (mkdir -p) and give it to the user that runs "
+		    "gatehouse, or change store:",
 		    slash ? (int)(slash - path) : 1, slash ? path : ".");
 	return err_set_errno(err, "store: cannot make %s", path);
 }

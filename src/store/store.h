@@ -18,8 +18,8 @@ struct store;
 
 /* "sqlite:/path/gatehouse.db", or with "?max_size=20G" after it: made (mode
  * 0600) and migrated if needed; the directory must exist.  False: E_CONFIG
- * (URL, directory, a database of a newer or another program), E_TEMP (locked),
- * E_IO, E_FULL. */
+ * (URL, a database of a newer or another program), E_TEMP (locked), E_IO (also:
+ * no directory), E_FULL. */
 bool store_open(struct slice url, struct store **ret, struct err *err);
 
 /* For those who go on without it for a while: a store that is full or locked

@@ -59,8 +59,8 @@ static void test_urls(void **state)
 	    {"sqlite::memory:", E_CONFIG},
 	    {"sqlite:/tmp/x.db?mode=ro", E_CONFIG},
 	    {"sqlite:/tmp/x.db?max_size=1Q", E_CONFIG},
-	    {"sqlite:/tmp/gatehouse-no-such-directory/x.db", E_CONFIG},
-	    {"sqlite:/proc/x.db", E_CONFIG},
+	    {"sqlite:/tmp/gatehouse-no-such-directory/x.db", E_IO},
+	    {"sqlite:/proc/x.db", E_IO},
 	};
 	struct store *store;
 	struct err err;

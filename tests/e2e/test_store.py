@@ -116,6 +116,23 @@ def test_start_without_a_spool(make_gate, options, code):
         gate.process = None
 
 
+@pytest.mark.parametrize('change', [
+    {'store': 'sqlite:@/later/gatehouse.db'},
+    {'spool_directory': '@/later/spool'},
+])
+def test_start_before_its_disk_is_mounted(make_gate, change):
+    """Told at once, and with a code at which the unit tries again."""
+    gate = make_gate(start=False)
+    gate.may_crash = True
+    gate.write(**{key: text.replace('@', str(gate.folder))
+                  for key, text in change.items()})
+    gate.launch()
+    assert gate.process.wait(10) == 66
+    assert 'supervisor.ready' not in gate.log()
+    (gate.folder / 'later').mkdir()
+    gate.start()
+
+
 def test_full_disk_defers(make_gate, make_hop):
     """The store's file system has no room left."""
     hop = make_hop()
