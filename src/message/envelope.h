@@ -35,7 +35,8 @@ struct envelope_client {
 
 struct envelope_recipient {
 	struct slice address;	 /* as given, without angle brackets */
-	struct slice dsn_notify; /* NOTIFY= of RFC 3461, or empty */
+	struct slice dsn_notify; /* NOTIFY= of RFC 3461, or empty; of a
+				  * stranger NEVER or FAILURE alone */
 	struct slice dsn_orcpt;	 /* ORCPT=, or empty */
 };
 

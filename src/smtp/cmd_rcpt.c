@@ -38,6 +38,27 @@ static bool notify_is_proper(struct slice value)
 	return alone;
 }
 
+static bool notify_has(struct slice value, struct slice wanted)
+{
+	struct slice word;
+	bool more, found;
+
+	do {
+		more = slice_split(value, ',', &word, &value);
+		found = slice_eq_nocase(word, wanted);
+	} while (more && !found);
+	return found;
+}
+
+/* The sender may be forged, and a notice that nothing went wrong would tell it
+ * what it never wrote: SUCCESS and DELAY are taken out.  When nothing is left
+ * there is none of failure either, for none was asked for (RFC 3461, 4.1). */
+static struct slice notify_for_stranger(struct slice value)
+{
+	return notify_has(value, SLICE("FAILURE")) ? SLICE("FAILURE")
+						   : SLICE("NEVER");
+}
+
 /* RFC 3461, 4.2: addr-type ";" xtext, up to 500 characters. */
 static bool orcpt_is_proper(struct arena *arena, struct slice value)
 {
@@ -47,20 +68,38 @@ static bool orcpt_is_proper(struct arena *arena, struct slice value)
 	       type.len && command_decode_xtext(arena, address, &decoded);
 }
 
-static bool take_parameter(struct transaction *transaction,
+static bool take_notify(struct session *session, struct slice value,
+    struct envelope_recipient *recipient)
+{
+	bool internal = gate_client_is_internal(
+	    &session->snapshot->gate, &session->client);
+
+	if (recipient->dsn_notify.len || !notify_is_proper(value))
+		return false;
+	if (!internal)
+		value = notify_for_stranger(value);
+	recipient->dsn_notify = arena_slice(session->transaction->arena, value);
+	return true;
+}
+
+static bool take_orcpt(struct session *session, struct slice value,
+    struct envelope_recipient *recipient)
+{
+	struct arena *arena = session->transaction->arena;
+
+	if (recipient->dsn_orcpt.len || !orcpt_is_proper(arena, value))
+		return false;
+	recipient->dsn_orcpt = arena_slice(arena, value);
+	return true;
+}
+
+/* RFC 3461, 4: each at most once. */
+static bool take_parameter(struct session *session,
     const struct command_parameter *given, struct envelope_recipient *recipient)
 {
-	struct slice value = arena_slice(transaction->arena, given->value);
-	bool notify = slice_eq_nocase(given->name, SLICE("NOTIFY"));
-	struct slice *field = notify ? &recipient->dsn_notify
-				     : &recipient->dsn_orcpt;
-
-	/* RFC 3461, 4: each at most once. */
-	if (field->len)
-		return false;
-	*field = value;
-	return notify ? notify_is_proper(value)
-		      : orcpt_is_proper(transaction->arena, value);
+	return slice_eq_nocase(given->name, SLICE("NOTIFY"))
+		   ? take_notify(session, given->value, recipient)
+		   : take_orcpt(session, given->value, recipient);
 }
 
 /* False: the client was told. */
@@ -79,7 +118,7 @@ static bool take_parameters(struct session *session,
 			return false;
 		}
 		if (!given->has_value ||
-		    !take_parameter(session->transaction, given, recipient)) {
+		    !take_parameter(session, given, recipient)) {
 			session_reply(session, 501, "5.5.4",
 			    "%.*s has no proper value",
 			    SLICE_ARGS(given->name));
