@@ -83,7 +83,7 @@ static void test_commands(void **state)
 	expect_commands(NULL, ALL, 1,
 	    "XFORWARD NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] "
 	    "PORT=[UNAVAILABLE] PROTO=[UNAVAILABLE] HELO=[UNAVAILABLE] "
-	    "IDENT=id1 SOURCE=LOCAL");
+	    "IDENT=id1 SOURCE=REMOTE");
 	/* Long values: two commands; over 255: left out. */
 	memset(name, 'n', sizeof(name));
 	v4.name = slice_of(name, 250);

@@ -60,8 +60,10 @@ static struct slice value_of(struct arena *arena,
 	static const struct envelope_client nobody = {
 	    .ip = {.family = IP_NONE}};
 
+	/* No mail begins here.  What is LOCAL Postfix completes and rewrites as
+	 * its own: a stranger's "Reply-To: director" would name ours. */
 	if (attribute == XFORWARD_SOURCE)
-		return client ? SLICE("REMOTE") : SLICE("LOCAL");
+		return SLICE("REMOTE");
 	if (attribute == XFORWARD_IDENT)
 		return ident;
 	if (!client)

@@ -17,7 +17,8 @@
 struct slice xtext_encode(struct arena *arena, struct slice text);
 
 /* The commands (without CR LF) for the attributes that are offered; their
- * number, 0 to XFORWARD_COMMANDS_MAX.  client may be NULL: local mail. */
+ * number, 0 to XFORWARD_COMMANDS_MAX.  client may be NULL: not known
+ * any more (a released message). */
 enum { XFORWARD_COMMANDS_MAX = 7 };
 size_t xforward_commands(struct arena *arena,
     const struct envelope_client *client, struct slice ident,
