@@ -6,7 +6,8 @@ static const char *const reply_classes[] = {
     "2xx", "3xx", "4xx", "5xx", "other", NULL};
 
 static const char *const refusals[] = {"connections", "connections_per_network",
-    "connection_rate", "proxy_protocol", "draining", "other", NULL};
+    "connection_rate", "proxy_protocol", "draining", "descriptors", "other",
+    NULL};
 
 static const char *const milter_failures[] = {
     "protocol", "timeout", "io", "connections", "descriptors", "other", NULL};

@@ -284,8 +284,10 @@ static void turn_away(void *context, const struct listener *listener)
 		(int64_t)atomic_load(&server->connections.open)));
 	close(server->reserve);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
+		metrics_count(METRIC_CONNECTIONS_REFUSED, SLICE("descriptors"));
+	}
 	open_reserve(server, NULL);
 }
 

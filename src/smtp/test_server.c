@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "smtp/fake_delivery.h"
 #include "smtp/lingering.h"
 #include "smtp/test_server_fixture.h"
@@ -297,12 +298,16 @@ static void test_descriptors(void **state)
 /* A client that no descriptor is left for does not wait. */
 static void test_turned_away(void **state)
 {
+	enum { DESCRIPTORS = 5 };
 	struct rlimit before, none;
 	struct fixture fixture = {0};
+	struct metrics *metrics;
 	struct stream *stream;
-	int fd, next;
+	int fd, next, block;
 
 	(void)state;
+	assert_true(metrics_create(&metrics, &block, NULL));
+	metrics_use(metrics);
 	set_up(&fixture);
 	start(&fixture);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -323,6 +328,11 @@ static void test_turned_away(void **state)
 	hear(stream, "220 ");
 	stream_free(stream);
 	tear_down(&fixture);
+	assert_int_equal(
+	    metrics_read(metrics, METRIC_CONNECTIONS_REFUSED, DESCRIPTORS), 1);
+	metrics_use(NULL);
+	metrics_close(metrics);
+	close(block);
 }
 
 static void test_drain(void **state)
