@@ -42,7 +42,7 @@ struct limits {
 	uint64_t tarpit_delay;		/* before an error reply */
 	uint64_t next_hop_timeout;	/* for one command to the next hop */
 	uint64_t next_hop_data_timeout; /* for its reply to end of data */
-	uint64_t next_hop_waiting;	/* connections that wait for clients */
+	uint64_t next_hop_waiting;	/* connections that wait, idle */
 	uint64_t drain_timeout;		/* after SIGTERM */
 	/* authentication */
 	uint64_t dkim_signatures;   /* verified per message */

@@ -162,7 +162,7 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
     [METRIC_NEXT_HOP_FAILURES] = LABELLED("next_hop_failures", "reason",
 	next_hop_failures, "Next hops that could not be talked to."),
     [METRIC_NEXT_HOPS_WAITING] = GAUGE("next_hops_waiting",
-	"Connections to next hops that wait for slow clients."),
+	"Connections to next hops that wait for slow clients or for DNS."),
     [METRIC_NEXT_HOPS_GIVEN_BACK] = COUNTER("next_hops_given_back",
 	"Those that were given back, because too many waited "
 	"(limits.next_hop_waiting)."),

@@ -99,7 +99,8 @@ static const struct field limits_fields[] = {
 	.example = "10m"},
     {LIMIT(next_hop_waiting, TYPE_NUMBER, 0, 1000000),
 	.help = "Connections to next hops that may wait until a slow client "
-		"has sent its message, all routes together. Of more, those "
+		"has sent its message, or until DNS has answered for it, all "
+		"routes together. Of more, those "
 		"that have waited longest are given back, and their "
 		"recipients asked for once more when the message is there. "
 		"A half of what the next hop takes at one time (Postfix: "

@@ -112,6 +112,20 @@ void dns_prefetch(
 const struct dns_answer *dns_ask(
     struct dns_session *session, struct slice name, enum dns_type type);
 
+/* Who is told that the session waits, by the thread that does: what it holds
+ * others may need meanwhile.  Not for what is there, nor amid a peek.  Neither
+ * may use the session. */
+struct dns_wait_observer {
+	void (*begin)(void *context);
+	void (*end)(void *context);
+	void *context;
+};
+
+/* From now on; observer is copied, its context outlives the session's last
+ * question. */
+void dns_session_observe_waits(
+    struct dns_session *session, const struct dns_wait_observer *observer);
+
 /* Between the two nothing is waited for: an answer that has not come counts as
  * a temporary failure.  End: true if none was missing; then whoever asks the
  * same again, during this session, gets the same. */

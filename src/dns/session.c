@@ -29,6 +29,7 @@ struct dns_session {
 	size_t refused_count;
 	bool peeking, missed; /* see dns_peek_begin */
 	bool exhausted;	      /* see dns_session_exhausted */
+	struct dns_wait_observer observer;
 };
 
 static const struct dns_answer impossible_name = {
@@ -71,6 +72,12 @@ struct dns_session *dns_session_new(struct arena *arena,
 	session->deadline = deadline;
 	arena_defer(arena, release_session, session);
 	return session;
+}
+
+void dns_session_observe_waits(
+    struct dns_session *session, const struct dns_wait_observer *observer)
+{
+	session->observer = *observer;
 }
 
 static void grow(struct dns_session *session)
@@ -281,7 +288,8 @@ bool dns_peek_end(struct dns_session *session)
 	return !session->missed;
 }
 
-static void wait_for(struct dns_session *session, struct pending *pending)
+static void wait_until_there(
+    struct dns_session *session, struct pending *pending)
 {
 	int64_t start_ms = clock_monotonic_ms();
 	struct reply *reply = NULL;
@@ -302,6 +310,17 @@ static void wait_for(struct dns_session *session, struct pending *pending)
 			       : timeout_reply(session, pending, &bound);
 	resolver_leave(session->resolver, pending->request);
 	pending->request = NULL;
+}
+
+static void wait_for(struct dns_session *session, struct pending *pending)
+{
+	const struct dns_wait_observer *observer = &session->observer;
+
+	if (observer->begin)
+		observer->begin(observer->context);
+	wait_until_there(session, pending);
+	if (observer->end)
+		observer->end(observer->context);
 }
 
 /* A copy whose TTL is what is left of it. */
@@ -351,12 +370,13 @@ const struct dns_answer *dns_ask(
 	pending = &session->pending[i];
 	if (record->answer)
 		return record->answer;
-	if (session->peeking && !has_arrived(session, pending)) {
-		session->missed = true;
-		return &not_yet;
-	}
-	if (!pending->reply)
+	if (!has_arrived(session, pending)) {
+		if (session->peeking) {
+			session->missed = true;
+			return &not_yet;
+		}
 		wait_for(session, pending);
+	}
 	record->answer = own_answer(session, pending->reply);
 	session->exhausted |= record->answer->over_limit;
 	log_trace(LOG_TOPIC_DNS, "dns.answer", LOG_S("name", record->name),

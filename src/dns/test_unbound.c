@@ -341,48 +341,6 @@ static void test_failures_are_injected(void **state)
 	dns_resolver_release(resolver);
 }
 
-/* What is not there yet is missed, at once, and not remembered as a failure;
- * what is there is what everybody gets. */
-static void test_peek(void **state)
-{
-	struct world *world = *state;
-	struct dns_settings settings = settings_of(world, &world->server.port);
-	struct dns_resolver *resolver = open_resolver(&settings);
-	struct arena *arena = arena_new(0);
-	struct dns_session *session = new_session(arena, resolver);
-	const struct slice name = SLICE("agency.example");
-	const struct dns_answer *early, *answer;
-	bool complete;
-
-	/* On a busy machine the answer may be there at once. */
-	dns_peek_begin(session);
-	early = dns_ask(session, name, DNS_TXT);
-	complete = dns_peek_end(session);
-	assert_int_equal(
-	    early->status, complete ? DNS_FOUND : DNS_TEMPORARY_FAILURE);
-	for (int i = 0; i < 500; i++) {
-		dns_peek_begin(session);
-		early = dns_ask(session, name, DNS_TXT);
-		if (dns_peek_end(session))
-			break;
-		usleep(10 * 1000);
-	}
-	assert_int_equal(early->status, DNS_FOUND);
-	answer = dns_ask(session, name, DNS_TXT);
-	assert_ptr_equal(answer, early);
-	/* Missed in a peek, waited for after it. */
-	dns_peek_begin(session);
-	dns_ask(session, name, DNS_MX);
-	(void)dns_peek_end(session);
-	assert_int_equal(dns_ask(session, name, DNS_MX)->status, DNS_FOUND);
-	/* A name that cannot be one needs no waiting. */
-	dns_peek_begin(session);
-	dns_ask(session, SLICE("a..b"), DNS_A);
-	assert_true(dns_peek_end(session));
-	arena_free(arena);
-	dns_resolver_release(resolver);
-}
-
 /* Which time runs out first, and who says so. */
 static void test_time_runs_out(void **state)
 {
@@ -669,7 +627,6 @@ int main(void)
 	    cmocka_unit_test(test_records),
 	    cmocka_unit_test(test_cache_and_no_anchor),
 	    cmocka_unit_test(test_failures_are_injected),
-	    cmocka_unit_test(test_peek),
 	    cmocka_unit_test(test_time_runs_out),
 	    cmocka_unit_test(test_time_adds_up),
 	    cmocka_unit_test(test_silent_server_costs_once),

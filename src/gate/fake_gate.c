@@ -8,7 +8,7 @@
  *	X-Commit: fail (or "at once": before it has begun; "never": until it is
  *	given up; "late": done when that is tried;
  *	"later", with threads: after a tenth of a second)
- *	X-Decide: slowly (with threads)
+ *	X-Decide: slowly (with threads), or "waits" (for DNS, no time)
  *	X-Stalled: yes (it is likely that the commit fails)
  *	X-Header: too-many
  *	X-Need: nothing (of the body)
@@ -39,6 +39,7 @@ struct gate_message {
 	struct slice header, content, trace_field;
 	uint64_t body_size;
 	struct decision decision;
+	struct dns_wait_observer observer;
 	bool mta_holds;
 	bool skips, forgets; /* the body */
 	bool refused;	     /* before any judgement */
@@ -119,6 +120,22 @@ bool gate_client_is_internal(
 	       context->config->connector_count > 0;
 }
 
+void gate_observe_waits(
+    struct gate_message *message, const struct dns_wait_observer *observer)
+{
+	message->observer = *observer;
+}
+
+static void wait_for_dns(const struct gate_message *message)
+{
+	const struct dns_wait_observer *observer = &message->observer;
+
+	if (!observer->begin)
+		return;
+	observer->begin(observer->context);
+	observer->end(observer->context);
+}
+
 bool gate_recipient(struct gate_message *message, struct slice address,
     struct smtp_reply_text *ret)
 {
@@ -143,6 +160,7 @@ bool gate_own_domain_suspect(
 	if (!slice_ends_nocase(
 		message->envelope->mail_from, SLICE("@agency.example")))
 		return false;
+	wait_for_dns(message);
 	*ret = (struct smtp_reply_text){
 	    550, SLICE("5.7.1"), SLICE("not from outside")};
 	return true;
@@ -382,6 +400,8 @@ const struct decision *gate_decide(
 				   (message->forgets ? 0 : message->body_size));
 	if (uses_threads && has(message, "X-Decide: slowly"))
 		usleep(SLOWLY_MS * 1000);
+	if (has(message, "X-Decide: waits"))
+		wait_for_dns(message);
 	message->content = content;
 	edit(message);
 	change(message);

@@ -29,6 +29,12 @@ struct gate_message *gate_begin(struct arena *arena,
 	return message;
 }
 
+void gate_observe_waits(
+    struct gate_message *message, const struct dns_wait_observer *observer)
+{
+	dns_session_observe_waits(message->dns, observer);
+}
+
 static void take_faults(struct gate_message *message, struct faults more)
 {
 	message->faults.bits |= more.bits;

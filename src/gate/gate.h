@@ -49,6 +49,11 @@ struct gate_message *gate_begin(struct arena *arena,
 bool gate_client_is_internal(
     const struct gate_context *context, const struct envelope_client *client);
 
+/* From now on observer is told when one of the calls that follow waits for DNS:
+ * what it holds meanwhile others may need.  Copied. */
+void gate_observe_waits(
+    struct gate_message *message, const struct dns_wait_observer *observer);
+
 /* A verdict about one recipient before it is asked of the next hop: relaying
  * (550 5.7.1 when neither the recipient's domain is ours nor the client may
  * relay, nor may it when the local part names another destination).  True: go

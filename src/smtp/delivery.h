@@ -92,13 +92,14 @@ struct delivery *delivery_new(struct arena *arena,
 struct smtp_reply_text delivery_recipient(struct delivery *delivery,
     const struct conf_route *route, const struct envelope_recipient *recipient);
 
-/* Between commands, and amid content: the client is slow, and the thread goes.
- * As many connections to next hops wait with it as may
- * (limits.next_hop_waiting), so that silent strangers cannot take all that a
- * next hop has.  Those that have waited longest are given back, and what they
- * had begun is begun anew when it is needed, as if the next hop had tired of
- * waiting; for a recipient more only a few times, then that one is 452 4.5.3.
- * One that a client logged in to is its own. */
+/* Between commands, and amid content: the client is slow, and the thread goes;
+ * or DNS has not answered, where he who sent the message may be slow.  As many
+ * connections to next hops wait with it as may (limits.next_hop_waiting), so
+ * that silent strangers cannot take all that a next hop has.  Those that have
+ * waited longest are given back, and what they had begun is begun anew when it
+ * is needed, as if the next hop had tired of waiting; for a recipient more only
+ * a few times, then that one is 452 4.5.3.  One that a client logged in to is
+ * its own. */
 void delivery_pause(struct delivery *delivery);
 void delivery_resume(struct delivery *delivery);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A delivery whose client is slow, and whose connection others may need; or
- * whose next hop bears so many refused recipients in one connection. */
+/* A delivery whose client or DNS is slow, and whose connection others may need;
+ * or whose next hop bears so many refused recipients in one connection. */
 #include "smtp/delivery_private.h"
 
 /* Each time all recipients so far are said again: a client that lets us wait

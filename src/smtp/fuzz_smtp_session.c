@@ -72,6 +72,7 @@ const char *const fuzz_script_lines[] = {
     "> X-Reply: 1000 5%",
     "> X-Commit: fail",
     "> X-Stalled: yes",
+    "> X-Decide: waits",
     "> X-Header: too-many",
     "> ",
     "> body",

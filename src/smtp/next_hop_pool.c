@@ -50,7 +50,7 @@ struct next_hop_pool {
 	pthread_mutex_t lock; /* of what follows */
 	bool retired;
 	struct smtp_client *idle; /* newest first */
-	uint64_t waiting;	  /* for slow clients; oldest first */
+	uint64_t waiting;	  /* see the header; oldest first */
 	struct next_hop_waiter *oldest_waiter, **newest_waiter;
 	struct aside aside[ASIDE_MAX];
 	size_t aside_next;

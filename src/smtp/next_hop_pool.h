@@ -79,7 +79,8 @@ void next_hop_pool_blame(struct next_hop_pool *pool,
  * closed with QUIT.  NULL is allowed. */
 void next_hop_pool_put(struct next_hop_pool *pool, struct smtp_client *client);
 
-/* A connection that waits for a slow client; its owner's, zeroed at first. */
+/* A connection that waits for a client or for DNS; its owner's, zeroed at
+ * first. */
 struct next_hop_waiter {
 	struct smtp_client *client; /* NULL: does not wait, or was given back */
 	struct next_hop_waiter *next, **back;
@@ -90,7 +91,7 @@ struct next_hop_waiter {
 void next_hop_pool_wait(struct next_hop_pool *pool,
     struct next_hop_waiter *waiter, struct smtp_client *client);
 
-/* The client has gone on.  Returns the connection; NULL: it was given back. */
+/* It is over.  Returns the connection; NULL: it was given back. */
 struct smtp_client *next_hop_pool_wait_over(
     struct next_hop_pool *pool, struct next_hop_waiter *waiter);
 

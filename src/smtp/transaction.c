@@ -48,13 +48,35 @@ struct transaction *transaction_new(struct session *session)
 	return transaction;
 }
 
+static void pause_delivery(void *context)
+{
+	const struct transaction *transaction = context;
+
+	delivery_pause(transaction->delivery);
+}
+
+static void resume_delivery(void *context)
+{
+	const struct transaction *transaction = context;
+
+	delivery_resume(transaction->delivery);
+}
+
 void transaction_begin(struct session *session, struct transaction *transaction)
 {
+	/* How late DNS answers is up to strangers. */
+	const struct dns_wait_observer observer = {
+	    .begin = pause_delivery,
+	    .end = resume_delivery,
+	    .context = transaction,
+	};
+
 	session->transaction = transaction;
 	transaction->gate = gate_begin(transaction->arena,
 	    &session->snapshot->gate, &transaction->envelope);
 	transaction->delivery = delivery_new(transaction->arena,
 	    session_delivery(session), &transaction->envelope);
+	gate_observe_waits(transaction->gate, &observer);
 }
 
 void transaction_pause(struct session *session)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from certificates import Authority
+from dnsserver import DnsServer, Zone
 from gatehouse import Gatehouse, listener
 from mail import message
 from net import Smtp
@@ -53,9 +54,9 @@ def source(number):
     return f'127.9.{number}.1'
 
 
-def envelope(gate, number, name='mx'):
+def envelope(gate, number, name='mx', sender=SENDER):
     client = Smtp(gate.ports[name], source=source(number))
-    for text in (f'MAIL FROM:<{SENDER}>', f'RCPT TO:<{USER}>'):
+    for text in (f'MAIL FROM:<{sender}>', f'RCPT TO:<{USER}>'):
         assert client.command(text)[:3] == '250'
     return client
 
@@ -273,6 +274,81 @@ def test_next_hop_is_not_used_up(make_gate, make_hop, where, rest):
     gate.metric('gatehouse_next_hops_waiting', 0)
     assert len(hop.messages) == 5 + SILENT
     close_all(gate, silent)
+
+
+WAIT_FOR_DNS, DNS_WAITS = 5, 2
+
+
+def dns_at_verdict(gate, number):
+    sender = f'news@m{number}.slow.example'
+    client = envelope(gate, number, sender=sender)
+    assert client.command('DATA')[:3] == '354'
+    client.send(message(sender) + b'.\r\n')
+    return client, client.reply
+
+
+def dns_at_recipient(gate, number):
+    """One that the next hop refuses; the sender claims to be one of us."""
+    sender = 'ceo@slow.agency.example'
+    client = envelope(gate, number, sender=sender)
+    client.send(b'RCPT TO:<nobody@agency.example>\r\n')
+
+    def rest():
+        assert client.reply()[:9] == '550 5.1.1'
+        return client.data(message(sender))
+    return client, rest
+
+
+@pytest.fixture
+def late_dns():
+    """A name server; what it knows of slow domains it says when it is told."""
+    answers = threading.Event()
+
+    def hold(query, octets, transport):
+        if b'\4slow' in octets:
+            answers.wait(20)
+        return [octets]
+
+    zone = Zone()
+    for name in ('shop.example', 'slow.agency.example', *(
+            f'm{number}.slow.example' for number in range(WAIT_FOR_DNS))):
+        zone.add(name, 'TXT', 'v=spf1 ip4:127.0.0.0/8 -all')
+    with DnsServer(zone) as server:
+        server.distort, server.answers = hold, answers
+        yield server
+        answers.set()
+
+
+@pytest.mark.parametrize('where', [dns_at_verdict, dns_at_recipient],
+                         ids=name_of)
+def test_dns_is_waited_for_without_the_next_hop(
+        make_gate, make_hop, late_dns, where):
+    """A stranger's DNS has its time, but few of the next hop's connections."""
+    hop = make_hop()
+    hop.play({'connect': lambda _: '421 4.3.2 too many'
+              if len(hop.handlers) > DNS_WAITS + 1
+              and not late_dns.answers.is_set() else '220 hop.example',
+              'RCPT': lambda line: '550 5.1.1 unknown' if 'nobody' in line
+              else '250 2.1.5 ok'})
+    gate = make_gate(
+        route=hop.route, dns={'zone': '', 'servers': [late_dns.address]},
+        limits={'next_hop_waiting': DNS_WAITS, 'dns_query_timeout': '20s',
+                'dns_time': '20s'})
+    waiting = []
+    for number in range(WAIT_FOR_DNS):
+        waiting.append(where(gate, number))
+        gate.metric('gatehouse_connections_parked', 0)
+        gate.metric('gatehouse_next_hops_waiting', min(number + 1, DNS_WAITS))
+    gate.metric('gatehouse_next_hops_given_back_total',
+                WAIT_FOR_DNS - DNS_WAITS)
+    assert_served(gate)
+    assert len(hop.messages) == 1
+    late_dns.answers.set()
+    for _, rest in waiting:
+        assert rest()[:3] == '250'
+    gate.metric('gatehouse_next_hops_waiting', 0)
+    assert len(hop.messages) == 1 + WAIT_FOR_DNS
+    close_all(gate, [client for client, _ in waiting])
 
 
 def test_deadlines(make_gate, tls):
