@@ -10,6 +10,7 @@
 #include <unbound.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/memory.h"
 #include "base/require.h"
 #include "dns/negative.h"
@@ -20,6 +21,7 @@ enum {
 	RCODE_NXDOMAIN = 3,
 	CAPACITY_MIN = 64,
 	CAPACITY_MAX = 4096,
+	ANCHOR_MAX = 1024 * 1024,
 	LIBRARY_CACHE_MIN = 1024 * 1024,
 };
 
@@ -162,6 +164,33 @@ static bool set_servers(
 	       SET_OPTIONS(ctx, forwarding_options, err);
 }
 
+static bool has_keys(struct slice text)
+{
+	struct slice line;
+
+	for (bool more = true; more;) {
+		more = slice_split(text, '\n', &line, &text);
+		line = slice_trim(line);
+		if (line.len && line.ptr[0] != ';')
+			return true;
+	}
+	return false;
+}
+
+/* libunbound takes a file without any, as one that was cut short, and then
+ * validates nothing: that is said with "". */
+static bool check_keys(const char *path, struct err *err)
+{
+	struct arena *arena = arena_new(0);
+	struct slice text;
+	bool fine = io_read_file(arena, path, ANCHOR_MAX, &text, err);
+
+	if (fine && !has_keys(text))
+		fine = err_set(err, E_CONFIG, "%s: no key in it", path);
+	arena_free(arena);
+	return fine || err_prefix(err, "DNS trust anchor");
+}
+
 static bool set_trust_anchor(
     struct ub_ctx *ctx, struct slice path, struct err *err)
 {
@@ -175,9 +204,8 @@ static bool set_trust_anchor(
 		return err_set(
 		    err, E_CONFIG, "DNS trust anchor: path too long");
 	snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(path));
-	if (access(text, R_OK) != 0)
-		return err_set_errno(err, "DNS trust anchor %s", text);
-	return check(ub_ctx_add_ta_file(ctx, text), text, err);
+	return check_keys(text, err) &&
+	       check(ub_ctx_add_ta_file(ctx, text), text, err);
 }
 
 /* The first call that touches zones finishes the configuration: errors in it,
