@@ -20,6 +20,22 @@ struct gate_context mail_child_context(const struct mail_child *child)
 	};
 }
 
+/* A master file needs none. */
+static struct slice trust_anchor_of(const struct config *config)
+{
+	return slice_empty(config->dns.zone) ? config->dns.trust_anchor
+					     : SLICE("");
+}
+
+/* Before it is read. */
+static void watch_trust_anchor(
+    struct mail_child *child, const struct config *config)
+{
+	const struct slice path = trust_anchor_of(config);
+
+	file_watch_begin(&child->trust_anchor, 1, &path);
+}
+
 static bool start_server(struct mail_child *child, struct err *err)
 {
 	const char *text = getenv(CHILD_ENV_LISTENERS);
@@ -38,6 +54,7 @@ static bool start(struct mail_child *child, struct err *err)
 {
 	if (!child_open_metrics(err))
 		return false;
+	watch_trust_anchor(child, child->config);
 	metrics_act_as(child->kind->process);
 	return child_begin(child->arena, child->config, &child->process, err) &&
 	       child_open_named(
@@ -55,6 +72,7 @@ static bool load(struct arena *arena, struct mail_child *next, struct err *err)
 	if (!child_load_config(
 		next->process, arena, next->config_path, &config, err))
 		return false;
+	watch_trust_anchor(next, config);
 	if (!child_make_spool(arena, config, err) ||
 	    !resolver_open_configured(
 		arena, config, NULL, &next->resolver, err)) {
@@ -77,6 +95,7 @@ static bool take_into_use(
 		return false;
 	child->config = next->config;
 	child->resolver = next->resolver;
+	child->trust_anchor = next->trust_anchor;
 	child_set_up_log(child->config);
 	return true;
 }
@@ -93,8 +112,45 @@ static void reload(struct mail_child *child)
 	arena_free(arena);
 }
 
+static bool renew_resolver(
+    struct arena *arena, struct mail_child *child, struct err *err)
+{
+	struct gate_context next = mail_child_context(child);
+
+	if (!resolver_open_configured(
+		arena, child->config, NULL, &next.resolver, err))
+		return false;
+	child->kind->renew(child, &next);
+	dns_resolver_release(child->resolver);
+	child->resolver = next.resolver;
+	return true;
+}
+
+/* Whoever upgrades it (dns-root-data, when the root rolls its key) tells
+ * nobody; with the old one everything would be bogus. */
+static void follow_trust_anchor(struct mail_child *child)
+{
+	const struct slice path = trust_anchor_of(child->config);
+	struct arena *arena;
+	struct err err = {0};
+
+	if (!file_watch_changed(&child->trust_anchor, 1, &path))
+		return;
+	arena = arena_new(0);
+	if (renew_resolver(arena, child, &err))
+		log_notice("dns.trust_anchor",
+		    LOG_T("child", child->kind->name),
+		    LOG_T("result", "loaded"), LOG_S("path", path));
+	else
+		log_error("dns.trust_anchor", LOG_T("child", child->kind->name),
+		    LOG_T("result", "kept"), LOG_S("path", path),
+		    LOG_ERR(&err));
+	arena_free(arena);
+}
+
 static void tick(struct mail_child *child)
 {
+	follow_trust_anchor(child);
 	trace_rules_follow(&child->trace, child->config);
 	if (child->kind->tick)
 		child->kind->tick(child);

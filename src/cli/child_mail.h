@@ -7,6 +7,7 @@
 
 #include "auth/dkim_key.h"
 #include "base/acceptor.h"
+#include "base/file_watch.h"
 #include "base/metrics.h"
 #include "cli/child.h"
 #include "cli/listeners.h"
@@ -27,6 +28,9 @@ struct mail_child_kind {
 	/* False: nothing has changed. */
 	bool (*reload)(struct mail_child *child,
 	    const struct gate_context *next, struct err *err);
+	/* The configuration in use, with another resolver. */
+	void (*renew)(
+	    struct mail_child *child, const struct gate_context *next);
 	/* Every CHILD_ALIVE_MS; must return within a few seconds, or the
 	 * supervisor takes the child for hung.  May be NULL. */
 	void (*tick)(struct mail_child *child);
@@ -41,6 +45,7 @@ struct mail_child {
 	struct child_process *process;
 	struct config *config;	       /* the newest one */
 	struct dns_resolver *resolver; /* of that */
+	struct file_watch trust_anchor;
 	struct store *store;
 	struct dkim_key_cache *key_cache;
 	struct trace_follower trace;

@@ -29,6 +29,11 @@ static bool reload(
 	return true;
 }
 
+static void renew(struct mail_child *child, const struct gate_context *next)
+{
+	milter_server_reload(((struct milter_child *)child)->server, next);
+}
+
 static void finish(struct mail_child *child)
 {
 	struct milter_child *milter = (struct milter_child *)child;
@@ -45,6 +50,7 @@ int child_milter_run(
 	    .process = PROCESS_MILTER,
 	    .start = start,
 	    .reload = reload,
+	    .renew = renew,
 	    .finish = finish,
 	};
 	struct milter_child child = {.mail = {.kind = &kind}};

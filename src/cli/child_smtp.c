@@ -53,19 +53,33 @@ static void tell_kept(const struct err *err)
 	log_error("smtp.certificates", LOG_T("result", "kept"), LOG_ERR(err));
 }
 
+static bool renew_with(
+    struct smtp_child *child, const struct gate_context *context)
+{
+	bool ok = smtp_server_renew(child->server, context, tell_kept);
+
+	metrics_set(METRIC_CERTIFICATES_KEPT, !ok);
+	return ok;
+}
+
+static void renew(struct mail_child *child, const struct gate_context *next)
+{
+	renew_with((struct smtp_child *)child, next);
+}
+
 /* Renewed files are taken into use without being told; what cannot be used
  * stays as it is. */
 static void reload_certificates(struct smtp_child *child)
 {
+	struct gate_context context = mail_child_context(&child->mail);
 	bool ok;
 
 	if (!certificate_watch_changed(
 		&child->certificates, child->mail.config))
 		return;
-	ok = smtp_server_renew_certificates(child->server, tell_kept);
+	ok = renew_with(child, &context);
 	metrics_count(
 	    METRIC_CERTIFICATE_LOADS, ok ? SLICE("loaded") : SLICE("kept"));
-	metrics_set(METRIC_CERTIFICATES_KEPT, !ok);
 	if (ok)
 		log_notice("smtp.certificates", LOG_T("result", "loaded"));
 }
@@ -117,6 +131,7 @@ int child_smtp_run(
 	    .process = PROCESS_SMTP,
 	    .start = start,
 	    .reload = reload,
+	    .renew = renew,
 	    .tick = tick,
 	    .finish = finish,
 	};

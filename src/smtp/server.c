@@ -400,12 +400,12 @@ bool smtp_server_reload(struct smtp_server *server,
 	return true;
 }
 
-bool smtp_server_renew_certificates(
-    struct smtp_server *server, void (*tell)(const struct err *err))
+bool smtp_server_renew(struct smtp_server *server,
+    const struct gate_context *gate, void (*tell)(const struct err *err))
 {
 	struct smtp_snapshot *old = hold_snapshot(server);
 	struct smtp_snapshot *fresh;
-	bool all = smtp_snapshot_renew(old, tell, &fresh);
+	bool all = smtp_snapshot_renew(gate, old, tell, &fresh);
 
 	take_into_use(server, fresh);
 	smtp_snapshot_release(old);

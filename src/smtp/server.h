@@ -37,11 +37,11 @@ bool smtp_server_start(const struct smtp_server_settings *settings,
 bool smtp_server_reload(struct smtp_server *server,
     const struct gate_context *gate, struct err *err);
 
-/* Files of TLS have changed: the same for those of the configuration in use.
- * What cannot be used any more stays as it is, and tell hears why.  Returns
- * whether all of them could be used. */
-bool smtp_server_renew_certificates(
-    struct smtp_server *server, void (*tell)(const struct err *err));
+/* Files have changed: the same for the configuration in use, with gate's
+ * resolver.  TLS files that cannot be used any more are left as they were
+ * loaded, and tell hears why.  Returns whether all of them could be used. */
+bool smtp_server_renew(struct smtp_server *server,
+    const struct gate_context *gate, void (*tell)(const struct err *err));
 
 /* Now and then: ends connections to next hops that have been idle for too
  * long.  May wait for them for a moment. */

@@ -106,10 +106,11 @@ bool smtp_snapshot_new(const struct gate_context *gate,
 	return true;
 }
 
-bool smtp_snapshot_renew(const struct smtp_snapshot *old,
-    void (*tell)(const struct err *err), struct smtp_snapshot **ret)
+bool smtp_snapshot_renew(const struct gate_context *gate,
+    const struct smtp_snapshot *old, void (*tell)(const struct err *err),
+    struct smtp_snapshot **ret)
 {
-	struct smtp_snapshot *snapshot = begin(&old->gate);
+	struct smtp_snapshot *snapshot = begin(gate);
 	bool certificates = renew_certificates(snapshot, old, tell);
 	bool authorities = next_hop_pool_renew_authorities(
 	    snapshot->pool, old->pool, tell);

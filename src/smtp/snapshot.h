@@ -30,12 +30,13 @@ struct smtp_snapshot {
 bool smtp_snapshot_new(const struct gate_context *gate,
     struct smtp_snapshot **ret, struct err *err);
 
-/* The same once more, for files of TLS that have changed.  What cannot be used
- * any more is taken over from old, and tell hears why: one file that is broken
- * must not let another's certificate expire in use.  Returns whether all of
- * them could be used. */
-bool smtp_snapshot_renew(const struct smtp_snapshot *old,
-    void (*tell)(const struct err *err), struct smtp_snapshot **ret);
+/* The same once more for old's configuration, when files have changed; gate may
+ * have another resolver.  TLS files that cannot be used any more are taken over
+ * from old, and tell hears why: one that is broken must not let another's
+ * certificate expire in use.  Returns whether all of them could be used. */
+bool smtp_snapshot_renew(const struct gate_context *gate,
+    const struct smtp_snapshot *old, void (*tell)(const struct err *err),
+    struct smtp_snapshot **ret);
 
 /* Any thread. */
 struct smtp_snapshot *smtp_snapshot_hold(struct smtp_snapshot *snapshot);

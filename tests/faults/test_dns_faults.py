@@ -20,7 +20,9 @@ import dns.rrset
 import pytest
 
 from dnsserver import DnsServer, Zone
+from gatehouse import listener
 from mail import message
+from milter import Milter
 from net import wait_until
 from nsd import Nsd
 from places import LONG
@@ -335,6 +337,47 @@ bank TXT "v=spf1 -all"
 _dmarc.bank TXT "v=DMARC1; p=reject"
 agency TXT "v=spf1 -all"
 """
+
+
+LISTENERS = {'smtp': lambda: listener(xclient=['127.0.0.1']),
+             'milter': lambda: listener('mta', 'milter')}
+
+
+@pytest.mark.parametrize('by', LISTENERS)
+def test_a_new_trust_anchor_is_taken_unasked(folder, make_gate, by):
+    """As an upgrade of dns-root-data brings one when the root rolls its key:
+    a process that goes on with the old one finds everything bogus."""
+    anchors = folder / 'anchors'
+
+    def put(octets):
+        fresh = folder / 'anchors.new'
+        fresh.write_bytes(octets)
+        fresh.rename(anchors)
+
+    old = Nsd(folder / 'old', {'example': SIGNED}).trust_anchor.read_bytes()
+    put(old)
+    with Nsd(folder / 'dns', {'example': SIGNED}) as nsd:
+        gate = make_gate(
+            limits=LIMITS, dns={
+                'zone': '', 'servers': [nsd.address],
+                'trust_anchor': str(anchors)},
+            listeners=[LISTENERS[by]()])
+
+        def reply():
+            if by == 'smtp':
+                return ask(gate, 'bank')
+            with Milter(gate.port, ip=STRANGER) as mta:
+                return mta.mail(message('x@bank.example'), 'x@bank.example',
+                                'user@agency.example').text
+
+        assert reply().startswith('451 4.7.0')
+        # What is none changes nothing.
+        put(b'')
+        gate.wait_for_log(f'dns.trust_anchor child={by} result=kept')
+        put(nsd.trust_anchor.read_bytes())
+        line = gate.wait_for_log(f'dns.trust_anchor child={by} result=loaded')
+        assert str(anchors) in line
+        assert reply().startswith('550 5.7.1')
 
 
 @pytest.mark.parametrize('fault', [
