@@ -116,8 +116,9 @@ static const struct field connector_fields[] = {
 	.list = true,
 	.forms = DOMAIN_WILDCARD,
 	.offset = offsetof(struct conf_connector, tls_names),
-	.help = "Names in a verified client certificate; \"*.\" stands for "
-		"one label.",
+	.help = "Names in a verified client certificate: of its "
+		"subjectAltName, or if it has none its common name. \"*.\" "
+		"stands for one label.",
 	.example = "[\"*.mail.example\"]"},
     {.name = "listeners",
 	.type = TYPE_NAME,

@@ -248,9 +248,11 @@ void tls_server_describe(
 	    SSL_get_verify_result(ssl) != X509_V_OK)
 		return;
 	names = ARENA_NEW(arena, struct names);
-	add_alternative_names(arena, names, certificate);
-	if (!names->count)
+	/* RFC 6125, 6.4.4: of old certificates, which say nothing else. */
+	if (X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) < 0)
 		add_common_name(arena, names, certificate);
+	else
+		add_alternative_names(arena, names, certificate);
 	client->tls_name_count = names->count;
 	client->tls_names = names->items;
 }

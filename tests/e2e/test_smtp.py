@@ -385,10 +385,13 @@ def test_client_certificate_makes_a_connector(gate, authority,
     own = authority.issue('mx7.cloud.example')
     other = authority.issue('mx7.elsewhere.example')
     deep = authority.issue('a.b.cloud.example')
+    # The common name counts where nothing else says who it is (RFC 6125).
+    common = authority.issue('mx8.cloud.example', '')
+    person = authority.issue('mx9.cloud.example', 'email:x@cloud.example')
     forged = Authority(tmp_path_factory.mktemp('other')).issue(
         'mx7.cloud.example')
     cases = [(own, '250'), (other, '550'), (deep, '550'), (forged, None),
-             ((None, None), '550')]
+             (common, '250'), (person, '550'), ((None, None), '550')]
     for (certificate, key), code in cases:
         sent = message('director@agency.example')
         try:

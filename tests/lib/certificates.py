@@ -30,11 +30,12 @@ class Authority:
                 '-subj', '/CN=test authority', '-keyout', 'ca.key',
                 '-out', 'ca.pem', folder=self.folder)
 
-    def issue(self, name):
-        """(certificate, key) as paths."""
-        (self.folder / 'extensions').write_text(
-            f'subjectAltName=DNS:{name}\n'
-            'extendedKeyUsage=serverAuth,clientAuth\n')
+    def issue(self, name, alternative='DNS:{name}'):
+        """(certificate, key) as paths; alternative='' is no subjectAltName."""
+        lines = ['extendedKeyUsage=serverAuth,clientAuth']
+        if alternative:
+            lines.append('subjectAltName=' + alternative.format(name=name))
+        (self.folder / 'extensions').write_text('\n'.join(lines) + '\n')
         openssl('req', '-newkey', 'ec', '-pkeyopt',
                 'ec_paramgen_curve:prime256v1', '-nodes', '-subj',
                 f'/CN={name}', '-keyout', f'{name}.key', '-out', 'request',
