@@ -16,6 +16,7 @@ const struct limits limits_default = {
     .connections_per_network = 100,
     .connection_rate = 600,
     .message_rate = 1200,
+    .failed_logins = 30,
     .threads = 4096,
     .command_length = 2048,
     .recipients = 1000,

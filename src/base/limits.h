@@ -28,6 +28,7 @@ struct limits {
 	uint64_t connections_per_network; /* per /24 or /64 */
 	uint64_t connection_rate;	  /* new ones per network and minute */
 	uint64_t message_rate;		  /* messages per network and minute */
+	uint64_t failed_logins;		  /* per network and minute */
 	uint64_t threads;		  /* sessions working at one time */
 	uint64_t command_length;
 	uint64_t recipients;

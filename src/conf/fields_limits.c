@@ -48,6 +48,10 @@ static const struct field limits_fields[] = {
 	.help = "Messages from one /24 or /64 in a minute; not of internal "
 		"clients of relay listeners.",
 	.example = "300"},
+    {LIMIT(failed_logins, TYPE_NUMBER, 1, 1000000),
+	.help = "Failed logins from one /24 or /64 in a minute; until it is "
+		"over nobody from there logs in.",
+	.example = "10"},
     {LIMIT(threads, TYPE_NUMBER, 1, 32768),
 	.help = "Sessions that work at one time, half of them of one network; "
 		"the others wait in line.",

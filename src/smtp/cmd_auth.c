@@ -54,8 +54,23 @@ static void count_failure(struct session *session)
 	log_info("smtp.login_failed",
 	    LOG_T("client_ip", ip_format(&session->client.ip, ip)),
 	    LOG_S("listener", session->client.listener));
+	rate_login_failed(session->shared->rate, &session->client.ip);
 	if (++session->failed_logins >= FAILED_LOGINS_MAX)
 		session_reply(session, 421, "4.7.0", "too many failed logins");
+}
+
+/* Three tries a connection are many with many connections. */
+static bool refuse_guessing(struct session *session)
+{
+	const char *setting = rate_login(
+	    session->shared->rate, &session->client.ip, session->limits);
+
+	if (!setting)
+		return false;
+	session_reply(session, 454, "4.7.0",
+	    "too many failed logins from your network (%s)", setting);
+	session_count_bad(session);
+	return true;
 }
 
 static void log_in(struct session *session, struct arena *arena,
@@ -75,6 +90,8 @@ static void log_in(struct session *session, struct arena *arena,
 		session_count_bad(session);
 		return;
 	}
+	if (refuse_guessing(session))
+		return;
 	reply = delivery_session_authenticate(
 	    session_delivery(session), arena, route, credentials);
 	session_reply_text(session, &reply);

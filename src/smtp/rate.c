@@ -20,7 +20,7 @@ struct network {
 	uint64_t share;		    /* of the threads; a reload may change it */
 	struct work *first, **last; /* in line */
 	int64_t minute;		    /* that the counts below are of */
-	uint64_t connections, messages;
+	uint64_t connections, messages, failed_logins;
 	UT_hash_handle hh;
 };
 
@@ -90,6 +90,7 @@ static struct network *look_up(struct rate_table *table, const struct ip *ip)
 	if (network->minute != minute) {
 		network->minute = minute;
 		network->connections = network->messages = 0;
+		network->failed_logins = 0;
 	}
 	return network;
 }
@@ -144,6 +145,28 @@ const char *rate_message(
 		network->messages++;
 	pthread_mutex_unlock(&table->lock);
 	return setting;
+}
+
+const char *rate_login(
+    struct rate_table *table, const struct ip *ip, const struct limits *limits)
+{
+	bool is_over;
+
+	if (ip->family == IP_NONE)
+		return NULL;
+	pthread_mutex_lock(&table->lock);
+	is_over = look_up(table, ip)->failed_logins >= limits->failed_logins;
+	pthread_mutex_unlock(&table->lock);
+	return is_over ? "limits.failed_logins" : NULL;
+}
+
+void rate_login_failed(struct rate_table *table, const struct ip *ip)
+{
+	if (ip->family == IP_NONE)
+		return;
+	pthread_mutex_lock(&table->lock);
+	look_up(table, ip)->failed_logins++;
+	pthread_mutex_unlock(&table->lock);
 }
 
 static void stand_in_line(

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* smtp/rate.h - how much each network (IPv4 /24, IPv6 /64) takes.
  *
- * Counts connections, new connections per minute, messages per minute and
- * threads at work, against struct limits.  Clients without an address (Unix
- * sockets) are not counted.  Any thread; one lock, held shortly.
+ * Counts connections, new connections per minute, messages and failed logins
+ * per minute and threads at work, against struct limits.  Clients without an
+ * address (Unix sockets) are not counted.  Any thread; one lock, held shortly.
  *
  * Work of a network that has its share of the threads stands in that network's
  * line, first come, first served: it gets the thread's place of one that ends.
@@ -33,6 +33,14 @@ void rate_disconnect(struct rate_table *table, const struct ip *ip);
 /* Counts a message; NULL, or the setting. */
 const char *rate_message(
     struct rate_table *table, const struct ip *ip, const struct limits *limits);
+
+/* Before a login is tried: NULL, or the setting that the failed ones of this
+ * minute have reached.  Logins that are tried meanwhile are not counted yet. */
+const char *rate_login(
+    struct rate_table *table, const struct ip *ip, const struct limits *limits);
+
+/* It failed: counted. */
+void rate_login_failed(struct rate_table *table, const struct ip *ip);
 
 /* Before work for the network is run.  False: half of limits->threads run for
  * it already, and the others are not its, or somebody is in line; work is in

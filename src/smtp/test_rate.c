@@ -21,7 +21,8 @@ static void test_networks(void **state)
 {
 	const struct limits limits = {.connections_per_network = 2,
 	    .connection_rate = 4,
-	    .message_rate = 1};
+	    .message_rate = 1,
+	    .failed_logins = 2};
 	struct rate_table *table = rate_new();
 	struct ip a = address("192.0.2.1"), b = address("192.0.2.200"),
 		  c = address("192.0.3.1"), d = address("2001:db8::1"),
@@ -41,8 +42,17 @@ static void test_networks(void **state)
 	assert_null(rate_message(table, &d, &limits));
 	assert_string_equal(
 	    rate_message(table, &e, &limits), "limits.message_rate");
-	for (int i = 0; i < 10; i++)
+	rate_login_failed(table, &a);
+	assert_null(rate_login(table, &b, &limits));
+	rate_login_failed(table, &b);
+	assert_string_equal(
+	    rate_login(table, &a, &limits), "limits.failed_logins");
+	assert_null(rate_login(table, &c, &limits));
+	for (int i = 0; i < 10; i++) {
 		assert_null(rate_message(table, &none, &limits));
+		rate_login_failed(table, &none);
+		assert_null(rate_login(table, &none, &limits));
+	}
 	assert_int_equal(rate_size(table), 3);
 	rate_free(table);
 }

@@ -538,6 +538,28 @@ def test_submission_asks_the_next_hop(make_gate, tls, mailbox):
     assert 's3cret' not in gate.log() and 'AGFubg' not in gate.log()
 
 
+def test_guessing_of_passwords_is_counted_per_network(make_gate, tls, mailbox):
+    """A new connection for every few tries does not help."""
+    gate = make_gate(zone=ZONE, routes=[mailbox.route], listeners=[
+        listener('submission', 'submission', tls=tls, xclient=['127.0.0.1'])],
+        limits={'failed_logins': 2})
+
+    def log_in(ip, token):
+        with Smtp(gate.port) as client:
+            client.starttls()
+            assert client.command(f'XCLIENT ADDR={ip}')[:3] == '220'
+            client.hello('client.example')
+            return client.command('AUTH PLAIN ' + token)
+
+    for ip in ('192.0.2.1', '192.0.2.2'):
+        assert log_in(ip, 'AGFubgB3cm9uZw==').startswith('535')
+    for token in ('AGFubgB3cm9uZw==', 'AGFubgBzM2NyZXQ='):
+        reply = log_in('192.0.2.3', token)
+        assert reply.startswith('454 4.7.0 too many failed logins'), reply
+        assert 'limits.failed_logins' in reply
+    assert log_in('198.51.100.1', 'AGFubgBzM2NyZXQ=').startswith('235')
+
+
 def test_login_ends_with_xclient(make_gate, tls, mailbox):
     """What a proxy sends for its next client is not sent by the last one."""
     gate = make_gate(zone=ZONE, routes=[mailbox.route], listeners=[
