@@ -4,7 +4,7 @@
  *	X-Verdict: reject (or another verdict)
  *	X-Reply: 90 words (the text of a refusal, so many times)
  *	X-Client: told (the text of a refusal tells of the client)
- *	X-Envelope: told (it tells of what MAIL and RCPT said)
+ *	X-Envelope: told (it tells of what MAIL and RCPT said), or addresses
  *	X-Commit: fail (or "at once": before it has begun; "never": until it is
  *	given up; "late": done when that is tried;
  *	"later", with threads: after a tenth of a second)
@@ -353,6 +353,22 @@ static struct slice envelope_words(const struct gate_message *message)
 	    SLICE_ARGS(first->dsn_notify), SLICE_ARGS(first->dsn_orcpt));
 }
 
+static struct slice address_words(const struct gate_message *message)
+{
+	const struct envelope *envelope = message->envelope;
+	struct buf *words = buf_in_arena(message->arena, REPLY_MAX);
+
+	buf_add_text(words, "from ");
+	buf_add(words, envelope->mail_from);
+	buf_add_text(words, " to");
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		buf_add_byte(words, ' ');
+		buf_add(words, envelope->recipients[i].address);
+	}
+	buf_add_byte(words, '.');
+	return buf_slice(words);
+}
+
 /* What is said of a message that is refused. */
 static struct slice refusal(struct gate_message *message, const char *text)
 {
@@ -367,6 +383,8 @@ static struct slice refusal(struct gate_message *message, const char *text)
 	if (has(message, "X-Envelope: told") &&
 	    message->envelope->recipient_count)
 		return text_clean_utf8(message->arena, envelope_words(message));
+	if (has(message, "X-Envelope: addresses"))
+		return text_clean_utf8(message->arena, address_words(message));
 	if (!has(message, "X-Reply: ") ||
 	    !headers_parse(
 		message->arena, message->header, &limits_default, &list, NULL))

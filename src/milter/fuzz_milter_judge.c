@@ -16,6 +16,9 @@ struct judge {
 	struct buf *header; /* of the message under way */
 	bool header_ended;
 	size_t edit_fields;
+	/* Who the sender is, by a macro of the message, or of the client. */
+	bool told, told_before;
+	bool doubtful; /* nobody knows who the sender is */
 };
 
 /* The next answer.  False: none follows. */
@@ -91,6 +94,46 @@ static void forget_message(struct judge *judge)
 	judge->edit_fields = 0;
 }
 
+static bool holds_text(struct slice text, const char *part)
+{
+	return slice_find_slice(text, slice_from(part)) < text.len;
+}
+
+static void note_macros(struct judge *judge, struct slice data)
+{
+	bool tells = holds_text(data, "mail_addr") ||
+		     holds_text(data, "auth_authen");
+	char command = data.len ? data.ptr[0] : '\0';
+
+	if (command == SMFIC_MAIL)
+		judge->told = false;
+	if (command == SMFIC_CONNECT || command == SMFIC_HELO)
+		judge->told_before |= tells;
+	else
+		judge->told |= tells;
+}
+
+/* Less than all: no domain, or one with a comment or a blank in it. */
+static bool is_doubtful(struct slice path)
+{
+	if (path.len == 0 || slice_eq(path, SLICE("<>")))
+		return false;
+	if (slice_find(path, '@') == path.len)
+		return true;
+	return slice_find(path, '"') == path.len &&
+	       slice_find(path, '[') == path.len &&
+	       (slice_find(path, '(') < path.len ||
+		   slice_find(path, ' ') < path.len);
+}
+
+static void note_sender(struct judge *judge, struct slice data)
+{
+	struct slice path;
+
+	judge->doubtful = packet_take_text(&data, &path) && !judge->told &&
+			  !judge->told_before && is_doubtful(path);
+}
+
 static void note_header(struct judge *judge, const struct packet *packet)
 {
 	struct slice name, value;
@@ -147,6 +190,7 @@ static void check_passed(
 	bool may_hold = judge->holds &&
 			(judge->options.actions & SMFIF_QUARANTINE);
 
+	require(!judge->doubtful);
 	require(!has(judge, "X-Commit: fail"));
 	require(!has(judge, "X-Commit: at once"));
 	require(!has(judge, "X-Commit: never"));
@@ -227,7 +271,7 @@ static bool check_end(const struct judge *judge, struct slice *heard)
 		switch (answer.command) {
 		case SMFIR_CONTINUE: check_passed(judge, &changes); return true;
 		case SMFIR_DISCARD:
-			require(!any(&changes));
+			require(!any(&changes) && !judge->doubtful);
 			require(verdict_is(judge, "discard") ||
 				verdict_is(judge, "quarantine"));
 			return true;
@@ -288,10 +332,17 @@ static bool check_command(struct judge *judge, const struct packet *packet)
 static void note(struct judge *judge, const struct packet *packet)
 {
 	switch (packet->command) {
+	case SMFIC_MACRO: note_macros(judge, packet->data); break;
 	case SMFIC_MAIL:
+		forget_message(judge);
+		note_sender(judge, packet->data);
+		break;
 	case SMFIC_HELO:
 	case SMFIC_ABORT:
-	case SMFIC_QUIT_NC: forget_message(judge); break;
+	case SMFIC_QUIT_NC:
+		forget_message(judge);
+		judge->told = false;
+		break;
 	case SMFIC_HEADER: note_header(judge, packet); break;
 	case SMFIC_EOH:
 	case SMFIC_BODY: judge->header_ended = true; break;
@@ -311,6 +362,7 @@ static bool take(struct judge *judge, const struct packet *packet)
 		bool answered = check_end(judge, &judge->heard);
 
 		forget_message(judge);
+		judge->told = false;
 		return answered;
 	}
 	note(judge, packet);

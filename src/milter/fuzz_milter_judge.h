@@ -14,7 +14,8 @@
  * - what is agreed upon is what was offered, or less;
  * - each command has its one answer, and none that was not to be answered;
  * - the end of a message has changes that the gate asked for and one last
- *   word, which never lets a message pass that the gate did not.
+ *   word, which never lets a message pass that the gate did not, or whose
+ *   sender is nobody's address unless the MTA tells whose.
  * holds: quarantine is the MTA's, if it can.  alive: the session had not ended
  * of itself, so every answer must be there. */
 void milter_judge(struct arena *arena, struct slice sent, struct slice heard,

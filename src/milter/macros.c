@@ -15,10 +15,12 @@ static const struct slice names[MACRO_COUNT] = {
     [MACRO_CN_SUBJECT] = SLICE_INIT("cn_subject"),
     [MACRO_AUTH_AUTHEN] = SLICE_INIT("auth_authen"),
     [MACRO_AUTH_TYPE] = SLICE_INIT("auth_type"),
+    [MACRO_MAIL_ADDR] = SLICE_INIT("mail_addr"),
+    [MACRO_RCPT_ADDR] = SLICE_INIT("rcpt_addr"),
 };
 
 /* The commands in the order of a session; those of one message last. */
-static const struct slice order = SLICE_INIT("CHM");
+static const struct slice order = SLICE_INIT("CHMR");
 
 void macros_init(struct macros *macros)
 {

@@ -24,6 +24,8 @@ enum macro {
 	MACRO_CN_SUBJECT,
 	MACRO_AUTH_AUTHEN,
 	MACRO_AUTH_TYPE,
+	MACRO_MAIL_ADDR, /* what MAIL's argument means to the MTA */
+	MACRO_RCPT_ADDR, /* what RCPT's does */
 	MACRO_COUNT
 };
 

@@ -12,6 +12,7 @@
 #include "message/spool.h"
 #include "milter/answer.h"
 #include "milter/header_field.h"
+#include "milter/mta_address.h"
 #include "milter/packet.h"
 #include "milter/protocol.h"
 
@@ -140,17 +141,6 @@ static void take_client(struct milter_message *message,
 	}
 }
 
-/* "<@a:b@c>" gives "b@c"; a part of text. */
-static struct slice path_of(struct slice text)
-{
-	if (text.len >= 2 && text.ptr[0] == '<' &&
-	    text.ptr[text.len - 1] == '>')
-		text = slice_sub(text, 1, text.len - 2);
-	if (text.len && text.ptr[0] == '@' && slice_find(text, ':') < text.len)
-		text = slice_from_pos(text, slice_find(text, ':') + 1);
-	return text;
-}
-
 static void take_parameter(struct milter_message *message, struct slice text)
 {
 	struct envelope *envelope = &message->envelope;
@@ -195,6 +185,14 @@ static struct milter_message *allocate(struct milter_snapshot *snapshot)
 	return message;
 }
 
+static void fail(struct milter_message *message, int code,
+    struct slice enhanced, struct slice text)
+{
+	if (!message->failure.code)
+		message->failure = (struct smtp_reply_text){
+		    code, enhanced, text};
+}
+
 static bool mta_holds(const struct milter_message *message)
 {
 	const struct config *config = message->snapshot->gate.config;
@@ -208,13 +206,35 @@ static bool keeps_leading_space(const struct milter_message *message)
 	return message->options.steps & SMFIP_HDR_LEADSPC;
 }
 
+/* Why readers of the message may see another sender; NULL: they will not. */
+static const char *take_envelope(struct milter_message *message,
+    struct slice path, struct slice parameters, const struct macros *macros)
+{
+	const struct gate_context *gate = &message->snapshot->gate;
+	struct mta_sender sender = mta_address_sender(message->arena,
+	    gate->config, arena_slice(message->arena, path),
+	    macros_get(macros, MACRO_MAIL_ADDR));
+	struct slice text;
+
+	message->envelope = (struct envelope){
+	    .id = envelope_new_id(message->arena),
+	    .received_at = clock_now(&gate->clock),
+	    .client = &message->client,
+	    .mail_from = sender.address,
+	};
+	while (packet_take_text(&parameters, &text))
+		take_parameter(message, text);
+	return sender.doubt;
+}
+
 struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
     const struct milter_client *client, const struct macros *macros,
     const struct milter_options *options, struct slice parameters,
     struct err *err)
 {
 	struct milter_message *message;
-	struct slice path, text;
+	const char *doubt;
+	struct slice path;
 
 	if (!packet_take_text(&parameters, &path)) {
 		err_set(err, E_SYNTAX, "MAIL: no sender");
@@ -223,16 +243,13 @@ struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
 	message = allocate(snapshot);
 	message->options = *options;
 	take_client(message, client, macros);
-	message->envelope = (struct envelope){
-	    .id = envelope_new_id(message->arena),
-	    .received_at = clock_now(&snapshot->gate.clock),
-	    .client = &message->client,
-	    .mail_from = path_of(arena_slice(message->arena, path)),
-	};
-	while (packet_take_text(&parameters, &text))
-		take_parameter(message, text);
+	doubt = take_envelope(message, path, parameters, macros);
 	message->gate = gate_begin(
 	    message->arena, &snapshot->gate, &message->envelope);
+	/* The programs of our own systems may be careless. */
+	if (doubt &&
+	    !gate_client_is_internal(&snapshot->gate, &message->client))
+		fail(message, 550, SLICE("5.1.7"), slice_from(doubt));
 	if (mta_holds(message))
 		gate_mta_holds(message->gate);
 	/* Only for what is kept here: the MTA adds its own to the rest, which
@@ -254,14 +271,6 @@ void milter_message_free(struct milter_message *message)
 }
 
 /* Content. */
-
-static void fail(struct milter_message *message, int code,
-    struct slice enhanced, struct slice text)
-{
-	if (!message->failure.code)
-		message->failure = (struct smtp_reply_text){
-		    code, enhanced, text};
-}
 
 static void fail_over(struct milter_message *message, int code,
     struct slice enhanced, const char *what, const char *setting, uint64_t max)
@@ -286,7 +295,7 @@ static void fail_with(struct milter_message *message, const struct err *err)
 
 /* The MTA finds a recipient that is removed by what it has called it. */
 static void add_recipient(struct milter_message *message, struct slice path,
-    struct envelope_recipient *recipient)
+    struct slice resolved, struct envelope_recipient *recipient)
 {
 	struct envelope *envelope = &message->envelope;
 
@@ -295,12 +304,13 @@ static void add_recipient(struct milter_message *message, struct slice path,
 	    envelope->recipient_count, &message->path_room,
 	    sizeof(*message->paths));
 	message->paths[envelope->recipient_count] = path;
-	recipient->address = path_of(path);
+	recipient->address = mta_address_recipient(
+	    message->arena, path, resolved);
 	envelope_add_recipient(message->arena, envelope, recipient);
 }
 
-bool milter_message_recipient(
-    struct milter_message *message, struct slice parameters, struct err *err)
+bool milter_message_recipient(struct milter_message *message,
+    struct slice parameters, struct slice resolved, struct err *err)
 {
 	const uint64_t max = message->limits->recipients;
 	struct envelope_recipient recipient = {0};
@@ -324,7 +334,7 @@ bool milter_message_recipient(
 			recipient.dsn_orcpt = arena_slice(
 			    message->arena, value);
 	}
-	add_recipient(message, path, &recipient);
+	add_recipient(message, path, resolved, &recipient);
 	return true;
 }
 
@@ -466,8 +476,9 @@ bool milter_message_skips_body(struct milter_message *message)
 
 /* The answer. */
 
-/* A limit or a failure ended the content before it was judged: the trace says
- * so.  That it cannot be stored changes nothing for the client. */
+/* A limit, a failure or a doubtful sender ended the content before it was
+ * judged: the trace says so.  That it cannot be stored changes nothing for the
+ * client. */
 static void answer_refusal(struct milter_message *message, struct buf *out)
 {
 	struct smtp_reply_text ignored;

@@ -41,9 +41,10 @@ struct milter_message *milter_message_new(struct milter_snapshot *snapshot,
 /* Without a word to the MTA. */
 void milter_message_free(struct milter_message *message);
 
-/* The data of an SMFIC_RCPT.  False: E_SYNTAX. */
-bool milter_message_recipient(
-    struct milter_message *message, struct slice parameters, struct err *err);
+/* The data of an SMFIC_RCPT, and {rcpt_addr} or nothing; copied.  False:
+ * E_SYNTAX. */
+bool milter_message_recipient(struct milter_message *message,
+    struct slice parameters, struct slice resolved, struct err *err);
 
 void milter_message_header(
     struct milter_message *message, struct slice name, struct slice value);

@@ -169,7 +169,11 @@ static bool take_mail(
 static bool take_rcpt(
     struct milter_session *session, struct slice data, struct err *err)
 {
-	return milter_message_recipient(session->message, data, err);
+	bool ok = milter_message_recipient(session->message, data,
+	    macros_get(&session->macros, MACRO_RCPT_ADDR), err);
+
+	macros_forget(&session->macros, SMFIC_RCPT);
+	return ok;
 }
 
 static bool take_header(

@@ -28,8 +28,9 @@ static const struct {
     {SMFIM_HELO, SLICE_INIT("{tls_version} {cipher} {verify} {cert_subject} "
 			    "{cn_subject}")},
     {SMFIM_ENVFROM,
-	SLICE_INIT("i {auth_authen} {auth_type} {tls_version} {cipher} "
-		   "{verify} {cert_subject} {cn_subject}")},
+	SLICE_INIT("i {mail_addr} {auth_authen} {auth_type} {tls_version} "
+		   "{cipher} {verify} {cert_subject} {cn_subject}")},
+    {SMFIM_ENVRCPT, SLICE_INIT("{rcpt_addr}")},
     {SMFIM_EOM, SLICE_INIT("i")},
 };
 

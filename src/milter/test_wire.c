@@ -261,12 +261,14 @@ static void test_options_text(void **state)
 	options.actions |= SMFIF_SETSYMLIST;
 	assert_true(options_write(&out, &options));
 	ASSERT_SLICE(slice_from_pos(buf_slice(&out), 17),
-	    SLICE("\0\0\0\0{client_resolve}\0"
-		  "\0\0\0\1{tls_version} {cipher} {verify} {cert_subject} "
-		  "{cn_subject}\0"
-		  "\0\0\0\2i {auth_authen} {auth_type} {tls_version} {cipher} "
-		  "{verify} {cert_subject} {cn_subject}\0"
-		  "\0\0\0\5i\0"));
+	    SLICE(
+		"\0\0\0\0{client_resolve}\0"
+		"\0\0\0\1{tls_version} {cipher} {verify} {cert_subject} "
+		"{cn_subject}\0"
+		"\0\0\0\2i {mail_addr} {auth_authen} {auth_type} "
+		"{tls_version} {cipher} {verify} {cert_subject} {cn_subject}\0"
+		"\0\0\0\3{rcpt_addr}\0"
+		"\0\0\0\5i\0"));
 	buf_release(&out);
 }
 
@@ -296,10 +298,17 @@ static void test_macros(void **state)
 	take(&macros, SLICE("Ri\0Q2\0{rcpt_addr}\0a@b.example\0"));
 	ASSERT_SLICE(macros_get(&macros, MACRO_QUEUE_ID), SLICE("Q2"));
 	ASSERT_SLICE(macros_get(&macros, MACRO_AUTH_AUTHEN), SLICE("anna"));
+	ASSERT_SLICE(
+	    macros_get(&macros, MACRO_RCPT_ADDR), SLICE("a@b.example"));
+	take(&macros, SLICE("R{x}\0y\0"));
+	ASSERT_SLICE(macros_get(&macros, MACRO_RCPT_ADDR), SLICE(""));
+	ASSERT_SLICE(macros_get(&macros, MACRO_AUTH_AUTHEN), SLICE("anna"));
+	take(&macros, SLICE("R{rcpt_addr}\0a@b.example\0"));
 	/* The next message of somebody who has not logged in. */
 	take(&macros, SLICE("M"));
 	ASSERT_SLICE(macros_get(&macros, MACRO_AUTH_AUTHEN), SLICE(""));
 	ASSERT_SLICE(macros_get(&macros, MACRO_QUEUE_ID), SLICE(""));
+	ASSERT_SLICE(macros_get(&macros, MACRO_RCPT_ADDR), SLICE(""));
 	ASSERT_SLICE(macros_get(&macros, MACRO_TLS_VERSION), SLICE("TLSv1.3"));
 	take(&macros, SLICE("H"));
 	ASSERT_SLICE(macros_get(&macros, MACRO_TLS_VERSION), SLICE(""));

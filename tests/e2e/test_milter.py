@@ -14,6 +14,7 @@ import time
 import pytest
 
 import odd
+import senders
 from certificates import Authority
 from dnsserver import DnsServer, Zone
 from mail import field, fields, message, message_id
@@ -139,6 +140,58 @@ def test_own_domain(pair):
     reply = pair.mail(message('director@agency.example'), ip=STRANGER)
     assert reply.startswith('550 5.7.1'), reply
     assert 'may not use our domain' in reply
+
+
+@pytest.mark.parametrize('more', [
+    '',
+    # We ask for our macros, whatever is configured.
+    'milter_mail_macros = i\n',
+    'milter_mail_macros = i\nmilter_protocol = 2\n',
+    # The MTA takes a domain with mailboxes of its own off addresses.
+    'virtual_mailbox_domains =\nmydestination = agency.example\n',
+], ids=['usual', 'asked', 'version 2', 'mydestination'])
+def test_own_domain_in_disguise(make_pair, more):
+    """Whatever Postfix makes an address of ours, or delivers as one."""
+    pair = make_pair('myorigin = agency.example\n' + more)
+    replies = senders.check_ours(pair, STRANGER)
+    for sender in ('<director@agency.example>', '<director>',
+                   '<director@(x)agency.example>'):
+        assert replies[sender] == '550 5.7.1', sender
+    assert replies['<director%agency.example>'] == '550 5.1.7'
+    # Others' are judged as what they become.
+    with pair.client() as smtp:
+        assert senders.mail(smtp, '<news@(x)shop.example>').startswith('250')
+    assert 'from=news@shop.example ' in \
+        pair.gate.wait_for_log('verdict=accept')
+
+
+@pytest.mark.parametrize('sender', ['director', 'director@(x)agency.example',
+                                    'director%agency.example'])
+def test_an_mta_that_tells_nothing(make_gate, sender):
+    """What is no address to everybody is refused, but to our own systems."""
+    gate = make_gate(zone=ZONE, **milter_changes(**THIS_HOST))
+    for client, text in (STRANGER, '550 5.1.7'), ('127.0.0.1', ''):
+        with Milter(gate.ports['mta'], ip=client) as mta:
+            answer = mta.mail(message(), sender, 'user@agency.example')
+        assert answer.text[:9] == text, answer
+        assert answer.word == ('reject' if text else 'accept'), answer
+
+
+def test_odd_addresses_within(make_pair):
+    """Our own systems may use any; a copy that is kept knows its recipient's
+    domain, so it can be released."""
+    pair = make_pair('myorigin = agency.example\n', **THIS_HOST)
+    with pair.client(ip='127.0.0.1') as smtp:
+        assert senders.mail(smtp, '<director>').startswith('250')
+    assert 'from=director@agency.example ' in \
+        pair.gate.wait_for_log('verdict=accept')
+    with pair.client(ip=STRANGER) as smtp:
+        reply = senders.mail(smtp, '<news@quarantine.example>',
+                         '<user@(x)agency.example>',
+                         message('news@quarantine.example'))
+    assert reply.startswith('250')
+    held, = pair.gate.quarantine()
+    assert held['recipients'] == ['user@agency.example']
 
 
 def test_limit(make_pair):

@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 import odd
+import senders
 import sendmail
 from certificates import Authority
 from dnsserver import DnsServer, Zone
@@ -130,6 +131,24 @@ def test_rejected_with_our_words(pair):
     assert 'DMARC policy of bank.example (p=reject)' in reply
     assert pair.gate.explain_reply(reply)['verdict'] == 'reject'
     assert pair.gate.explain(message_id(sent))['policy'] == 'dmarc'
+
+
+@pytest.mark.parametrize('local', [False, True], ids=['relayed', 'local'])
+def test_own_domain_in_disguise(make_pair, local):
+    """Whatever Sendmail makes an address of ours, or passes on as one: of a
+    domain that it relays for, and of one that it has mailboxes for."""
+    pair = make_pair(
+        more="LOCAL_DOMAIN(`agency.example')dnl" if local else '')
+    replies = senders.check_ours(pair, STRANGER,
+                                to='<user@far.agency.example>')
+    assert replies['<director@(x)agency.example>'] == \
+        ('550 5.1.7' if local else '550 5.7.1')
+    assert replies['<director%agency.example>'] == '550 5.1.7'
+    with pair.client() as smtp:
+        assert senders.mail(smtp, '<news@(x)shop.example>',
+                        '<user@far.agency.example>').startswith('250')
+    assert 'from=news@shop.example ' in \
+        pair.gate.wait_for_log('verdict=accept')
 
 
 @pytest.fixture
