@@ -120,6 +120,12 @@ static bool bad_address(struct slice address, struct err *err)
 	    SLICE_ARGS(slice_sub(address, 0, 80)));
 }
 
+/* It may be free, or this host's, in a moment. */
+static bool is_taken(int number)
+{
+	return number == EADDRINUSE || number == EADDRNOTAVAIL;
+}
+
 /* A listening socket; -1: err says why. */
 static int listen_at(struct slice address, struct err *err)
 {
@@ -127,7 +133,7 @@ static int listen_at(struct slice address, struct err *err)
 	uint16_t port = PORT;
 	struct ip ip = {0};
 	socklen_t len;
-	int fd, on = 1;
+	int fd, number, on = 1;
 
 	if (slice_empty(address))
 		address = SLICE("127.0.0.1:8025");
@@ -135,8 +141,6 @@ static int listen_at(struct slice address, struct err *err)
 		bad_address(address, err);
 		return -1;
 	}
-	if (!ip_is_loopback(&ip))
-		log_warning("admin.exposed", LOG_S("address", address));
 	len = ip_to_sockaddr(&ip, port, &where);
 	fd = socket(
 	    where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -145,7 +149,10 @@ static int listen_at(struct slice address, struct err *err)
 	    bind(fd, (struct sockaddr *)&where, len) == 0 &&
 	    listen(fd, BACKLOG) == 0)
 		return fd;
+	number = errno;
 	err_set_errno(err, "admin: cannot listen at %.*s", SLICE_ARGS(address));
+	if (is_taken(number))
+		err->kind = E_TEMP;
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -208,8 +215,11 @@ bool admin_start(const struct admin_settings *settings,
 	if (!server->daemon) {
 		close(fd);
 		free_server(server);
-		return err_set(err, E_IO, "admin: cannot start the server");
+		return err_set(err, E_TEMP, "admin: cannot start the server");
 	}
+	if (!server->state.is_private)
+		log_warning(
+		    "admin.exposed", LOG_S("address", settings->address));
 	*ret = server;
 	return true;
 }

@@ -33,7 +33,9 @@ struct admin_settings {
 
 struct admin_server;
 
-/* Copies what it needs of settings.  False: E_CONFIG (address), E_IO. */
+/* Copies what it needs of settings.  False: E_TEMP (the address is another
+ * program's, or not yet this host's; no memory or thread), E_CONFIG (address),
+ * E_IO. */
 bool admin_start(const struct admin_settings *settings,
     struct admin_server **ret, struct err *err);
 

@@ -402,7 +402,11 @@ static void test_addresses(void **state)
 	settings.address = arena_format_slice(
 	    fixture->arena, "127.0.0.1:%u", admin_port(fixture->server));
 	assert_false(admin_start(&settings, &server, &err));
-	assert_int_equal(err.kind, E_IO);
+	assert_int_equal(err.kind, E_TEMP);
+	/* RFC 5737: nobody's. */
+	settings.address = SLICE("192.0.2.1:8025");
+	assert_false(admin_start(&settings, &server, &err));
+	assert_int_equal(err.kind, E_TEMP);
 }
 
 /* docs/METRICS.md says what the rows say.  GATEHOUSE_WRITE_DOCS=1 writes it. */

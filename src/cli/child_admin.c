@@ -6,36 +6,64 @@
 #include "cli/command.h"
 #include "cli/supervisor.h"
 
-static bool start(
-    const struct config *config, struct admin_server **ret, struct err *err)
-{
-	struct admin_settings settings = {
-	    .address = config->admin_address,
-	    .store_url = child_store_url(config),
-	    .spool_directory = config->spool_directory,
-	};
-	struct metrics *metrics;
-
-	if (!metrics_open(child_inherited_fd(CHILD_ENV_METRICS), &metrics, err))
-		return false;
-	metrics_use(metrics);
-	metrics_act_as(PROCESS_ADMIN);
-	settings.metrics = metrics;
-	return admin_start(&settings, ret, err);
-}
-
 struct admin_child {
 	struct child_process *process;
 	const char *config_path;
 	struct config *config;
-	struct admin_server *server; /* NULL: it could not be started anew */
+	struct metrics *metrics;
+	struct admin_server *server; /* NULL: it could not be started yet */
+	bool told;		     /* that it could not */
 };
+
+static bool open_metrics(struct admin_child *child, struct err *err)
+{
+	if (!metrics_open(
+		child_inherited_fd(CHILD_ENV_METRICS), &child->metrics, err))
+		return false;
+	metrics_use(child->metrics);
+	metrics_act_as(PROCESS_ADMIN);
+	return true;
+}
+
+static void tell_away(struct admin_child *child, const struct err *err)
+{
+	if (!child->told)
+		log_error("admin.away",
+		    LOG_S("address", child->config->admin_address),
+		    LOG_ERR(err));
+	child->told = true;
+}
+
+/* Mail goes on without it: what may pass, as an address that another program
+ * has, is tried again with each tick.  False: it will not pass. */
+static bool start(struct admin_child *child, struct err *err)
+{
+	const struct config *config = child->config;
+	const struct admin_settings settings = {
+	    .address = config->admin_address,
+	    .metrics = child->metrics,
+	    .store_url = child_store_url(config),
+	    .spool_directory = config->spool_directory,
+	};
+
+	if (admin_start(&settings, &child->server, err)) {
+		child->told = false;
+		log_notice(
+		    "admin.ready", LOG_S("address", config->admin_address));
+		return true;
+	}
+	if (err->kind != E_TEMP)
+		return false;
+	tell_away(child, err);
+	return true;
+}
 
 static bool restart(struct admin_child *child, struct err *err)
 {
 	admin_stop(child->server);
 	child->server = NULL;
-	return start(child->config, &child->server, err);
+	child->told = false;
+	return start(child, err);
 }
 
 /* What changes nothing here leaves the server alone; so does a file that wants
@@ -64,13 +92,25 @@ static bool reload(struct admin_child *child)
 	struct arena *arena = arena_new(0);
 	struct config *next;
 	struct err err = {0};
-	bool ok = child_load_config(
-		      child->process, arena, child->config_path, &next, &err) &&
-		  take_into_use(child, next, &err);
+	bool loaded = child_load_config(
+	    child->process, arena, child->config_path, &next, &err);
+	bool taken = loaded && take_into_use(child, next, &err);
 
-	child_tell_reload(child->process, "admin", ok ? NULL : &err);
+	child_tell_reload(child->process, "admin", taken ? NULL : &err);
 	arena_free(arena);
-	return child->server != NULL;
+	return taken || !loaded;
+}
+
+/* False: the process ends. */
+static bool take_event(struct admin_child *child, enum child_event event)
+{
+	struct err err = {0};
+
+	switch (event) {
+	case CHILD_STOP: return false;
+	case CHILD_RELOAD: return reload(child);
+	default: return child->server || start(child, &err);
+	}
 }
 
 int child_admin_run(
@@ -79,21 +119,14 @@ int child_admin_run(
 	struct admin_child child = {
 	    .config_path = config_path, .config = config};
 	struct err err = {0};
-	enum child_event event = CHILD_TICK;
 
 	if (!child_begin(arena, config, &child.process, &err) ||
-	    !start(config, &child.server, &err))
+	    !open_metrics(&child, &err) || !start(&child, &err))
 		return child_cannot_start("admin", &err);
 	child_tell(child.process, "ready");
-	log_notice("admin.ready", LOG_S("address", config->admin_address));
-	while (event != CHILD_STOP) {
-		event = child_wait(child.process);
+	while (take_event(&child, child_wait(child.process)))
 		metrics_heartbeat(PROCESS_ADMIN);
-		if (event == CHILD_RELOAD && !reload(&child))
-			break;
-	}
-	if (child.server)
-		admin_stop(child.server);
+	admin_stop(child.server);
 	config_release(child.config);
 	return EXIT_DONE;
 }

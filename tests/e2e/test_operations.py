@@ -210,14 +210,30 @@ def test_children_drop_privileges(make_gate, folder):
 
 def test_start_that_cannot_work_ends(make_gate):
     """`systemctl start` says so, instead of waiting."""
-    with socket.create_server(('127.0.0.1', 0)) as taken:
-        gate = make_gate(zone=ZONE, start=False, admin={
-            'address': '127.0.0.1:%d' % taken.getsockname()[1]})
-        gate.launch()
-        assert gate.process.wait(10) == 66
-    assert 'child.start child=admin' in gate.log()
-    assert 'Address already in use' in gate.log()
+    gate = make_gate(start=False, dns={'zone': '/nonexistent/zone'})
+    gate.launch()
+    assert gate.process.wait(10) == 78
+    assert 'child.start child=smtp' in gate.log()
+    assert '/nonexistent/zone' in gate.log()
     gate.process = None
+
+
+def test_mail_goes_on_while_the_admin_address_is_taken(make_gate):
+    """Another program has it: the service is ready all the same."""
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        gate = make_gate(zone=ZONE, admin={'address': f'127.0.0.1:{port}'})
+        line = gate.wait_for_log('admin.away')
+        assert 'Address already in use' in line, line
+        assert gate.mail(message(), ip=SHOP)[:3] == '250'
+        # It tries again, and does not say so again.
+        time.sleep(5)
+        assert gate.log().count('admin.away') == 1
+        assert 'admin.ready' not in gate.log()
+    gate.wait_for_log('admin.ready')
+    gate.admin_port = port
+    assert gate.http('/readyz') == (200, 'ready\n')
+    assert 'supervisor.restart' not in gate.log()
 
 
 def test_unknown_user_is_told(make_gate):
