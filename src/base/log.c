@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/ascii.h"
 #include "base/buf.h"
@@ -48,11 +50,27 @@ static struct {
 	atomic_llong dropped; /* lines, not yet told */
 } sink = {.level = LOG_INFO};
 
+/* systemd.exec(5): "device:inode" of the journal's stream.  stderr may lead
+ * elsewhere though stdout leads there, as with StandardError=append:. */
+static bool is_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	struct slice device, inode;
+	uint64_t device_number, inode_number;
+	struct stat status;
+
+	return text && fstat(STDERR_FILENO, &status) == 0 &&
+	       slice_split(slice_from(text), ':', &device, &inode) &&
+	       slice_to_u64(device, UINT64_MAX, &device_number) &&
+	       slice_to_u64(inode, UINT64_MAX, &inode_number) &&
+	       device_number == status.st_dev && inode_number == status.st_ino;
+}
+
 void log_setup(enum log_level level, enum log_format format)
 {
 	sink.level = level;
 	sink.format = format;
-	sink.journal = getenv("JOURNAL_STREAM") != NULL;
+	sink.journal = is_journal();
 }
 
 void log_set_topics(unsigned int wanted)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -198,21 +199,42 @@ static void test_levels_and_topics(void **state)
 	assert_int_equal(log_topic_from_name(SLICE("all")), 0);
 }
 
+/* Two lines with JOURNAL_STREAM as it names stderr; or, off, another file. */
+static struct slice logged_to_journal(struct capture *capture, int off)
+{
+	struct stat status;
+	char text[64];
+
+	capture_start(capture);
+	fstat(STDERR_FILENO, &status);
+	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)status.st_dev,
+	    (uintmax_t)status.st_ino + off);
+	setenv("JOURNAL_STREAM", text, 1);
+	log_setup(LOG_INFO, LOG_FORMAT_TEXT);
+	unsetenv("JOURNAL_STREAM");
+	log_error("said", LOG_I("n", 1));
+	log_notice("said", LOG_I("n", 2));
+	return capture_end(capture);
+}
+
+/* systemd.exec(5): with StandardError=append: the variable may name stdout. */
 static void test_journal(void **state)
 {
 	struct capture capture;
 	struct slice text;
 
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:1", 1);
-	log_setup(LOG_INFO, LOG_FORMAT_TEXT);
-	unsetenv("JOURNAL_STREAM");
-	capture_start(&capture);
-	log_error("said", LOG_I("n", 1));
-	log_notice("said", LOG_I("n", 2));
-	text = capture_end(&capture);
+	text = logged_to_journal(&capture, 0);
 	assert_true(slice_starts(text, SLICE("<3>2")));
 	assert_true(slice_find_slice(text, SLICE("\n<5>2")) < text.len);
+	text = logged_to_journal(&capture, 1);
+	assert_true(slice_starts(text, SLICE("2")));
+	assert_int_equal(slice_find(text, '<'), text.len);
+	setenv("JOURNAL_STREAM", "1:", 1);
+	log_setup(LOG_INFO, LOG_FORMAT_TEXT);
+	unsetenv("JOURNAL_STREAM");
+	text = logged(&capture, SLICE("x"));
+	assert_int_equal(slice_find(text, '<'), text.len);
 	log_setup(LOG_INFO, LOG_FORMAT_TEXT);
 }
 
