@@ -22,6 +22,7 @@ struct reply {
 struct message {
 	struct slice content;
 	size_t recipients, yes; /* as many were told that it is taken */
+	size_t distinct;	/* recipients, each counted once */
 	struct slice sender;	/* its address */
 	bool deferred;		/* 4xx for all: it may come again */
 };
@@ -37,8 +38,9 @@ struct judge {
 	/* The session as the client sees it. */
 	bool over, continuing, in_mail, bdat_failed;
 	struct slice sender;
-	size_t recipients;
-	struct buf *chunks; /* NULL: none yet */
+	size_t recipients, distinct, named_room;
+	struct slice *named; /* the distinct ones */
+	struct buf *chunks;  /* NULL: none yet */
 };
 
 struct judge *judge_new(struct arena *arena, const struct judge_case *given)
@@ -138,7 +140,7 @@ static bool says(const struct reply *reply, const char *word)
 static void forget(struct judge *judge)
 {
 	judge->in_mail = judge->bdat_failed = false;
-	judge->recipients = 0;
+	judge->recipients = judge->distinct = 0;
 	judge->chunks = NULL;
 }
 
@@ -150,6 +152,7 @@ static void note_message(
 	judge->messages[judge->message_count++] = (struct message){
 	    .content = content,
 	    .recipients = judge->recipients,
+	    .distinct = judge->distinct,
 	    .yes = yes,
 	    .sender = judge->sender,
 	    .deferred = deferred,
@@ -368,18 +371,28 @@ static void take_unended(struct judge *judge)
 	judge->over = true;
 }
 
-/* Of a MAIL that was taken: without parameters and source route. */
-static struct slice sender_of(struct slice line)
+/* Of a MAIL or RCPT that was taken: without parameters and source route. */
+static struct slice address_of(struct slice line, struct slice keyword)
 {
 	struct command_path path;
 	size_t colon;
 
 	require(command_parse_path(
-	    command_split(line).argument, SLICE("FROM:"), &path, NULL));
+	    command_split(line).argument, keyword, &path, NULL));
 	colon = slice_find(path.path, ':');
 	return slice_starts(path.path, SLICE("@"))
 		   ? slice_from_pos(path.path, colon + 1)
 		   : path.path;
+}
+
+static void note_recipient(struct judge *judge, struct slice address)
+{
+	for (size_t i = 0; i < judge->distinct; i++)
+		if (slice_eq_nocase(judge->named[i], address))
+			return;
+	judge->named = arena_grow(judge->arena, judge->named, judge->distinct,
+	    &judge->named_room, sizeof(judge->named[0]));
+	judge->named[judge->distinct++] = address;
 }
 
 static void take_command(struct judge *judge)
@@ -403,10 +416,14 @@ static void take_command(struct judge *judge)
 	if (!reply)
 		return;
 	if (!fault) {
-		if (slice_eq_nocase(command_split(line).verb, SLICE("MAIL")) &&
-		    reply->code / 100 == 2)
-			judge->sender = sender_of(line);
-		note_command(judge, command_split(line).verb, reply);
+		struct slice verb = command_split(line).verb;
+		bool ok = reply->code / 100 == 2;
+
+		if (ok && slice_eq_nocase(verb, SLICE("MAIL")))
+			judge->sender = address_of(line, SLICE("FROM:"));
+		if (ok && slice_eq_nocase(verb, SLICE("RCPT")))
+			note_recipient(judge, address_of(line, SLICE("TO:")));
+		note_command(judge, verb, reply);
 		return;
 	}
 	require(says(reply, fault));
@@ -565,16 +582,19 @@ static bool is_wanted(const struct message *message)
 	return message->yes >= least && is_delivered(message);
 }
 
-/* By all tries together. */
+/* By all tries together.  Who is named twice was left out twice. */
 static bool was_kept(const struct message *message,
     const struct fuzz_receipt *receipts, size_t count)
 {
-	size_t kept = 0;
+	size_t kept = 0, least = message->yes;
+
+	if (least > message->distinct)
+		least = message->distinct;
 
 	for (size_t i = 0; i < count; i++)
 		if (is_same_content(message, &receipts[i]))
 			kept += receipts[i].kept;
-	return kept >= message->yes;
+	return kept >= least;
 }
 
 /* Which of the accepted ones have to be there, in order. */
