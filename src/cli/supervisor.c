@@ -86,7 +86,7 @@ static void run_until_stopped(struct supervisor *supervisor)
 		supervisor_start_children(supervisor);
 		wait_for_events(supervisor);
 		supervisor_reap(supervisor);
-		supervisor_kill_silent(supervisor);
+		supervisor_kill_silent(supervisor, clock_monotonic_ms());
 		supervisor_go_on_reloading(supervisor);
 		feed_watchdog(supervisor);
 		if (supervisor->stopping &&

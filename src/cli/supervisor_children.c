@@ -20,6 +20,7 @@ enum {
 	BACKOFF_MAX_MS = 30 * 1000,
 	STEADY_MS = 60 * 1000, /* a child that ran so long starts afresh */
 	KILL_GRACE_MS = 5000,  /* past drain_timeout */
+	FROZEN_MS = 5000,      /* the loop passes every TICK_MS */
 };
 
 static const char *const child_names[CHILD_COUNT] = {
@@ -320,10 +321,13 @@ void supervisor_hear(struct supervisor *supervisor, enum child_kind kind)
 	}
 }
 
-void supervisor_kill_silent(const struct supervisor *supervisor)
+void supervisor_kill_silent(struct supervisor *supervisor, int64_t now_ms)
 {
-	int64_t now = clock_monotonic_ms();
+	bool frozen = now_ms - supervisor->looked_ms > FROZEN_MS;
 
+	supervisor->looked_ms = now_ms;
+	for (int kind = 0; kind < CHILD_COUNT && frozen; kind++)
+		supervisor->children[kind].heard_ms = now_ms;
 	/* A child that drains waits for sessions and says nothing. */
 	for (int kind = 0; kind < CHILD_COUNT && !supervisor->stopping;
 	     kind++) {
@@ -331,7 +335,7 @@ void supervisor_kill_silent(const struct supervisor *supervisor)
 		int64_t patience = child->ready ? CHILD_SILENT_MS
 						: CHILD_START_MS;
 
-		if (child->pid && now - child->heard_ms > patience) {
+		if (child->pid && now_ms - child->heard_ms > patience) {
 			log_error("supervisor.silent",
 			    LOG_T("child", child_names[kind]),
 			    LOG_I("pid", child->pid));

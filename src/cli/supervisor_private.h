@@ -38,6 +38,7 @@ struct supervisor {
 	sigset_t signal_mask;
 	bool announced; /* READY=1 was sent */
 	struct deadline feed_at;
+	int64_t looked_ms; /* supervisor_kill_silent */
 	bool stopping;
 	struct deadline stop_by;
 	int exit_code;
@@ -64,7 +65,10 @@ void supervisor_reap(struct supervisor *supervisor);
 /* What a child has said on its socket. */
 void supervisor_hear(struct supervisor *supervisor, enum child_kind kind);
 
-void supervisor_kill_silent(const struct supervisor *supervisor);
+/* Whoever has shown no sign of life for too long at now_ms (monotonic).  Called
+ * with each pass of the loop: after a gap all of us were frozen (a container
+ * that was paused), and each child has its full time again. */
+void supervisor_kill_silent(struct supervisor *supervisor, int64_t now_ms);
 
 /* supervisor_reload.c */
 
