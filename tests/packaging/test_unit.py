@@ -3,6 +3,7 @@
 import configparser
 import os
 import pathlib
+import re
 
 SOURCE = pathlib.Path(os.environ.get('GATEHOUSE_SOURCE', '.')).resolve()
 
@@ -27,3 +28,18 @@ def unit():
 def test_no_line_of_the_log_is_dropped():
     """journald would drop those of a flood without a word to us."""
     assert unit()['Service']['LogRateLimitIntervalSec'] == '0'
+
+
+def test_the_clock_is_right_first():
+    """Only ordered: systemd.special(7) has nobody else pull the target in."""
+    after = unit()['Unit']['After'].split()
+    assert {'network-online.target', 'time-sync.target'} <= set(after)
+    assert 'time-sync.target' not in unit()['Unit']['Wants'].split()
+
+
+def test_a_container_may_drain():
+    """limits.drain_timeout, and 5 s for those that have to be killed."""
+    text = (SOURCE / 'packaging/Containerfile').read_text()
+    documented = (SOURCE / 'packaging/gatehouse.service').read_text()
+    drain = int(re.search(r'limits\.drain_timeout \((\d+) s\)', documented)[1])
+    assert int(re.search(r'--stop-timeout (\d+)', text)[1]) > drain + 5
