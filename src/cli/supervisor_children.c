@@ -199,6 +199,30 @@ void supervisor_begin_stop(struct supervisor *supervisor)
 	supervisor_signal(supervisor, SIGTERM);
 }
 
+/* Mail needs no admin child: nobody waits for one that has failed. */
+static bool is_waited_for(
+    const struct supervisor *supervisor, enum child_kind kind)
+{
+	const struct child *child = &supervisor->children[kind];
+
+	return child->wanted && !child->ready &&
+	       !(kind == CHILD_ADMIN && child->backoff_ms);
+}
+
+/* READY=1, once all are. */
+static void announce(struct supervisor *supervisor)
+{
+	if (supervisor->announced || supervisor->stopping)
+		return;
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		if (is_waited_for(supervisor, (enum child_kind)kind))
+			return;
+	supervisor->announced = true;
+	sd_notify(0, "READY=1\nSTATUS=serving");
+	log_notice("supervisor.ready",
+	    LOG_S("hostname", supervisor->config->hostname));
+}
+
 static void child_ended(
     struct supervisor *supervisor, enum child_kind kind, int status)
 {
@@ -227,6 +251,7 @@ static void child_ended(
 	metrics_count(METRIC_CHILD_RESTARTS, slice_from(child_names[kind]));
 	log_notice("supervisor.restart", LOG_T("child", child_names[kind]),
 	    LOG_I("in_ms", child->backoff_ms));
+	announce(supervisor);
 }
 
 void supervisor_reap(struct supervisor *supervisor)
@@ -241,25 +266,10 @@ void supervisor_reap(struct supervisor *supervisor)
 				    supervisor, (enum child_kind)kind, status);
 }
 
-static bool all_ready(const struct supervisor *supervisor)
-{
-	for (int kind = 0; kind < CHILD_COUNT; kind++)
-		if (supervisor->children[kind].wanted &&
-		    !supervisor->children[kind].ready)
-			return false;
-	return true;
-}
-
 static void take_ready(struct supervisor *supervisor, enum child_kind kind)
 {
 	supervisor->children[kind].ready = true;
-	if (supervisor->announced || supervisor->stopping ||
-	    !all_ready(supervisor))
-		return;
-	supervisor->announced = true;
-	sd_notify(0, "READY=1\nSTATUS=serving");
-	log_notice("supervisor.ready",
-	    LOG_S("hostname", supervisor->config->hostname));
+	announce(supervisor);
 }
 
 static void take_reloaded(struct supervisor *supervisor, enum child_kind kind)

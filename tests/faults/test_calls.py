@@ -12,7 +12,10 @@ import time
 
 import pytest
 
+from faults import Faults
+from mail import message
 from places import LONG, open_places
+from world import SHOP, ZONE
 
 SITES = 10 ** 6 if LONG else 2
 # What fails for good, what a process runs out of, and what has to be tried
@@ -127,3 +130,16 @@ def test_calls_that_fail(kind, limits):
         print('\n'.join(walk.slow + walk.wrong))
         assert walk.hits > walk.sites / 2
         assert walk.wrong == []
+
+
+def test_ready_without_the_admin_child(make_gate, folder):
+    """It cannot begin: mail needs none, and `systemctl start` ends well."""
+    faults = Faults(folder / 'faults', '--child admin')
+    with faults.failing('map', 'ENOMEM'):
+        gate = make_gate(zone=ZONE, environment=faults.environment)
+        gate.may_crash = True
+        assert 'child.start child=admin' in gate.log()
+        assert 'admin.ready' not in gate.log()
+        assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    gate.wait_for_log('admin.ready')
+    assert gate.http('/readyz') == (200, 'ready\n')
