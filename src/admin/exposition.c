@@ -110,7 +110,8 @@ static void add_room(const struct admin_probe *probes, struct buf *out)
 {
 	static const char name[] = "gatehouse_room_bytes";
 
-	add_head(out, name, "What the disk of store or spool still takes.",
+	add_head(out, name,
+	    "What the store, or the spool on its disk, still takes.",
 	    METRIC_GAUGE);
 	for (size_t i = 0; i < DISKS; i++)
 		if (probes[i].knows_room)

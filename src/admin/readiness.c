@@ -50,9 +50,9 @@ static void probe_spool(
 {
 	if (!*state->spool_directory)
 		return;
-	probe->knows_room = disk_room(
+	probe->knows_room = disk_room_to_spare(
 	    state->spool_directory, &probe->room, &probe->err);
-	demand_room(probe, "its disk");
+	demand_room(probe, "its disk, without what has to stay free");
 }
 
 static void probe(struct admin_state *state)

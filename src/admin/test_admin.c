@@ -215,7 +215,7 @@ static void test_room(void **state)
 	    {"", NULL, NULL},
 	    {"/tmp", NULL, "\ngatehouse_room_bytes{disk=\"spool\"} "},
 	    /* Nothing can be written there. */
-	    {"/proc", "spool: full: 0 KiB are left of its disk\n",
+	    {"/proc", "spool: full: 0 KiB are left of its disk",
 		"\ngatehouse_room_bytes{disk=\"spool\"} 0\n"},
 	    {"/nonexistent", "spool: not-found: /nonexistent: ", NULL},
 	};
@@ -457,7 +457,7 @@ static void test_page(void **state)
 	    "| `gatehouse_store_size_bytes` | gauge |  | Of the database and "
 	    "its log, on the disk. |\n"
 	    "| `gatehouse_room_bytes` | gauge | disk: `store`, `spool` | What "
-	    "the disk of store or spool still takes. |\n\n"
+	    "the store, or the spool on its disk, still takes. |\n\n"
 	    "`GET /healthz` is 200 while the admin process answers. `GET "
 	    "/readyz` is 200 when\nthe SMTP process, and the milter's if a "
 	    "listener wants one, has shown life within 30\nseconds and a "

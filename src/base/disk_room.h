@@ -12,8 +12,11 @@
  * err_set_errno says of path. */
 bool disk_room(const char *path, uint64_t *ret, struct err *err);
 
-/* Less than a twentieth of it, or than 1 GiB, is left.  False also if nobody
- * can tell. */
-bool disk_is_nearly_full(const char *path);
+/* The same without what has to stay free for others: a twentieth of the disk,
+ * 1 GiB at most. */
+bool disk_room_to_spare(const char *path, uint64_t *ret, struct err *err);
+
+/* What is left of room on a disk of so many octets without that. */
+uint64_t disk_spare(uint64_t size, uint64_t room);
 
 #endif

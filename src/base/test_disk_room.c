@@ -23,12 +23,31 @@ static void test_room(void **state)
 	assert_int_equal(room, 0);
 }
 
-static void test_nearly_full(void **state)
+static void test_spare(void **state)
 {
+	static const uint64_t gib = (uint64_t)1 << 30;
+	static const struct {
+		uint64_t size, room, spare;
+	} rows[] = {
+	    {1000, 1000, 950},
+	    {1000, 51, 1},
+	    {1000, 50, 0},
+	    {1000, 0, 0},
+	    {0, 0, 0},
+	    {20 * gib, 2 * gib, gib},
+	    {100 * gib, 100 * gib, 99 * gib},
+	    {100 * gib, gib, 0},
+	};
+	uint64_t room, spare;
+
 	(void)state;
-	assert_false(disk_is_nearly_full("/tmp"));
-	assert_false(disk_is_nearly_full("/nonexistent"));
-	assert_false(disk_is_nearly_full("/proc")); /* none of nothing */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(
+		    disk_spare(rows[i].size, rows[i].room), rows[i].spare);
+	assert_true(disk_room("/tmp", &room, NULL));
+	assert_true(disk_room_to_spare("/tmp", &spare, NULL));
+	assert_true(spare < room || room == 0);
+	assert_false(disk_room_to_spare("/nonexistent", &spare, NULL));
 }
 
 static void test_missing(void **state)
@@ -46,7 +65,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_room),
-	    cmocka_unit_test(test_nearly_full),
+	    cmocka_unit_test(test_spare),
 	    cmocka_unit_test(test_missing),
 	};
 

@@ -115,7 +115,9 @@ static bool write_failed(const struct spool *spool, struct err *err)
  * the mail of others. */
 static bool write_all(struct spool *spool, struct slice bytes, struct err *err)
 {
-	if (disk_is_nearly_full(spool->directory))
+	uint64_t spare = 0;
+
+	if (disk_room_to_spare(spool->directory, &spare, NULL) && spare == 0)
 		return err_set(err, E_FULL,
 		    "spool file in %s: the disk is nearly full",
 		    spool->directory);
