@@ -32,6 +32,13 @@ static const struct {
 	"from a@[192.0.2.1] to user@agency.example."},
     {"<>", NULL, "from  to user@agency.example."},
     {"<>", "", "from  to user@agency.example."},
+    {"<>", "<>", "from  to user@agency.example."},
+    /* Some mailboxes are called so. */
+    {"<a..b@b.example>", NULL, "from a..b@b.example to user@agency.example."},
+    {"<a.@b.example>", "a.@b.example",
+	"from a.@b.example to user@agency.example."},
+    {"<a..b@agency.example>", NULL,
+	"from a..b@agency.example to user@agency.example."},
     /* What is not, means what the MTA makes of it. */
     {"<director@(x)agency.example>", "director@agency.example", OURS},
     {"<director@agency(x).example>", "director@agency.example", OURS},
