@@ -185,12 +185,20 @@ static struct milter_message *allocate(struct milter_snapshot *snapshot)
 	return message;
 }
 
+/* Nothing of it is needed any more, however long the MTA goes on. */
+static void let_go(struct milter_message *message)
+{
+	spool_forget(message->spool);
+	content_memory_hold(&message->memory, message->header.size);
+}
+
 static void fail(struct milter_message *message, int code,
     struct slice enhanced, struct slice text)
 {
-	if (!message->failure.code)
-		message->failure = (struct smtp_reply_text){
-		    code, enhanced, text};
+	if (message->failure.code)
+		return;
+	message->failure = (struct smtp_reply_text){code, enhanced, text};
+	let_go(message);
 }
 
 static bool mta_holds(const struct milter_message *message)
@@ -291,6 +299,7 @@ static void fail_with(struct milter_message *message, const struct err *err)
 	if (message->failure.code < 500)
 		log_error("milter.failed", LOG_S("id", message->envelope.id),
 		    LOG_ERR(err));
+	let_go(message);
 }
 
 /* The MTA finds a recipient that is removed by what it has called it. */
