@@ -524,6 +524,8 @@ static void end_in_time(struct session *session)
 
 	err_set(&err, E_TIMEOUT, "timed out");
 	session->phase->give_up(session, &err);
+	/* It has sent more than has been read: see session_end.c. */
+	session->dismissed = true;
 }
 
 /* Commands that came in one piece, and whose work takes long: each has its
