@@ -252,7 +252,7 @@ def known_after(seconds):
 def test_a_slow_forwarder_is_waited_for(make_gate):
     """For limits.dns_query_timeout."""
     with DnsServer(the_zone()) as server:
-        server.distort = known_after(8)
+        server.distort = known_after(6)
         gate = make_gate(dns={'zone': '', 'servers': [server.address]},
                          limits={'dns_query_timeout': '10s',
                                  'dns_time': '20s'})
