@@ -30,8 +30,7 @@ enum signature_algorithm {
 enum chain_validation { CV_NONE, CV_PASS, CV_FAIL };
 
 enum {
-	/* Names in h=; real signatures have some dozens.  Each costs a search
-	 * of the header. */
+	/* Names in h=; real signatures have some dozens. */
 	SIGNATURE_NAMES_MAX = 256,
 	/* Octets of b=, decoded: RSA of 8192 bits. */
 	SIGNATURE_SIZE_MAX = 1024,

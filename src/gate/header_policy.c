@@ -36,15 +36,14 @@ static struct slice authserv_id(const struct gate_message *message)
 size_t header_policy_loop_count(const struct gate_message *message)
 {
 	const struct config *config = message->context->config;
+	struct header_positions marks = headers_named(
+	    &message->headers, loop_field);
 	size_t passes = 0;
 
-	for (size_t i = 0; i < message->headers.count; i++) {
-		const struct header_field *field = &message->headers.fields[i];
-
-		passes += slice_eq_nocase(field->name, loop_field) &&
-			  slice_eq_nocase(
-			      slice_trim(field->value), config->hostname);
-	}
+	for (size_t i = 0; i < marks.count; i++)
+		passes += slice_eq_nocase(
+		    slice_trim(message->headers.fields[marks.items[i]].value),
+		    config->hostname);
 	return passes;
 }
 
