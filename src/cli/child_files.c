@@ -17,11 +17,11 @@ struct slice child_store_url(const struct config *config)
 }
 
 /* No time mends it: somebody has to.  A disk that is full, broken, read-only or
- * not mounted for now is tried again. */
+ * not mounted for now is tried again; so is what may not be written to, as a
+ * mount point may not be before the mount. */
 static bool is_for_administrator(int number)
 {
-	static const int numbers[] = {
-	    ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG};
+	static const int numbers[] = {ENOTDIR, ELOOP, ENAMETOOLONG};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (number == numbers[i])

@@ -133,6 +133,21 @@ def test_start_before_its_disk_is_mounted(make_gate, change):
     gate.start()
 
 
+def test_start_at_a_mount_point_without_its_disk(make_gate, folder):
+    """It may not be written to: that, too, is for the mount to end."""
+    if os.getuid() != 0:
+        pytest.skip('only root changes its user')
+    point = folder / 'point'
+    point.mkdir(mode=0o755)
+    gate = make_gate(start=False, user='nobody', group='nogroup',
+                     spool_directory=str(point / 'spool'))
+    gate.may_crash = True
+    gate.launch()
+    assert gate.process.wait(10) == 66, gate.log()
+    gate.wait_for_log('spool_directory: cannot make')
+    gate.process = None
+
+
 def test_full_disk_defers(make_gate, make_hop):
     """The store's file system has no room left."""
     hop = make_hop()
