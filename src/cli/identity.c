@@ -39,8 +39,9 @@ bool identity_become(
 		return true;
 	if (!identity_find(arena, config, &uid, &gid, err))
 		return false;
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	/* As User= of a unit does: a command sees what the service sees. */
+	if (initgroups(arena_text(arena, config->user), gid) < 0 ||
+	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return err_set_errno(err, "drop privileges");
 	if (uid != 0 && setuid(0) == 0)
 		return err_set(err, E_CONFIG, "privileges came back");

@@ -14,8 +14,9 @@
 bool identity_find(struct arena *arena, const struct config *config,
     uid_t *ret_uid, gid_t *ret_gid, struct err *err);
 
-/* Root becomes them for good; nothing happens to others, or if the
- * configuration names no user.  False: E_CONFIG, E_IO. */
+/* Root becomes them for good, with the user's supplementary groups; nothing
+ * happens to others, or if the configuration names no user.  False: E_CONFIG,
+ * E_IO. */
 bool identity_become(
     struct arena *arena, const struct config *config, struct err *err);
 
