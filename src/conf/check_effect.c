@@ -12,11 +12,8 @@ struct row {
 
 #define COUNT_OF(rows) (sizeof(rows) / sizeof((rows)[0]))
 
-typedef void say_function(const struct checker *checker, const char *path,
-    const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void tell(const struct checker *checker, say_function *say,
-    const char *item, const struct row *rows, size_t count)
+static void tell(const struct checker *checker, const char *item,
+    const struct row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		char path[128];
@@ -25,7 +22,7 @@ static void tell(const struct checker *checker, say_function *say,
 			continue;
 		snprintf(path, sizeof(path), "%s%s%s", item, *item ? "." : "",
 		    rows[i].name);
-		say(checker, path, "%s", rows[i].text);
+		check_warning(checker, path, "%s", rows[i].text);
 	}
 }
 
@@ -59,15 +56,14 @@ static bool has_tls_names(
 static void check_listener(
     const struct config *config, const struct checker *checker, size_t i)
 {
-	static const char not_for_milter[] = "is not for a milter listener";
+	static const char not_for_milter[] =
+	    "has no effect: it is not for a milter listener";
 	const struct conf_listener *listener = &config->listeners[i];
 	bool is_milter = listener->role == ROLE_MILTER;
-	const struct row errors[] = {
+	const struct row rows[] = {
 	    {"xclient", is_milter && listener->xclient.count, not_for_milter},
 	    {"proxy_protocol", is_milter && listener->proxy_protocol.count,
 		not_for_milter},
-	};
-	const struct row warnings[] = {
 	    {"tls.client_ca",
 		listener->tls.client_ca.len && !has_tls_names(config, listener),
 		"has no effect: no connector of this listener has tls_names; "
@@ -77,8 +73,7 @@ static void check_listener(
 
 	if (!name_item(checker, "listeners", i, item))
 		return;
-	tell(checker, check_error, item, errors, COUNT_OF(errors));
-	tell(checker, check_warning, item, warnings, COUNT_OF(warnings));
+	tell(checker, item, rows, COUNT_OF(rows));
 }
 
 /* Behind a milter the MTA has TLS, or not. */
@@ -108,7 +103,7 @@ static void check_connector(
 	char item[64];
 
 	if (name_item(checker, "connectors", i, item))
-		tell(checker, check_warning, item, rows, COUNT_OF(rows));
+		tell(checker, item, rows, COUNT_OF(rows));
 }
 
 static void check_route(
@@ -129,7 +124,7 @@ static void check_route(
 	char item[64];
 
 	if (name_item(checker, "routes", i, item))
-		tell(checker, check_warning, item, rows, COUNT_OF(rows));
+		tell(checker, item, rows, COUNT_OF(rows));
 }
 
 static bool has_role(const struct config *config, enum listener_role role)
@@ -169,7 +164,7 @@ static void check_top(
 		"checked for being ours"},
 	};
 
-	tell(checker, check_warning, "", rows, COUNT_OF(rows));
+	tell(checker, "", rows, COUNT_OF(rows));
 }
 
 void check_effect(const struct config *config, const struct checker *checker)
