@@ -3,9 +3,11 @@
  *
  *	GET /metrics	Prometheus text format 0.0.4
  *	GET /healthz	200: this process answers
- *	GET /readyz	200: the SMTP process (and the milter's, if one is
- *wanted) lives, the store takes writes, and there is room in it and in the
- *spool; 503 with what is missing, on a loopback address in full
+ *	GET /readyz	200: mail can be taken
+ *
+ * For which the SMTP process (and the milter's, if one is wanted) lives, the
+ * store takes writes, and there is room in it and in the spool.  Else 503 with
+ * what is missing, on a loopback address in full.
  *
  * HEAD is answered as GET is, without the body (RFC 9110 section 9.3.2).
  *

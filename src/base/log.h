@@ -5,10 +5,10 @@
  *
  * To stderr (journald takes it from there, with its <N> priority prefix when
  * JOURNAL_STREAM says that stderr leads to it).  A value with blanks, quotes,
- *'=' or control bytes is quoted, with \xNN for what is not printable or not
- *UTF-8: a peer cannot forge a line, nor hide one.  A field that makes the line
- *longer than 16 KiB is left out, and "cut=1" stands at the end. Event names and
- *keys are stable; docs/LOGGING.md lists them.
+ * equals signs or control bytes is quoted, with \xNN for what is not printable
+ * or not UTF-8: a peer cannot forge a line, nor hide one.  A field that makes
+ * the line longer than 16 KiB is left out, and "cut=1" stands at the end.
+ * Event names and keys are stable; docs/LOGGING.md lists them.
  *
  * Code below gate/ does not log, except traces.  The sink is set once at
  * start; writing is thread-safe, one write(2) a line (several for a long line
