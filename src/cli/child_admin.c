@@ -101,15 +101,31 @@ static bool reload(struct admin_child *child)
 	return taken || !loaded;
 }
 
-/* False: the process ends. */
+/* False: it cannot go on, which the log has. */
 static bool take_event(struct admin_child *child, enum child_event event)
 {
 	struct err err = {0};
 
-	switch (event) {
-	case CHILD_STOP: return false;
-	case CHILD_RELOAD: return reload(child);
-	default: return child->server || start(child, &err);
+	if (event == CHILD_RELOAD)
+		return reload(child);
+	if (child->server || start(child, &err))
+		return true;
+	child_cannot_start("admin", &err);
+	return false;
+}
+
+/* Returns the exit code.  What does not pass here is no end of the service:
+ * it is tried in another process. */
+static int run(struct admin_child *child)
+{
+	for (;;) {
+		enum child_event event = child_wait(child->process);
+
+		if (event == CHILD_STOP)
+			return EXIT_DONE;
+		if (!take_event(child, event))
+			return EXIT_TEMPORARY;
+		metrics_heartbeat(PROCESS_ADMIN);
 	}
 }
 
@@ -119,14 +135,14 @@ int child_admin_run(
 	struct admin_child child = {
 	    .config_path = config_path, .config = config};
 	struct err err = {0};
+	int code;
 
 	if (!child_begin(arena, config, &child.process, &err) ||
 	    !open_metrics(&child, &err) || !start(&child, &err))
 		return child_cannot_start("admin", &err);
 	child_tell(child.process, "ready");
-	while (take_event(&child, child_wait(child.process)))
-		metrics_heartbeat(PROCESS_ADMIN);
+	code = run(&child);
 	admin_stop(child.server);
 	config_release(child.config);
-	return EXIT_DONE;
+	return code;
 }

@@ -13,6 +13,8 @@
 
 int config_copy_open(const char *path, struct err *err)
 {
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+			  F_SEAL_WRITE;
 	struct arena *arena = arena_new(0);
 	struct slice bytes;
 	int fd = -1;
@@ -29,9 +31,11 @@ int config_copy_open(const char *path, struct err *err)
 		close(fd);
 		fd = -1;
 	}
-	if (fd >= 0)
-		fcntl(fd, F_ADD_SEALS,
-		    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	if (fd >= 0 && fcntl(fd, F_ADD_SEALS, seals) < 0) {
+		err_set_errno(err, "cannot seal the copy of the configuration");
+		close(fd);
+		fd = -1;
+	}
 	arena_free(arena);
 	return fd;
 }

@@ -51,6 +51,11 @@ static bool wants_child(
 	}
 }
 
+const char *supervisor_child_name(enum child_kind kind)
+{
+	return child_names[kind];
+}
+
 void supervisor_want_children(struct supervisor *supervisor)
 {
 	for (int kind = 0; kind < CHILD_COUNT; kind++) {
@@ -279,9 +284,10 @@ static void take_reloaded(struct supervisor *supervisor, enum child_kind kind)
 
 static void take_kept(struct supervisor *supervisor, enum child_kind kind)
 {
-	supervisor->kept |= supervisor->children[kind].reloading;
-	/* Nobody has waited for one that was about to start. */
-	if (!supervisor->children[kind].reloading)
+	/* Also one that began meanwhile, which nobody waits for. */
+	if (supervisor->next_config)
+		supervisor->kept = true;
+	else
 		metrics_set(METRIC_CONFIG_LAST_RELOAD, 0);
 	supervisor->children[kind].reloading = false;
 }

@@ -46,6 +46,9 @@ struct supervisor {
 
 /* supervisor_children.c */
 
+/* "smtp", "milter", "admin": as the log calls it.  Static. */
+const char *supervisor_child_name(enum child_kind kind);
+
 /* As the configuration says; what it has no use for any more is ended. */
 void supervisor_want_children(struct supervisor *supervisor);
 

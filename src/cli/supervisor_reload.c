@@ -147,26 +147,31 @@ static bool load_next(struct supervisor *supervisor, struct err *err)
 	return ok;
 }
 
-/* One that starts just now reloads when it is there; nobody waits for it. */
-static void tell_children(struct supervisor *supervisor)
+/* Who was not given it would load the old one again and say that all is well.
+ * One that starts just now reloads when it is there; nobody waits for it. */
+static void tell_child(struct supervisor *supervisor, enum child_kind kind)
 {
+	struct child *child = &supervisor->children[kind];
 	struct err err;
 
-	for (int kind = 0; kind < CHILD_COUNT; kind++) {
-		struct child *child = &supervisor->children[kind];
-
-		if (child->control < 0)
-			continue;
-		child->reloading = child->ready;
-		/* One that has ended is started with it. */
-		if (config_copy_send(
-			child->control, supervisor->next_copy, &err) ||
-		    err.kind == E_CLOSED)
-			continue;
-		log_error("supervisor.hand_over", LOG_ERR(&err));
+	/* One that has ended is started with it. */
+	if (!config_copy_send(child->control, supervisor->next_copy, &err) &&
+	    err.kind != E_CLOSED) {
+		log_error("supervisor.hand_over",
+		    LOG_T("child", supervisor_child_name(kind)), LOG_ERR(&err));
 		supervisor->kept = true;
+		return;
 	}
-	supervisor_signal(supervisor, SIGHUP);
+	child->reloading = child->ready;
+	kill(child->pid, SIGHUP);
+}
+
+static void tell_children(struct supervisor *supervisor)
+{
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		if (supervisor->children[kind].pid &&
+		    supervisor->children[kind].control >= 0)
+			tell_child(supervisor, (enum child_kind)kind);
 }
 
 void supervisor_reload(struct supervisor *supervisor)

@@ -236,6 +236,25 @@ def test_mail_goes_on_while_the_admin_address_is_taken(make_gate):
     assert 'supervisor.restart' not in gate.log()
 
 
+def test_an_admin_child_that_ends_early_ends_nothing(make_gate):
+    """The service is not ready yet: the store is locked."""
+    gate = make_gate(zone=ZONE)
+    gate.stop()
+    gate.may_crash = True
+    seen = len(gate.log())
+    with lock(gate.folder / 'state' / 'gatehouse.db'):
+        gate.launch()
+        gate.wait_for_log('admin.ready', after=seen)
+        address = gate.config['admin']['address']
+        # Without an interface nobody can listen there, ever.
+        gate.write(admin={'address': '[fe80::1]:8025'})
+        gate.process.send_signal(signal.SIGHUP)
+        gate.wait_for_log('supervisor.restart child=admin', after=seen)
+        gate.write(admin={'address': address})
+    gate.wait_for_log('supervisor.ready', 30, after=seen)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+
+
 def test_unknown_user_is_told(make_gate):
     gate = make_gate(start=False, user='nobody-by-this-name')
     if os.getuid() != 0:
