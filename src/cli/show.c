@@ -63,6 +63,13 @@ static struct slice whole_lines(struct slice text)
 	return text;
 }
 
+/* Nothing may be NULL, which fwrite must not see. */
+static bool write_out(struct slice text)
+{
+	return text.len == 0 ||
+	       fwrite(text.ptr, 1, text.len, stdout) == text.len;
+}
+
 int show_print(const struct buf *out)
 {
 	struct slice text = buf_slice(out);
@@ -74,10 +81,8 @@ int show_print(const struct buf *out)
 		    "ends here: ask for less, or for --json\n",
 		    out->max >> 20);
 	}
-	return fwrite(text.ptr, 1, text.len, stdout) == text.len &&
-		       !buf_overflowed(out)
-		   ? EXIT_DONE
-		   : EXIT_TEMPORARY;
+	return write_out(text) && !buf_overflowed(out) ? EXIT_DONE
+						       : EXIT_TEMPORARY;
 }
 
 /* Octets up to the first control of a string: those of US-ASCII jansson has
@@ -96,11 +101,6 @@ static size_t harmless_run(struct slice json)
 		at += length ? length : 1;
 	}
 	return at;
-}
-
-static bool write_out(struct slice text)
-{
-	return fwrite(text.ptr, 1, text.len, stdout) == text.len;
 }
 
 static bool write_escaped(struct slice character)
