@@ -51,7 +51,7 @@ static uint64_t look(size_t count, const struct slice *paths)
 void file_watch_begin(
     struct file_watch *watch, size_t count, const struct slice *paths)
 {
-	watch->in_use = watch->seen = look(count, paths);
+	watch->in_use = watch->seen = watch->failed = look(count, paths);
 }
 
 bool file_watch_changed(
@@ -65,4 +65,14 @@ bool file_watch_changed(
 		return false;
 	watch->in_use = now;
 	return true;
+}
+
+bool file_watch_failed(struct file_watch *watch)
+{
+	bool first = watch->seen != watch->failed;
+
+	watch->failed = watch->seen;
+	/* Anything but what they are. */
+	watch->in_use = ~watch->seen;
+	return first;
 }

@@ -19,6 +19,7 @@
 struct file_watch {
 	uint64_t in_use; /* what the files were when they were taken */
 	uint64_t seen;	 /* with the last look */
+	uint64_t failed; /* what they were when file_watch_failed told of it */
 };
 
 /* Call it before the files are read: a change in between is then seen later,
@@ -27,8 +28,14 @@ void file_watch_begin(
     struct file_watch *watch, size_t count, const struct slice *paths);
 
 /* True once for each change that has come to rest; the files count as taken
- * from then on, so what failed to load is not tried until it changes. */
+ * from then on, so what failed to load is not tried until it changes; unless
+ * file_watch_failed is called. */
 bool file_watch_changed(
     struct file_watch *watch, size_t count, const struct slice *paths);
+
+/* After file_watch_changed: they could not be taken, and the next look is to
+ * say so again, since the failure may pass (a lack of memory or descriptors).
+ * True the first time for these files: it is to be told. */
+bool file_watch_failed(struct file_watch *watch);
 
 #endif

@@ -57,6 +57,27 @@ static void expect_one_change(struct file_watch *watch)
 	assert_false(changed(watch));
 }
 
+/* Tried with each look, until they are taken; told once. */
+static void test_failure(void **state)
+{
+	struct file_watch watch;
+
+	(void)state;
+	file_watch_begin(&watch, 3, paths);
+	for (int i = 0; i < 2; i++) {
+		put(names[0], i ? "again" : "failing");
+		assert_false(changed(&watch));
+		assert_true(changed(&watch));
+		assert_true(file_watch_failed(&watch));
+		assert_true(changed(&watch));
+		assert_false(file_watch_failed(&watch));
+	}
+	assert_true(changed(&watch));
+	assert_false(changed(&watch));
+	put(names[0], "one");
+	expect_one_change(&watch);
+}
+
 static void test_changes(void **state)
 {
 	struct file_watch watch;
@@ -114,6 +135,7 @@ static void test_no_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_failure),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_waits_until_it_rests),
 	    cmocka_unit_test(test_no_paths),

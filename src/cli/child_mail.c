@@ -141,7 +141,7 @@ static void follow_trust_anchor(struct mail_child *child)
 		log_notice("dns.trust_anchor",
 		    LOG_T("child", child->kind->name),
 		    LOG_T("result", "loaded"), LOG_S("path", path));
-	else
+	else if (file_watch_failed(&child->trust_anchor))
 		log_error("dns.trust_anchor", LOG_T("child", child->kind->name),
 		    LOG_T("result", "kept"), LOG_S("path", path),
 		    LOG_ERR(&err));
