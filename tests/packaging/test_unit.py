@@ -4,6 +4,7 @@ import configparser
 import os
 import pathlib
 import re
+import subprocess
 
 SOURCE = pathlib.Path(os.environ.get('GATEHOUSE_SOURCE', '.')).resolve()
 
@@ -40,6 +41,9 @@ def test_the_clock_is_right_first():
 def test_a_container_may_drain():
     """limits.drain_timeout, and 5 s for those that have to be killed."""
     text = (SOURCE / 'packaging/Containerfile').read_text()
-    documented = (SOURCE / 'packaging/gatehouse.service').read_text()
-    drain = int(re.search(r'limits\.drain_timeout \((\d+) s\)', documented)[1])
+    described = subprocess.run(
+        [os.environ['GATEHOUSE'], 'config', 'describe',
+         'limits.drain_timeout'],
+        capture_output=True, text=True, check=True).stdout
+    drain = int(re.search(r'default: +(\d+)s\n', described)[1])
     assert int(re.search(r'--stop-timeout (\d+)', text)[1]) > drain + 5
