@@ -51,7 +51,7 @@ static const char *const dns_failures[] = {
     "timeout", "bogus", "limit", "servfail", NULL};
 
 static const char *const store_failures[] = {
-    "full", "locked", "timeout", "io", "row", "queue", "other", NULL};
+    "full", "locked", "timeout", "io", "row", "held", "queue", "other", NULL};
 
 static const char *const children[] = {
     "smtp", "milter", "admin", "outbox", "extract", "other", NULL};
@@ -185,7 +185,9 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
     [METRIC_STORE_ROWS] = COUNTER(
 	"store_rows", "Changes committed to the store."),
     [METRIC_STORE_FAILURES] = LABELLED("store_failures", "reason",
-	store_failures, "Changes that the store could not commit."),
+	store_failures,
+	"Changes that the store could not commit; held: no room for one more "
+	"message in quarantine."),
     [METRIC_STORE_WAITING] = GAUGE(
 	"store_waiting", "Changes that wait for the store."),
     [METRIC_STORE_COMMIT_DURATION] = HISTOGRAM("store_commit_duration_seconds",

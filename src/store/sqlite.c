@@ -32,8 +32,8 @@ static enum err_kind kind_of(int code, int system_errno)
 	case SQLITE_NOMEM:
 	case SQLITE_INTERRUPT: return E_TEMP;
 	case SQLITE_CONSTRAINT:
-	case SQLITE_MISMATCH: return E_SYNTAX;
-	case SQLITE_TOOBIG: return E_LIMIT;
+	case SQLITE_MISMATCH:
+	case SQLITE_TOOBIG: return E_SYNTAX;
 	default: return E_IO;
 	}
 }

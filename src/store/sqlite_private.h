@@ -132,7 +132,7 @@ bool sqlite_room(struct store_connection *connection, uint64_t *ret_room,
     uint64_t *ret_used, struct err *err);
 
 /* Whoever fills the quarantine does not take the room of traces, which all
- * other mail needs.  False: E_LIMIT. */
+ * other mail needs.  False: E_LIMIT, which is the kind of nothing else here. */
 bool sqlite_has_room_to_hold(
     struct store_connection *connection, uint64_t size, struct err *err);
 

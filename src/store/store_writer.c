@@ -138,7 +138,7 @@ static void count_failure(struct store_writer *writer, enum err_kind kind)
 	    {E_TIMEOUT, "timeout"},
 	    {E_IO, "io"},
 	    {E_SYNTAX, "row"},
-	    {E_LIMIT, "row"},
+	    {E_LIMIT, "held"},
 	};
 	const char *reason = "other";
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/metrics.h"
 #include "store/sqlite_private.h"
 #include "store/store_test.h"
 
@@ -365,8 +366,21 @@ static void test_full_group(void **state)
 	place_remove(&place);
 }
 
+static int64_t failures_of(const struct metrics *metrics, const char *reason)
+{
+	const char *const *values = metric_specs[METRIC_STORE_FAILURES].values;
+	size_t value = 0;
+
+	while (values[value] && strcmp(values[value], reason) != 0)
+		value++;
+	assert_non_null(values[value]);
+	return metrics_read(metrics, METRIC_STORE_FAILURES, value);
+}
+
 static void test_full_quarantine(void **state)
 {
+	struct metrics *metrics;
+	int fd;
 	struct place place = place_new("?max_size=1M");
 	struct store *store = open_place(&place);
 	struct arena *arena = arena_new(0);
@@ -377,15 +391,22 @@ static void test_full_quarantine(void **state)
 	struct err err = {.kind = E_NONE};
 
 	(void)state;
+	assert_true(metrics_create(&metrics, &fd, NULL));
+	metrics_use(metrics);
 	assert_true(put_id(store, "before", 5000, NULL));
 	assert_false(
 	    store_put(store, &trace, &quarantine, deadline_in(5000), &err));
 	assert_int_equal(err.kind, E_LIMIT);
+	/* Nothing that other mail suffers from, as a full store is. */
+	assert_int_equal(failures_of(metrics, "held"), 1);
 	assert_false(has_trace(store, "BIG"));
 	assert_true(has_trace(store, "before"));
 	assert_true(put_id(store, "after", 5000, NULL));
 	arena_free(arena);
 	store_close(store);
+	metrics_use(NULL);
+	metrics_close(metrics);
+	close(fd);
 	place_remove(&place);
 }
 
