@@ -139,6 +139,15 @@ struct row {
 	const char *given, *macros, *heard;
 };
 
+static void play(const char *script)
+{
+	struct stage stage;
+
+	stage_open(&stage);
+	stage_play(&stage, script);
+	stage_close(&stage);
+}
+
 /* Of our own systems everything is taken: a job's "<root>", say. */
 static void test_senders_within(void **state)
 {
@@ -155,19 +164,15 @@ static void test_senders_within(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct arena *arena = arena_new(0);
-		struct stage stage;
 
 		print_message("%s, %s\n", rows[i].given, rows[i].macros);
-		stage_open(&stage);
-		stage_play(&stage,
-		    arena_format(arena,
-			AGREE_6 CLIENT
-			">DM{auth_authen}|ann|%s\n>M%s|\n"
-			">R<user@agency.example>|\n"
-			">LX-Envelope| addresses|\n>LX-Verdict| reject|\n>N\n"
-			">E\n<y550 5.7.1 from %s to user@agency.example.|\n%%",
-			rows[i].macros, rows[i].given, rows[i].heard));
-		stage_close(&stage);
+		play(arena_format(arena,
+		    AGREE_6 CLIENT
+		    ">DM{auth_authen}|ann|%s\n>M%s|\n"
+		    ">R<user@agency.example>|\n"
+		    ">LX-Envelope| addresses|\n>LX-Verdict| reject|\n>N\n"
+		    ">E\n<y550 5.7.1 from %s to user@agency.example.|\n%%",
+		    rows[i].macros, rows[i].given, rows[i].heard));
 		arena_free(arena);
 	}
 }
@@ -175,16 +180,12 @@ static void test_senders_within(void **state)
 /* A sender is not the next message's. */
 static void test_next_sender(void **state)
 {
-	struct stage stage;
-
 	(void)state;
-	stage_open(&stage);
-	stage_play(&stage, AGREE_6 CLIENT
+	play(AGREE_6 CLIENT
 	    ">DM{mail_addr}|a@b.example|\n>M<a@(x)b.example>|\n"
 	    ">R<user@agency.example>|\n>LFrom| x|\n>N\n>E\n<c\n"
 	    ">M<a@(x)b.example>|\n>R<user@agency.example>|\n>N\n>E\n<y550 "
 	    "5.1.7 " MANY "|\n%\n" ENVELOPE ">LFrom| x|\n>N\n>E\n<c\n%");
-	stage_close(&stage);
 }
 
 /* A recipient is removed by what the MTA called him, whoever that is; and what
@@ -203,23 +204,19 @@ static void test_recipients(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct arena *arena = arena_new(0);
-		struct stage stage;
 
 		print_message("%s, %s\n", rows[i].given, rows[i].macros);
-		stage_open(&stage);
-		stage_play(&stage,
-		    arena_format(arena,
-			AGREE_6 CLIENT
-			">M<a@b.example>|\n>DR%s\n>R%s|\n>R<v>|\n"
-			">LX-Envelope| addresses|\n>LX-Verdict| reject|\n>N\n"
-			">E\n<y550 5.7.1 from a@b.example to %s v.|\n%%\n"
-			">M<a@b.example>|\n>DR%s\n>R%s|\n>R<v>|\n"
-			">LX-Remove| 1|\n>LX-Remove| 0|\n"
-			">LX-Add| new@x.example|\n>N\n>E\n"
-			"<-<v>|\n<-%s|\n<+<new@x.example>|\n<c\n%%",
-			rows[i].macros, rows[i].given, rows[i].heard,
-			rows[i].macros, rows[i].given, rows[i].given));
-		stage_close(&stage);
+		play(arena_format(arena,
+		    AGREE_6 CLIENT
+		    ">M<a@b.example>|\n>DR%s\n>R%s|\n>R<v>|\n"
+		    ">LX-Envelope| addresses|\n>LX-Verdict| reject|\n>N\n"
+		    ">E\n<y550 5.7.1 from a@b.example to %s v.|\n%%\n"
+		    ">M<a@b.example>|\n>DR%s\n>R%s|\n>R<v>|\n"
+		    ">LX-Remove| 1|\n>LX-Remove| 0|\n"
+		    ">LX-Add| new@x.example|\n>N\n>E\n"
+		    "<-<v>|\n<-%s|\n<+<new@x.example>|\n<c\n%%",
+		    rows[i].macros, rows[i].given, rows[i].heard,
+		    rows[i].macros, rows[i].given, rows[i].given));
 		arena_free(arena);
 	}
 }

@@ -380,16 +380,6 @@ static struct stream *smuggle(struct fixture *fixture)
 	return stream;
 }
 
-static void await_none(const struct fixture *fixture, int64_t ms)
-{
-	struct deadline until = deadline_in(ms);
-
-	while (smtp_server_statistics(fixture->server).connections) {
-		assert_false(deadline_passed(until));
-		usleep(5000);
-	}
-}
-
 /* Who never stops sending is cut off. */
 static void test_endless_rest(void **state)
 {

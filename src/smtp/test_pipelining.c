@@ -18,24 +18,17 @@
 #define SLOW_3 SLOW SLOW SLOW
 #define SLOW_4 SLOW_3 SLOW
 
-static struct stream *greeted(const struct fixture *fixture)
+/* After set_up: starts the server, and says EHLO to it. */
+static struct stream *start_and_greet(struct fixture *fixture)
 {
-	struct stream *stream = dial(fixture);
+	struct stream *stream;
 
+	start(fixture);
+	stream = dial(fixture);
 	hear(stream, "220 ");
 	say(stream, "EHLO client.example\r\n");
 	hear(stream, "250 ");
 	return stream;
-}
-
-static void await_none(const struct fixture *fixture, int64_t ms)
-{
-	struct deadline until = deadline_in(ms);
-
-	while (smtp_server_statistics(fixture->server).connections) {
-		assert_false(deadline_passed(until));
-		usleep(5000);
-	}
 }
 
 /* RFC 2920, 3.2, and RFC 5321, 4.5.3.2: a client waits for the reply to each,
@@ -48,8 +41,7 @@ static void test_replies_do_not_wait_for_others(void **state)
 
 	(void)state;
 	set_up(&fixture);
-	start(&fixture);
-	stream = greeted(&fixture);
+	stream = start_and_greet(&fixture);
 	started = clock_monotonic_ms();
 	say(stream, "NOOP\r\nMAIL FROM:<>\r\n" SLOW_4 "QUIT\r\n");
 	hear(stream, "250 2.0.0");
@@ -71,8 +63,7 @@ static void test_replies_do_not_wait_for_the_message(void **state)
 	(void)state;
 	fake_delivery_hold();
 	set_up(&fixture);
-	start(&fixture);
-	stream = greeted(&fixture);
+	stream = start_and_greet(&fixture);
 	say(stream, "MAIL FROM:<>\r\nRCPT TO:<held@agency.example>\r\n"
 		    "BDAT 14 LAST\r\nSubject: x\r\n\r\n");
 	hear(stream, "250 2.1.0");
@@ -92,8 +83,7 @@ static void test_client_is_gone(void **state)
 
 	(void)state;
 	set_up(&fixture);
-	start(&fixture);
-	stream = greeted(&fixture);
+	stream = start_and_greet(&fixture);
 	say(stream, "MAIL FROM:<>\r\n" SLOW_4 SLOW_4 "DATA\r\n");
 	stream_free(stream);
 	await_none(&fixture, 5000);
@@ -109,8 +99,7 @@ static void test_client_has_said_everything(void **state)
 
 	(void)state;
 	set_up(&fixture);
-	start(&fixture);
-	stream = greeted(&fixture);
+	stream = start_and_greet(&fixture);
 	say(stream, "MAIL FROM:<>\r\n" SLOW_3 "QUIT\r\n");
 	shutdown(stream_fd(stream), SHUT_WR);
 	hear(stream, "250 2.1.0");
@@ -131,8 +120,7 @@ static void test_session_timeout(void **state)
 	(void)state;
 	set_up(&fixture);
 	fixture.config->limits.session_timeout = 1500;
-	start(&fixture);
-	stream = greeted(&fixture);
+	stream = start_and_greet(&fixture);
 	say(stream, "MAIL FROM:<>\r\n" SLOW_4);
 	hear(stream, "250 2.1.0");
 	hear(stream, "250 2.1.5");

@@ -134,6 +134,16 @@ void send_message(struct stream *stream)
 	say(stream, "Subject: x\r\n\r\ntext\r\n.\r\n");
 	hear(stream, "250 2.0.0");
 }
+void await_none(const struct fixture *fixture, int64_t ms)
+{
+	struct deadline until = deadline_in(ms);
+
+	while (smtp_server_statistics(fixture->server).connections) {
+		assert_false(deadline_passed(until));
+		usleep(5000);
+	}
+}
+
 void await_parked(const struct fixture *fixture, unsigned int count)
 {
 	for (int i = 0; i < 500; i++) {

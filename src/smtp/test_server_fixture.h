@@ -61,4 +61,7 @@ void secure(const struct fixture *fixture, struct stream *stream,
 /* So many sessions wait for their clients. */
 void await_parked(const struct fixture *fixture, unsigned int count);
 
+/* All connections have ended within ms. */
+void await_none(const struct fixture *fixture, int64_t ms);
+
 #endif
