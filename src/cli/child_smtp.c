@@ -7,12 +7,16 @@
 #include "cli/expiry.h"
 #include "smtp/server.h"
 
-enum { WARN_EVERY_MS = 24 * 3600 * 1000 };
+enum {
+	WARN_EVERY_MS = 24 * 3600 * 1000,
+	CERTIFICATES_AGAIN_MS = 15 * 1000,
+};
 
 struct smtp_child {
 	struct mail_child mail; /* first */
 	struct smtp_server *server;
 	struct file_watch certificates;
+	int64_t certificates_again_ms; /* 0: all are in use */
 	struct expiry expiry;
 	int64_t warn_at_ms;
 };
@@ -43,6 +47,7 @@ static bool reload(
 	if (!smtp_server_reload(smtp->server, next, err))
 		return false;
 	smtp->certificates = certificates;
+	smtp->certificates_again_ms = 0;
 	metrics_set(METRIC_CERTIFICATES_KEPT, 0);
 	smtp->warn_at_ms = 0;
 	return true;
@@ -53,35 +58,49 @@ static void tell_kept(const struct err *err)
 	log_error("smtp.certificates", LOG_T("result", "kept"), LOG_ERR(err));
 }
 
-static bool renew_with(
-    struct smtp_child *child, const struct gate_context *context)
+static void tell_nothing(const struct err *err)
 {
-	bool ok = smtp_server_renew(child->server, context, tell_kept);
+	(void)err;
+}
+
+static bool renew_with(struct smtp_child *child,
+    const struct gate_context *context, void (*tell)(const struct err *err))
+{
+	bool ok = smtp_server_renew(child->server, context, tell);
 
 	metrics_set(METRIC_CERTIFICATES_KEPT, !ok);
+	child->certificates_again_ms = ok ? 0
+					  : clock_monotonic_ms() +
+						CERTIFICATES_AGAIN_MS;
 	return ok;
 }
 
 static void renew(struct mail_child *child, const struct gate_context *next)
 {
-	renew_with((struct smtp_child *)child, next);
+	renew_with((struct smtp_child *)child, next, tell_kept);
 }
 
-/* Renewed files are taken into use without being told; what cannot be used
- * stays as it is. */
-static void reload_certificates(struct smtp_child *child)
+static void tell_loaded(bool ok)
 {
-	struct gate_context context = mail_child_context(&child->mail);
-	bool ok;
-
-	if (!certificate_watch_changed(
-		&child->certificates, child->mail.config))
-		return;
-	ok = renew_with(child, &context);
 	metrics_count(
 	    METRIC_CERTIFICATE_LOADS, ok ? SLICE("loaded") : SLICE("kept"));
 	if (ok)
 		log_notice("smtp.certificates", LOG_T("result", "loaded"));
+}
+
+/* Renewed files are taken into use without being told; what cannot be used
+ * stays as it is.  It is tried again without a word, since the files may be
+ * good and the failure one that passes: a lack of descriptors or memory. */
+static void reload_certificates(struct smtp_child *child)
+{
+	struct gate_context context = mail_child_context(&child->mail);
+
+	if (certificate_watch_changed(&child->certificates, child->mail.config))
+		tell_loaded(renew_with(child, &context, tell_kept));
+	else if (child->certificates_again_ms &&
+		 clock_monotonic_ms() >= child->certificates_again_ms &&
+		 renew_with(child, &context, tell_nothing))
+		tell_loaded(true);
 }
 
 static void expire(struct smtp_child *child)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -235,6 +236,32 @@ def test_renewed_certificates_are_taken_unasked(make_gate, folder):
     # Nothing is tried again that has not changed.
     time.sleep(5)
     assert (loads('loaded'), loads('kept')) == (2, 2)
+
+
+def test_certificates_without_a_descriptor_to_read_them(make_gate, folder):
+    """They were renewed while there was none: the files change no more."""
+    authority = Authority(folder / 'ca')
+    used = [folder / 'used.pem', folder / 'used.key']
+
+    def use(name):
+        for source, target in zip(authority.issue(name), used):
+            shutil.copy(source, target)
+
+    use('one.example')
+    gate = make_gate(zone=ZONE, listeners=[
+        listener(tls={'certificate': str(used[0]), 'key': str(used[1])})])
+    child = gate.children()['smtp']
+    limit = resource.prlimit(child, resource.RLIMIT_NOFILE)
+    resource.prlimit(child, resource.RLIMIT_NOFILE, (0, limit[1]))
+    use('two.example')
+    gate.wait_for_log('smtp.certificates result=kept')
+    resource.prlimit(child, resource.RLIMIT_NOFILE, limit)
+    gate.wait_for_log('smtp.certificates result=loaded', 30)
+    gate.metric('gatehouse_certificates_kept', 0)
+    with gate.client() as client:
+        client.starttls()
+        shown = client.socket.getpeercert(binary_form=True)
+    assert shown == ssl.PEM_cert_to_DER_cert(used[0].read_text())
 
 
 def test_renewed_authorities_are_taken_unasked(make_gate, folder):
