@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "conf/next_hop.h"
+
 /* What is said about a field of an item ("routes[3]"; "" is the file), if. */
 struct row {
 	const char *name;
@@ -53,6 +55,46 @@ static bool has_tls_names(
 	return false;
 }
 
+/* A password is shown to nobody else: see client_auth. */
+static bool is_private(const struct conf_route *route)
+{
+	if (route->tls == NEXT_HOP_TLS_MUST)
+		return true;
+	for (size_t i = 0; i < route->target_count; i++) {
+		struct slice host = route->targets[i].host;
+		struct ip ip;
+
+		if (!slice_starts(host, SLICE("unix:")) &&
+		    !slice_eq(host, SLICE("localhost")) &&
+		    !(ip_parse(host, &ip) && ip_is_loopback(&ip)))
+			return false;
+	}
+	return true;
+}
+
+static void check_logins(const struct config *config,
+    const struct checker *checker, const char *listener)
+{
+	const struct conf_route *route = next_hop_for_logins(config);
+	const char *why = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s.role", listener);
+	if (!route)
+		check_warning(checker, path,
+		    "nobody can log in: there is no route whose server could "
+		    "be asked");
+	else if (route->kind != NEXT_HOP_SMTP && route->kind != NEXT_HOP_LMTP)
+		why = "leads to no server that could be asked; write smtp: or "
+		      "lmtp:";
+	else if (!is_private(route))
+		why = "has no tls: must, and its server is not on this host";
+	if (why)
+		check_warning(checker, path,
+		    "nobody can log in: routes[%td], which logins take, %s",
+		    route - config->routes, why);
+}
+
 static void check_listener(
     const struct config *config, const struct checker *checker, size_t i)
 {
@@ -74,6 +116,9 @@ static void check_listener(
 	if (!name_item(checker, "listeners", i, item))
 		return;
 	tell(checker, item, rows, COUNT_OF(rows));
+	if (listener->role == ROLE_SUBMISSION &&
+	    listener->tls.certificate.len && check_is_sound(checker, "routes"))
+		check_logins(config, checker, item);
 }
 
 /* Behind a milter the MTA has TLS, or not. */

@@ -56,8 +56,9 @@ static const struct field listener_fields[] = {
 	.offset = offsetof(struct conf_listener, role),
 	.choices = roles,
 	.help = "mx: mail from anybody for our domains; relay: outgoing mail "
-		"of our own systems; submission: authenticated users; milter: "
-		"an MTA asks.",
+		"of our own systems; submission: users, who log in at the "
+		"server that the route of \"*\" (or else the first) leads "
+		"to; milter: an MTA asks.",
 	.example = "mx"},
     {.name = "tls",
 	.type = TYPE_TABLE,

@@ -221,3 +221,13 @@ bool next_hop_parse(struct arena *arena, struct slice folder, struct slice text,
 	*route = parsed;
 	return true;
 }
+
+const struct conf_route *next_hop_for_logins(const struct config *config)
+{
+	for (size_t i = 0; i < config->route_count; i++)
+		for (size_t j = 0; j < config->routes[i].domains.count; j++)
+			if (slice_eq(
+				config->routes[i].domains.items[j], SLICE("*")))
+				return &config->routes[i];
+	return config->route_count ? &config->routes[0] : NULL;
+}

@@ -24,4 +24,8 @@ enum { NEXT_HOP_TARGETS_MAX = 16 };
 bool next_hop_parse(struct arena *arena, struct slice folder, struct slice text,
     struct conf_route *route, struct err *err);
 
+/* The route whose server knows our users: that of "*", or the first.  NULL:
+ * there is none. */
+const struct conf_route *next_hop_for_logins(const struct config *config);
+
 #endif

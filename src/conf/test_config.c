@@ -248,6 +248,34 @@ static void test_example(void **state)
 	arena_free(arena);
 }
 
+static void test_logins(void **state)
+{
+	static const char *const hops[] = {
+	    "\"smtp:[192.0.2.1]:25\", tls: must",
+	    "\"smtp:[127.0.0.1]:25, [::1]:25, localhost:25\"",
+	    "\"lmtp:unix:/s\"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hops) / sizeof(hops[0]); i++) {
+		struct arena *arena = arena_new(0);
+		struct config_problems problems;
+		struct config *config = load(arena,
+		    arena_format(arena,
+			"hostname: a.example\nlisteners:\n"
+			"  - {name: a, address: \"[::]:587\", role: "
+			"submission, "
+			"tls: {certificate: c, key: k}}\n"
+			"routes:\n  - {domains: [\"*\"], next_hop: %s}\n",
+			hops[i]),
+		    &problems);
+
+		assert_string_equal(all_of(arena, &problems), "");
+		config_release(config);
+		arena_free(arena);
+	}
+}
+
 static int64_t cpu_ms(void)
 {
 	struct timespec now;
@@ -357,6 +385,7 @@ int main(void)
 	    cmocka_unit_test(test_default),
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_example),
+	    cmocka_unit_test(test_logins),
 	    cmocka_unit_test(test_many_domains),
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_describe),

@@ -7,6 +7,9 @@
 #define L H "listeners:\n"
 #define MX "  - {name: mx, address: \"0.0.0.0:25\", role: mx}\n"
 #define RELAY "  - {name: re, address: \"0.0.0.0:26\", role: relay}\n"
+#define SUBMISSION                                                             \
+	"  - {name: a, address: \"[::]:587\", role: submission, "              \
+	"tls: {certificate: c, key: k}}\n"
 #define C L RELAY "connectors:\n"
 #define R L RELAY "routes:\n"
 #define A L RELAY "authentication:\n"
@@ -159,6 +162,10 @@ const struct test_text test_texts[] = {
     {L "  - {name: a, address: \"[::]:25\", role: milter}\n", 0, "t.yaml:1:1: warning: organization.accepted_domains: there are none: mail that uses"},
     {L "  - {name: a, address: \"[::]:25\", role: relay, tls: {certificate: c, key: k, client_ca: a}}\n", 0, "t.yaml:3:89: warning: listeners[0].tls.client_ca: has no effect: no connector of this listener has tls_names"},
     {L "  - {name: a, address: \"[::]:25\", role: submission}\n", 0, "warning: listeners[0]: takes no mail: without tls nobody can log in"},
+    {L SUBMISSION "", 0, "t.yaml:3:42: warning: listeners[0].role: nobody can log in: there is no route"},
+    {L SUBMISSION "routes:\n  - {domains: [\"*\"], next_hop: mx}\n", 0, "t.yaml:3:42: warning: listeners[0].role: nobody can log in: routes[0], which logins take, leads to no server"},
+    {L SUBMISSION "routes:\n  - {domains: [x.example], next_hop: \"smtp:[127.0.0.1]:25\"}\n  - {domains: [\"*\"], next_hop: \"maildir:/m\"}\n", 0, "t.yaml:3:42: warning: listeners[0].role: nobody can log in: routes[1], which"},
+    {L SUBMISSION "routes:\n  - {domains: [x.example], next_hop: \"smtp:[192.0.2.1]:25\"}\n", 0, "t.yaml:3:42: warning: listeners[0].role: nobody can log in: routes[0], which logins take, has no tls: must"},
     {L "  - {name: a, address: \"[::]:25\", role: relay, xclient: [10.0.0.0/33]}\n", 1, "listeners[0].xclient[0]: \"10.0.0.0/33\" is not an IP address or network"},
     {L "  -\n", 1, "listeners[0]: is empty"},
     /* connectors */

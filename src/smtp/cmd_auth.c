@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "conf/next_hop.h"
 #include "smtp/session_private.h"
 
 /* Against guessing; each failed try is also held back by tarpit_delay. */
@@ -15,17 +16,6 @@ enum { FAILED_LOGINS_MAX = 3 };
 bool cmd_auth_exists(const struct session *session)
 {
 	return session->client.role == ROLE_SUBMISSION && session->client.tls;
-}
-
-/* The route that submitted mail takes when no other one fits. */
-static const struct conf_route *route_for_login(const struct config *config)
-{
-	for (size_t i = 0; i < config->route_count; i++)
-		for (size_t j = 0; j < config->routes[i].domains.count; j++)
-			if (slice_eq(
-				config->routes[i].domains.items[j], SLICE("*")))
-				return &config->routes[i];
-	return config->route_count ? &config->routes[0] : NULL;
 }
 
 static void forget_bytes(struct slice text)
@@ -76,7 +66,7 @@ static bool refuse_guessing(struct session *session)
 static void log_in(struct session *session, struct arena *arena,
     const char *mechanism, const struct delivery_credentials *credentials)
 {
-	const struct conf_route *route = route_for_login(session->config);
+	const struct conf_route *route = next_hop_for_logins(session->config);
 	struct smtp_reply_text reply;
 
 	if (slice_empty(credentials->user) || has_nul(credentials->user) ||

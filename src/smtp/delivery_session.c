@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/delivery_private.h"
 
+#include "base/log.h"
 #include "smtp/client.h"
 
 static void release_session(void *object)
@@ -40,6 +41,17 @@ static struct smtp_reply_text reply_cannot_login(void)
 	    SLICE("your login cannot be checked now, try again later")};
 }
 
+static struct smtp_reply_text put_off_login(
+    const struct delivery_session *session, const struct err *err)
+{
+	char ip[IP_TEXT_MAX];
+
+	log_warning("smtp.login_deferred",
+	    LOG_T("client_ip", ip_format(&session->client->ip, ip)),
+	    LOG_S("listener", session->client->listener), LOG_ERR(err));
+	return reply_cannot_login();
+}
+
 struct smtp_reply_text delivery_session_authenticate(
     struct delivery_session *session, struct arena *arena,
     const struct conf_route *route,
@@ -52,14 +64,20 @@ struct smtp_reply_text delivery_session_authenticate(
 	struct smtp_client *client;
 	struct smtp_reply_text text;
 	struct smtp_reply answer;
+	struct err err;
 
-	if ((route->kind != NEXT_HOP_SMTP && route->kind != NEXT_HOP_LMTP) ||
-	    !next_hop_pool_get(session->pool, arena, &request, &client, &text))
+	if (route->kind != NEXT_HOP_SMTP && route->kind != NEXT_HOP_LMTP) {
+		err_set(
+		    &err, E_CONFIG, "the route of logins leads to no server");
+		return put_off_login(session, &err);
+	}
+	/* next-hop.away says why. */
+	if (!next_hop_pool_get(session->pool, arena, &request, &client, &text))
 		return reply_cannot_login();
 	smtp_client_state(client)->authenticated = true;
-	if (!client_auth(client, credentials, &answer, NULL)) {
+	if (!client_auth(client, credentials, &answer, &err)) {
 		smtp_client_quit(client);
-		return reply_cannot_login();
+		return put_off_login(session, &err);
 	}
 	if (answer.code == 235) {
 		smtp_client_quit(session->authenticated);
@@ -74,7 +92,8 @@ struct smtp_reply_text delivery_session_authenticate(
 	if (answer.code == 535 || answer.code == 534 || answer.code == 501)
 		return (struct smtp_reply_text){
 		    535, SLICE("5.7.8"), SLICE("login refused")};
-	return reply_cannot_login();
+	err_set(&err, E_TEMP, "the next hop answers %d", answer.code);
+	return put_off_login(session, &err);
 }
 
 void delivery_session_forget_login(struct delivery_session *session)

@@ -13,6 +13,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from certificates import Authority
 from gatehouse import Gatehouse, is_sanitized, listener
+from hop import Hop
 from mail import field, message, message_id
 from net import Smtp, free_port, stuff
 from world import SHOP, STRANGER, ZONE
@@ -536,6 +537,21 @@ def test_submission_asks_the_next_hop(make_gate, tls, mailbox):
     trace = gate.explain(message_id(sent))
     assert trace['client']['authenticated_as'] == 'ann'
     assert 's3cret' not in gate.log() and 'AGFubg' not in gate.log()
+
+
+def test_the_log_says_why_a_login_cannot_be_checked(make_gate, tls, tmp_path):
+    with Hop() as hop:
+        for next_hop, error in ((hop.route, 'neither PLAIN nor LOGIN'),
+                                (f'maildir:{tmp_path}', 'no server')):
+            gate = make_gate(
+                zone=ZONE, routes=[{'domains': ['*'], 'next_hop': next_hop}],
+                listeners=[listener('submission', 'submission', tls=tls)])
+            with Smtp(gate.port) as client:
+                client.starttls()
+                reply = client.command('AUTH PLAIN AGFubgBzM2NyZXQ=')
+            assert reply.startswith('454 4.7.0 your login cannot'), reply
+            line, = re.findall('smtp.login_deferred.*', gate.log())
+            assert error in line
 
 
 def test_guessing_of_passwords_is_counted_per_network(make_gate, tls, mailbox):
