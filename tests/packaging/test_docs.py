@@ -33,7 +33,7 @@ def literals():
     """Every string of the source, those that stand side by side joined."""
     text = ''
     for path in sorted((SOURCE / 'src').glob('*/*.c')):
-        if not path.name.startswith(('test_', 'fuzz_')):
+        if not path.name.startswith(('test_', 'fuzz_', 'fake_')):
             text += path.read_text()
     text = re.sub(r'"\s*"', '', text)
     text = re.sub(r'%(?:\.\*s|llu|zu|s|d)', 'N', text)
@@ -65,15 +65,66 @@ def test_replies_are_the_programs():
     assert checked > 12
 
 
-@pytest.mark.parametrize('name', GUIDES + ('THREAT-MODEL.md',))
-def test_limits_and_metrics_exist(name):
-    text = guide(name)
+# An enhanced code, and the text that the same call gives it.
+SAID = re.compile(r'"[45]\.\d+\.\d+"\)?,(?:\s|\w+\(|[\w>.-]+,)*?\s*'
+                  r'"((?:[^"\\]|\\.)*)"')
+# Given their code elsewhere.
+CHOSEN = (
+    'there is no From: field', 'there are several From: fields',
+    'the header holds a NUL octet',
+    'the header begins with a continuation line',
+    'a field that some readers take for From:',
+    'unauthenticated mail from ', 'is not accepted due to the DMARC policy of',
+    'the sender is no address that all read alike',
+    'the mail server takes the sender for one of its own',
+    'the message cannot be changed', 'message too large', 'chunk too large',
+    'an earlier chunk was refused: RSET', 'bare LF', 'bare CR',
+    'the next hop is not available now:',
+    'the next hop wants a login or TLS of us',
+    'the next hop gave an unexpected reply',
+    'too many connections from your network', 'syntax: ',
+)
+
+
+def test_every_reply_is_in_the_guide():
+    """Whoever searches it for the words of a bounce finds what to do."""
+    source = literals()
+    guide_text = re.sub(r'\s+', ' ', guide('TROUBLESHOOTING.md'))
+    texts = SAID.findall(source)
+    assert len(texts) > 90
+    for text in CHOSEN:
+        assert text in source, text
+    parts = {part.strip(' :(),')
+             for text in (*texts, *CHOSEN)
+             for part in re.split(r'\bN\b|\(limits[^)]*\)|\(id', text)}
+    missing = sorted(part for part in parts
+                     if len(part) > 5 and part not in guide_text)
+    assert not missing, '\n'.join(missing)
+
+
+def fields():
+    """Of the configuration, without the brackets of lists."""
     described = subprocess.run(
         [os.environ['GATEHOUSE'], 'config', 'describe'], check=True,
         capture_output=True, text=True).stdout
-    fields = set(re.findall(r'^[a-z]\S*', described, re.M))
-    for setting in re.findall(r'\blimits\.[a-z_]+', text):
-        assert setting in fields, setting
+    return set(re.findall(r'^[a-z]\S*', described.replace('[]', ''), re.M))
+
+
+def pages():
+    """(name, text) of each that quotes settings."""
+    for path in [SOURCE / 'README.md', *sorted((SOURCE / 'docs').glob('*.md'))]:
+        yield path.name, path.read_text()
+
+
+@pytest.mark.parametrize('name', [name for name, _ in pages()])
+def test_settings_and_metrics_exist(name):
+    text = dict(pages())[name]
+    known = fields() | set(logline.events())
+    tops = {field for field in known if '.' not in field}
+    for setting in re.findall(r'(?<![\w./-])[a-z_]+(?:\.[a-z_]+)+', text):
+        if setting.split('.')[0] in tops and \
+                not setting.endswith(('.c', '.h', '.example')):
+            assert setting in known, setting
     metrics = set(re.findall(
         r'gatehouse_\w+', (SOURCE / 'docs/METRICS.md').read_text()))
     for metric in re.findall(r'gatehouse_\w+', text):
@@ -99,25 +150,65 @@ def test_commands_and_events_exist(name):
             assert event in known, event
 
 
-def blocks():
-    return re.findall(r'```yaml\n(.*?)```', guide('MICROSOFT365.md'), re.S)
-
-
-@pytest.mark.parametrize('number', range(2))
-def test_configurations_load(tmp_path, number):
-    """With certificates where the guide has them."""
-    assert len(blocks()) == 2
-    pair = Authority(tmp_path / 'ca').issue('mx1.agency.example')
-    config = {'hostname': 'mx1.agency.example',
-              'organization': {'accepted_domains': ['agency.example']}}
-    text = blocks()[number].replace('/etc/gatehouse/mx1.pem', pair[0]) \
-        .replace('/etc/gatehouse/mx1.key', pair[1])
-    config.update(yaml.safe_load(text))
+def loads(tmp_path, config):
+    base = {'hostname': 'mx1.agency.example',
+            'organization': {'accepted_domains': ['agency.example']},
+            'listeners': [{'name': 'mx', 'address': '127.0.0.1:25',
+                           'role': 'mx'}]}
     path = tmp_path / 'gatehouse.yaml'
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump({**base, **config}))
     done = subprocess.run([os.environ['GATEHOUSE'], 'config', 'check', '-c',
                            str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done
+
+
+@pytest.mark.parametrize('name, count', [
+    ('MICROSOFT365.md', 2), ('MILTER.md', 2)])
+def test_configurations_load(tmp_path, name, count):
+    """One on top of the other; with certificates where the guide has them."""
+    pair = Authority(tmp_path / 'ca').issue('mx1.agency.example')
+    blocks = re.findall(r'```yaml\n(.*?)```', guide(name), re.S)
+    assert len(blocks) == count
+    config = {}
+    for block in blocks:
+        text = block.replace('/etc/gatehouse/mx1.pem', pair[0]) \
+            .replace('/etc/gatehouse/mx1.key', pair[1])
+        config.update(yaml.safe_load(text))
+        loads(tmp_path, config)
+
+
+def test_no_other_page_has_a_configuration():
+    assert {name for name, text in pages() if '```yaml' in text} == \
+        {'MICROSOFT365.md', 'MILTER.md'}
+
+
+def test_next_hops_load(tmp_path):
+    table = guide('CONFIGURATION.md').split('| `next_hop` |')[1].split('\n\n')[0]
+    hops = re.findall(r'^\| `([^`]+)` \|', table, re.M)
+    assert len(hops) > 6
+    loads(tmp_path, {'routes': [
+        {'domains': [f'{number}.example'], 'next_hop': yaml.safe_load(hop)}
+        for number, hop in enumerate(hops)]})
+
+
+def quoted_settings():
+    """`log.trace: [smtp]`, `admin: {...}`: what may stand in a file so."""
+    tops = {field for field in fields() if '.' not in field}
+    for name, text in pages():
+        for setting, value in re.findall(r'`([a-z_.]+): ([^`\n]+)`', text):
+            if setting.split('.')[0] in tops and \
+                    ('.' in setting or value[0] == '{'):
+                yield name, setting, value
+
+
+def test_quoted_settings_load(tmp_path):
+    found = set(quoted_settings())
+    assert len(found) > 8
+    for _, setting, value in found:
+        config = yaml.safe_load(value)
+        for word in reversed(setting.split('.')):
+            config = {word: config}
+        loads(tmp_path, config)
 
 
 def installed():
