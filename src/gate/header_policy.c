@@ -19,6 +19,7 @@ static const struct slice trust_prefixes[] = {
     SLICE_INIT("X-MS-Exchange-CrossPremises-"),
     SLICE_INIT("X-MS-Exchange-AntiSpam-"),
     SLICE_INIT("X-MS-Exchange-SkipListedInternetSender"),
+    SLICE_INIT("X-MS-Exchange-ExternalOriginalInternetSender"),
     SLICE_INIT("X-Forefront-Antispam-Report"),
     SLICE_INIT("X-Forefront-PRVS"),
     SLICE_INIT("X-Microsoft-Antispam"),

@@ -302,6 +302,8 @@ static const struct judge_case forgeries[] = {
     {"trust, fold", STRANGER "X-MS-Exchange-Organization-AuthAs\r\n : FORGED\r\n", ACCEPT, .removed = "FORGED"},
     {"trust, folded value", STRANGER "X-MS-Exchange-Organization-AuthAs:\r\n FORGED\r\n", ACCEPT, .removed = "FORGED"},
     {"trust, forest", STRANGER "X-MS-Exchange-Forest-RulesExecuted: FORGED\r\n", ACCEPT, .removed = "FORGED"},
+    {"trust, skip listing", STRANGER "X-MS-Exchange-SkipListedInternetSender: FORGED\r\n", ACCEPT, .removed = "FORGED"},
+    {"trust, skip listing in use", STRANGER "X-MS-Exchange-ExternalOriginalInternetSender: FORGED\r\n", ACCEPT, .removed = "FORGED"},
     {"trust, first and folded", " X-MS-Exchange-Organization-AuthAs: Internal\r\n" STRANGER, MALFORMED},
     {"trust, after a line without colon", STRANGER "junk\r\nX-MS-Exchange-Organization-AuthAs: FORGED\r\n", ACCEPT, .removed = "FORGED"},
     {"trust, control in the name", STRANGER "X-MS-Exchange-Organization-AuthAs\x01: FORGED\r\n", ACCEPT, .removed = "FORGED"},

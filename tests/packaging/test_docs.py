@@ -20,7 +20,7 @@ from certificates import Authority  # noqa: E402
 GUIDES = ('TROUBLESHOOTING.md', 'MICROSOFT365.md', 'MILTER.md', 'LOGGING.md')
 QUOTE = re.compile(r'`([^`\n]+)`')
 # Said by systems of others.
-FOREIGN = ('5.7.51', '4.7.500', '5.4.1 Recipient', 'Service unavailable')
+FOREIGN = ('5.7.51', '5.7.68', '4.7.500', '5.4.1 Recipient', 'Service unavailable')
 # What stands for something that varies.
 VARIES = re.compile(r'NAME|\bN\b|\.\.\.|MESSAGE-ID')
 
