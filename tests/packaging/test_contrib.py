@@ -108,6 +108,7 @@ def test_alerts_are_complete():
     for rule in rules():
         assert rule['labels']['severity'] in ('warning', 'critical')
         assert balanced(rule['annotations']['summary'])
+        assert rule['annotations']['description']
 
 
 def test_the_readme_scrapes_what_the_rules_ask_for():
