@@ -119,10 +119,19 @@ static bool read_body_hash(struct reader *reader, struct err *err)
 	return true;
 }
 
-/* U-labels become A-labels here: RFC 8616 section 4. */
+/* domain-name of RFC 6376 section 3.5, which has no final dot: with one, a
+ * verifier that takes the name as it is asks for another key than we do.
+ * U-labels become A-labels here: RFC 8616 section 4. */
+static bool normalize(
+    struct arena *arena, struct slice name, struct slice *ret, struct err *err)
+{
+	return !slice_ends_nocase(name, SLICE(".")) &&
+	       name_normalize(arena, name, ret, err);
+}
+
 static bool read_name(struct reader *reader, struct slice *ret, struct err *err)
 {
-	if (!name_normalize(reader->arena, reader->tag->value, ret, err))
+	if (!normalize(reader->arena, reader->tag->value, ret, err))
 		return bad(reader, "is not a domain name", err);
 	return true;
 }
@@ -199,7 +208,7 @@ static bool read_identity(struct reader *reader, struct err *err)
 	    slice_find(identity, '@') == identity.len)
 		return bad(reader, "is not an identity", err);
 	domain = address_domain(identity);
-	if (!name_normalize(reader->arena, domain, &domain, err))
+	if (!normalize(reader->arena, domain, &domain, err))
 		return bad(reader, "is not an identity", err);
 	signature->identity_domain = domain;
 	signature->identity = identity;
@@ -251,9 +260,19 @@ static bool read_signed_at(struct reader *reader, struct err *err)
 	return read_time(reader, &reader->signature->signed_at, err);
 }
 
+/* "Any value longer than 12 digits" is infinite (RFC 6376 section 3.5): such a
+ * signature does not expire.  One that was made then would be no good. */
 static bool read_expires_at(struct reader *reader, struct err *err)
 {
-	return read_time(reader, &reader->signature->expires_at, err);
+	struct slice text = reader->tag->value;
+	int64_t *ret = &reader->signature->expires_at;
+
+	if (read_time(reader, ret, err))
+		return true;
+	if (slice_empty(text) || !slice_all(text, is_digit))
+		return false;
+	*ret = TIME_MAX + 1;
+	return true;
 }
 
 /* One of the query methods must be ours: section 3.5, q=. */

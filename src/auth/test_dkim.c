@@ -180,6 +180,11 @@ static const struct {
     {RSA, REST "s=rsa; x=1699999999;", FROM_TO, DKIM_PERMERROR,
 	"signature expired"},
     {RSA, REST "s=rsa; x=0;", FROM_TO, DKIM_PERMERROR, "signature expired"},
+    /* RFC 6376 section 3.5: over 12 digits is without end. */
+    {RSA, REST "s=rsa; x=1700000000001;", FROM_TO, DKIM_PASS, ""},
+    {RSA, REST "s=rsa; x=99999999999999999999;", FROM_TO, DKIM_PASS, ""},
+    {RSA, REST "s=rsa; x=0001699999999;", FROM_TO, DKIM_PERMERROR,
+	"signature expired"},
     {RSA, REST "s=rsa; t=1700000300;", FROM_TO, DKIM_PASS, ""},
     /* The sender tries again, and by then it may be that time here, too. */
     {RSA, REST "s=rsa; t=1700000301;", FROM_TO, DKIM_TEMPERROR,
