@@ -209,7 +209,7 @@ def documented(gate, number):
                      ('-o gatehouse -g gatehouse ', ''),
                      ('/var/lib/gatehouse', str(gate.folder / 'state')),
                      ('/var/backups', str(gate.folder))):
-        assert old in block or number == 0
+        assert old in block or number != 1
         block = block.replace(old, new)
     subprocess.run(['sh', '-ec', block], check=True, timeout=30)
 
@@ -258,6 +258,37 @@ def test_backup_and_restore(make_gate, make_hop):
     gate.run('explain', message_id(since), '-c', str(gate.path), code=1)
     assert gate.mail(since, ip=SHOP)[:3] == '250'
     assert gate.explain(message_id(since))['verdict'] == 'accept'
+
+
+def test_most_of_a_damaged_store_is_found(make_gate, make_hop):
+    gate = make_gate(zone=ZONE, route=make_hop().route)
+    sent = [message() for _ in range(100)]
+    for one in sent:
+        assert gate.mail(one, ip=SHOP)[:3] == '250'
+    gate.mail(message('x@quarantine.example'), 'x@plain.example', ip=STRANGER)
+    held = gate.quarantine()
+    gate.stop()
+    path = database(gate)
+    octets = bytearray(path.read_bytes())
+    at = octets.rindex(message_id(sent[50]).encode()) // 4096 * 4096
+    octets[at:at + 4096] = b'\xa5' * 4096
+    before = path.parent / 'before'
+    before.mkdir()
+    for file in path.parent.glob('gatehouse.db*'):
+        file.rename(before / file.name)
+    (before / path.name).write_bytes(octets)
+    documented(gate, 2)
+    (gate.folder / 'found.db').rename(path)
+    gate.start()
+    with contextlib.closing(sqlite3.connect(path)) as base:
+        assert base.execute('PRAGMA integrity_check').fetchall() == [('ok',)]
+        assert base.execute('PRAGMA auto_vacuum').fetchone() == (2,)
+    found = gate.run('search', '--limit', '1000', '-c', str(gate.path))
+    assert found.count(' accept ') > 80
+    assert gate.quarantine() == held
+    sent = message()
+    assert gate.mail(sent, ip=SHOP)[:3] == '250'
+    assert gate.explain(message_id(sent))['verdict'] == 'accept'
 
 
 def test_traces_survive_a_crash(make_gate):
