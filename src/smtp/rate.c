@@ -27,6 +27,7 @@ struct network {
 struct rate_table {
 	pthread_mutex_t lock;
 	struct network *networks;
+	int64_t started_ms; /* its minutes begin here */
 	int64_t swept_minute;
 	bool without_lines;
 	atomic_size_t in_line;
@@ -37,6 +38,7 @@ struct rate_table *rate_new(void)
 	struct rate_table *table = MEMORY_NEW(struct rate_table);
 
 	pthread_mutex_init(&table->lock, NULL);
+	table->started_ms = clock_monotonic_ms();
 	return table;
 }
 
@@ -76,7 +78,7 @@ static void sweep(struct rate_table *table, int64_t minute)
 static struct network *look_up(struct rate_table *table, const struct ip *ip)
 {
 	struct ip key = ip_mask(ip, ip->family == IP_V4 ? 24 : 64);
-	int64_t minute = clock_monotonic_ms() / MINUTE_MS;
+	int64_t minute = (clock_monotonic_ms() - table->started_ms) / MINUTE_MS;
 	struct network *network;
 
 	sweep(table, minute);

@@ -3,7 +3,8 @@
  *
  * Counts connections, new connections per minute, messages and failed logins
  * per minute and threads at work, against struct limits.  Clients without an
- * address (Unix sockets) are not counted.  Any thread; one lock, held shortly.
+ * address (Unix sockets) are not counted.  Minutes begin with the table.  Any
+ * thread; one lock, held shortly.
  *
  * Work of a network that has its share of the threads stands in that network's
  * line, first come, first served: it gets the thread's place of one that ends.

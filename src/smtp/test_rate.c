@@ -6,8 +6,24 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
+
+/* The linker's names: --wrap=clock_gettime. */
+/* NOLINTBEGIN(cert-dcl37-c,cert-dcl51-cpp) */
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+/* NOLINTEND(cert-dcl37-c,cert-dcl51-cpp) */
+
+static int64_t now_ms = 1000;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+{
+	(void)id;
+	ret->tv_sec = now_ms / 1000;
+	ret->tv_nsec = now_ms % 1000 * 1000000;
+	return 0;
+}
 
 static struct ip address(const char *text)
 {
@@ -55,6 +71,60 @@ static void test_networks(void **state)
 	}
 	assert_int_equal(rate_size(table), 3);
 	rate_free(table);
+}
+
+static void take_one_of_each(struct rate_table *table, const struct ip *ip,
+    const struct limits *limits, bool fits)
+{
+	const char *connection = rate_connect(table, ip, limits);
+
+	assert_int_equal(!connection, fits);
+	if (!connection)
+		rate_disconnect(table, ip);
+	assert_int_equal(!rate_message(table, ip, limits), fits);
+	assert_int_equal(!rate_login(table, ip, limits), fits);
+	rate_login_failed(table, ip);
+}
+
+/* A minute of the table is a whole one, whatever the clock says when it is
+ * made; then all may come again, and who is quiet is forgotten. */
+static void test_minutes(void **state)
+{
+	const struct limits limits = {.connections_per_network = 9,
+	    .connection_rate = 1,
+	    .message_rate = 1,
+	    .failed_logins = 1};
+	static const struct {
+		int64_t ms; /* since the table was made */
+		bool fits;
+		size_t size; /* then */
+	} steps[] = {
+	    {0, true, 3},
+	    {200, false, 3},
+	    {59999, false, 3},
+	    {60000, true, 2}, /* the open one, and this */
+	    {60200, false, 2},
+	    {119999, false, 2},
+	    {120000, true, 2},
+	};
+	struct ip ip = address("192.0.2.1"), quiet = address("192.0.3.1"),
+		  open = address("192.0.4.1");
+
+	(void)state;
+	for (int64_t began = 59000; began <= 60000; began += 100) {
+		struct rate_table *table;
+
+		now_ms = began;
+		table = rate_new();
+		assert_null(rate_message(table, &quiet, &limits));
+		assert_null(rate_connect(table, &open, &limits));
+		for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+			now_ms = began + steps[i].ms;
+			take_one_of_each(table, &ip, &limits, steps[i].fits);
+			assert_int_equal(rate_size(table), steps[i].size);
+		}
+		rate_free(table);
+	}
 }
 
 static size_t count_works(const struct work *work)
@@ -150,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_networks),
+	    cmocka_unit_test(test_minutes),
 	    cmocka_unit_test(test_lines),
 	};
 
