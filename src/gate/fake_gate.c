@@ -327,16 +327,20 @@ static struct slice client_words(const struct gate_message *message)
 	const struct envelope_client *client = message->envelope->client;
 	struct slice certificate = client->tls_name_count ? client->tls_names[0]
 							  : SLICE("");
+	char ip[IP_TEXT_MAX];
 
 	return arena_format_slice(message->arena,
 	    "name %.*s%s, helo %.*s, %s%.*s %.*s, certificate %.*s, user "
-	    "%.*s %.*s",
+	    "%.*s %.*s, at %s %u, %s to %s %.*s.",
 	    SLICE_ARGS(client->name),
 	    client->name_unknown ? "unknown for now" : "",
 	    SLICE_ARGS(client->helo), client->tls ? "tls " : "",
 	    SLICE_ARGS(client->tls_version), SLICE_ARGS(client->tls_cipher),
 	    SLICE_ARGS(certificate), SLICE_ARGS(client->authenticated_as),
-	    SLICE_ARGS(client->auth_mechanism));
+	    SLICE_ARGS(client->auth_mechanism), ip_format(&client->ip, ip),
+	    client->port, client->esmtp ? "esmtp" : "smtp",
+	    client->role == ROLE_MILTER ? "milter" : "others",
+	    SLICE_ARGS(client->listener));
 }
 
 static struct slice envelope_words(const struct gate_message *message)

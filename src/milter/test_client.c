@@ -59,30 +59,87 @@ static const struct {
 	"name m, helo h.example,  , certificate ,"},
 };
 
+#define TELL ENVELOPE ">LX-Client| told|\n>LX-Verdict| reject|\n>N\n>E\n"
+
+/* The words of the refusal begin so. */
+static void expect_words(const char *script, const char *wanted)
+{
+	struct stage stage;
+	struct slice heard;
+
+	stage_open(&stage);
+	stage_play(&stage, script);
+	stage_hear(&stage);
+	heard = slice_from_pos(buf_slice(&stage.heard), stage.read);
+	heard = slice_from_pos(heard, strlen("1234y550 5.7.1 "));
+	if (!slice_starts(heard, slice_from(wanted)))
+		fail_msg("%s: %.*s", script, SLICE_ARGS(heard));
+	stage_close(&stage);
+}
+
 static void test_clients(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct arena *arena = arena_new(0);
-		struct stage stage;
-		struct slice heard;
 
-		stage_open(&stage);
-		stage_play(&stage,
+		expect_words(
 		    arena_format(arena,
 			AGREE_6
-			">C%s|4|\\19192.0.2.1|\n>Hh.example|\n>DM%s\n" ENVELOPE
-			">LX-Client| told|\n>LX-Verdict| reject|\n>N\n>E\n",
-			cases[i].name, cases[i].macros));
-		stage_hear(&stage);
-		heard = slice_from_pos(buf_slice(&stage.heard), stage.read);
-		heard = slice_from_pos(heard, strlen("1234y550 5.7.1 "));
-		if (!slice_starts(heard, slice_from(cases[i].heard)))
-			fail_msg("%s %s: %.*s", cases[i].name, cases[i].macros,
-			    SLICE_ARGS(heard));
-		stage_close(&stage);
+			">C%s|4|\\19192.0.2.1|\n>Hh.example|\n>DM%s\n" TELL,
+			cases[i].name, cases[i].macros),
+		    cases[i].heard);
 		arena_free(arena);
 	}
+}
+
+#define NOTHING_ELSE "helo ,  , certificate , user  , "
+#define TO_US ", esmtp to milter mta."
+
+/* What CONNECT and HELO tell; nothing of whoever came before over the same
+ * connection of the MTA. */
+static void test_connections(void **state)
+{
+	static const char *const before[] = {
+	    AGREE_6,
+	    AGREE_6 ">Cfirst.example|4|\\19"
+		    "198.51.100.7|\n>Hfirst.example|\n" ENVELOPE
+		    ">LX-A| b|\n>N\n>E\n<c\n>K\n",
+	};
+	static const struct {
+		const char *script, *heard;
+	} rows[] = {
+	    {">Ca.example|4|\\19"
+	     "192.0.2.1|\n",
+		"name a.example, " NOTHING_ELSE "at 192.0.2.1 25" TO_US},
+	    {">Ca.example|6\\ff\\fe"
+	     "2001:db8::1|\n",
+		"name a.example, " NOTHING_ELSE "at 2001:db8::1 65534" TO_US},
+	    /* The MTA's own host. */
+	    {">Clocalhost|L||/run/x|\n",
+		"name localhost, " NOTHING_ELSE "at 127.0.0.1 0" TO_US},
+	    /* Nobody knows who. */
+	    {">Ca.example|U\n",
+		"name a.example, " NOTHING_ELSE "at unknown 0" TO_US},
+	    {">Cunknown|4||unknown|\n",
+		"name , " NOTHING_ELSE "at unknown 0" TO_US},
+	    {">Cunknown|4||UNKNOWN|\n",
+		"name , " NOTHING_ELSE "at unknown 0" TO_US},
+	    /* The last HELO counts. */
+	    {">Ca.example|U\n>Hb.example|\n>Hc.example|\n",
+		"name a.example, helo c.example, "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < sizeof(rows) / sizeof(*rows); j++) {
+			struct arena *arena = arena_new(0);
+
+			expect_words(arena_format(arena, "%s%s" TELL, before[i],
+					 rows[j].script),
+			    rows[j].heard);
+			arena_free(arena);
+		}
 }
 
 static const struct {
@@ -122,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_clients),
+	    cmocka_unit_test(test_connections),
 	    cmocka_unit_test(test_envelopes),
 	};
 
