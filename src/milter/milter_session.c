@@ -218,8 +218,7 @@ static bool say_body(
 		    !answer_body(&body, &session->stream.output))
 			return false;
 	} while (body.len);
-	return milter_stream_flush(&session->stream, err) &&
-	       answer_end(&session->stream.output);
+	return answer_end(&session->stream.output);
 }
 
 static bool give_answer(struct milter_session *session, struct err *err)

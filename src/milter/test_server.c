@@ -92,13 +92,14 @@ static void say(int fd, struct slice octets)
 
 static void hear(int fd, size_t size)
 {
-	char memory[64];
+	char memory[4096];
 
 	while (size) {
+		size_t room = size < sizeof(memory) ? size : sizeof(memory);
 		size_t count = 0;
 
 		assert_true(io_read_some(
-		    fd, memory, size, deadline_in(WAIT_MS), &count, NULL));
+		    fd, memory, room, deadline_in(WAIT_MS), &count, NULL));
 		assert_true(count > 0);
 		size -= count;
 	}
@@ -171,6 +172,31 @@ static void test_parking(void **state)
 	for (int i = 0; i < COUNT; i++)
 		close(fds[i]);
 	wait_for(&fixture, 0);
+	stop(&fixture);
+}
+
+/* A new body that is larger than any buffer of ours, for an MTA that reads
+ * late.
+ */
+static void test_large_answer(void **state)
+{
+	enum { LINES = 1000000, SIZE = LINES * 9, PIECE = 65535 };
+	static const struct slice field = SLICE_INIT(
+	    "\0\0\0\x19LX-Body\0 1000000 1234567\0");
+	struct fixture fixture;
+	int fd;
+
+	(void)state;
+	start(&fixture, 1000);
+	fd = dial_mail(&fixture);
+	say(fd, field);
+	say(fd, end);
+	usleep(50 * 1000);
+	hear(fd, SIZE + (SIZE / PIECE + 1) * 5 + 5);
+	/* Nothing more; the session goes on. */
+	say(fd, envelope);
+	finish_mail(fd);
+	close(fd);
 	stop(&fixture);
 }
 
@@ -455,6 +481,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parking),
+	    cmocka_unit_test(test_large_answer),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_late_store),
 	    cmocka_unit_test(test_full),

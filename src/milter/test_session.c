@@ -167,6 +167,10 @@ static const struct {
     {"end without a recipient",
 	AGREE_6 CLIENT ">M<a@b.example>|\n>LX-Verdict| quarantine|\n>N\n>E\n"
 		       "<y451 4.3.5 the mail server told of no recipient|\n%"},
+    {"the first failure is told",
+	START ">LX-A| " HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
+	    HUNDRED HUNDRED HUNDRED "|\n>LX-Header| too-many|\n>N\n>E\n"
+	      "<y554 5.6.0 a line is too long (limits.line_length: 998)|\n%"},
     {"a field that hides others",
 	START ">LFrom| a@b.example^Subject: x|\n>N\n>E\n"
 	      "<y550 5.6.0 malformed message: a header field that is none|\n%"},
@@ -185,6 +189,7 @@ static const struct {
     {"MAIL before connect", AGREE_6 ">M<a@b>|\n$"},
     {"RCPT first", AGREE_6 CLIENT ">R<a@b>|\n$"},
     {"RCPT in content", START ">LFrom| x|\n>R<a@b>|\n$"},
+    {"RCPT behind a body", START ">Bx~\n>R<a@b>|\n$"},
     {"header first", AGREE_6 CLIENT ">LFrom| x|\n$"},
     {"end first", AGREE_6 CLIENT ">E\n$"},
     {"end twice", START ">N\n>E\n<c\n>E\n$"},
@@ -266,6 +271,20 @@ static void test_pieces(void **state)
 		stage_say(&stage, slice_sub(octets, i, 1));
 		assert_false(stage.over);
 	}
+	stage_close(&stage);
+}
+
+/* The end, whatever comes behind it. */
+static void test_quit(void **state)
+{
+	struct stage stage;
+
+	(void)state;
+	stage_open(&stage);
+	stage_play(&stage, AGREE_2 ">Ca|U\n<c\n");
+	stage_say(&stage, SLICE("\0\0\0\1Q\0\0\0\5UXYZ\0"));
+	assert_true(stage.over);
+	assert_int_equal(stage.heard.len, stage.read);
 	stage_close(&stage);
 }
 
@@ -424,6 +443,14 @@ static void test_content_memory(void **state)
 		stage_play(&second, ">B" HUNDRED "~\n");
 	stage_play(&second, ">E\n<y452 4.3.1 too much mail at one time, try "
 			    "again later|\n%");
+	/* What fails for its own sake as well is told that. */
+	second.config->limits.content_memory = 1;
+	stage_play(&second,
+	    ENVELOPE ">LX-A| " HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
+		HUNDRED HUNDRED HUNDRED HUNDRED
+		     "|\n>N\n>E\n<y554 5.6.0 a line is too long "
+		     "(limits.line_length: 998)|\n%");
+	second.config->limits.content_memory = 24 * 1024;
 	/* Who was there first is not harmed, and gives it back. */
 	stage_play(&first, "%\n>E\n<c\n%");
 	stage_play(
@@ -528,6 +555,7 @@ int main(void)
 	    cmocka_unit_test(test_scripts),
 	    cmocka_unit_test(test_cut_everywhere),
 	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_quit),
 	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_skip),
 	    cmocka_unit_test(test_forgotten_body),

@@ -7,12 +7,29 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/log.h"
 #include "milter/packet.h"
+
+/* The linker's names: --wrap=clock_gettime. */
+/* NOLINTBEGIN(cert-dcl37-c,cert-dcl51-cpp) */
+int __real_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+/* NOLINTEND(cert-dcl37-c,cert-dcl51-cpp) */
+
+static time_t skipped_s;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+{
+	int result = __real_clock_gettime(id, ret);
+
+	ret->tv_sec += skipped_s;
+	return result;
+}
 
 /* An MTA that falls silent: for long only where it may wait for its client. */
 static void test_silence(void **state)
@@ -29,6 +46,7 @@ static void test_silence(void **state)
 	    {START ">LFrom| x|\n", false},
 	    {START ">N\n", false},
 	    {START ">N\n>Bx~\n", false},
+	    {START ">Bx~\n", false},
 	    {START ">N\n>Bx~\n>E\n<c\n", true},
 	    {START ">N\n>A\n", true},
 	};
@@ -47,6 +65,44 @@ static void test_silence(void **state)
 		assert_int_equal(stage.over, !rows[i].may_wait);
 		stage_close(&stage);
 	}
+}
+
+/* Where it may wait: for two hours, and what comes at their end came in time.
+ */
+static void test_long_silence(void **state)
+{
+	enum { HOURS_2 = 7200 };
+	static const char *const scripts[] = {
+	    AGREE_6, AGREE_6 CLIENT, START, START ">N\n>Bx~\n>E\n<c\n"};
+	static const struct {
+		time_t s;
+		const char *comes;
+		bool over;
+	} rows[] = {
+	    {HOURS_2 - 2, "", false},
+	    {HOURS_2, "", true},
+	    {HOURS_2, ">DCx|y|\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
+		for (size_t j = 0; j < sizeof(rows) / sizeof(*rows); j++) {
+			struct stage stage;
+
+			print_message("%zu, %zu\n", i, j);
+			stage_open(&stage);
+			stage_play(&stage, scripts[i]);
+			assert_in_range(
+			    milter_session_wakes_at(stage.session).at_ms,
+			    deadline_in((HOURS_2 - 60) * 1000).at_ms,
+			    deadline_in(HOURS_2 * 1000).at_ms);
+			skipped_s += rows[j].s;
+			stage_play(&stage, rows[j].comes);
+			stage_run(&stage);
+			assert_int_equal(stage.over, rows[j].over);
+			stage_close(&stage);
+			skipped_s = 0;
+		}
 }
 
 /* Every packet of a session, each with its head. */
@@ -201,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_silence),
+	    cmocka_unit_test(test_long_silence),
 	    cmocka_unit_test(test_malformed_everywhere),
 	    cmocka_unit_test(test_abort_everywhere),
 	    cmocka_unit_test(test_largest_packet),
