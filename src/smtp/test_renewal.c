@@ -314,6 +314,7 @@ static void test_deadlines(void **state)
 #define SAID_NO "C:RCPT TO:<no@b.example>", "S:550 5.1.1 no"
 
 #define AGAIN RSET, MAIL, RCPT, SAID_NO
+#define NOBODY RSET, MAIL, SAID_NO
 
 /* r, c, n: a recipient (x, X, C: one that is refused); p: a pause; d: the end
  * of data.  Then what is heard of the last step; each before it is to be 250,
@@ -335,6 +336,10 @@ static const struct {
     {"nobody was accepted yet",
 	{SCRIPT(HELLO, MAIL, SAID_NO, RSET, MAIL, RCPT, KEPT)}, "nprd",
 	"250 2.0.0 kept", 0},
+    {"nobody was accepted, however slow",
+	{SCRIPT(HELLO, MAIL, SAID_NO, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY,
+	    RSET, MAIL, RCPT, KEPT)},
+	"npnpnpnpnpnprd", "250 2.0.0 kept", 0},
     {"one is refused now",
 	{SCRIPT(HELLO, TWO, RSET, MAIL, RCPT, "C:RCPT", "S:450 4.2.1 later",
 	    RSET, "H")},
@@ -367,6 +372,10 @@ static const struct {
 	"250 2.0.0 kept", 0},
     {"and the other one tires as well",
 	{SCRIPT(HELLO, TWO, RSET, TWO, TIRED), SCRIPT(HELLO, TWO, KEPT)},
+	"rcpd", "250 2.0.0 kept", 0},
+    {"which tired before",
+	{SCRIPT(HELLO, MAIL, RCPT, "C:RCPT", "X"),
+	    SCRIPT(HELLO, TWO, RSET, TWO, KEPT)},
 	"rcpd", "250 2.0.0 kept", 0},
     {"it comes to nothing", {SCRIPT(HELLO, TWO, RSET, "H")}, "rcp", "250", 0},
 };
@@ -416,6 +425,28 @@ static void test_slow_client(void **state)
 			    step[1] ? reply_amid(*step) : slow[i].last);
 		close_world(&world);
 	}
+}
+
+/* A login is its client's own: nobody else gets the connection. */
+static void test_slow_login(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.config->limits.next_hop_waiting = 0;
+	add_server(&world,
+	    SCRIPTS(SCRIPT(GREETING, "S:250-hop\r\n250 AUTH PLAIN",
+			"C:AUTH PLAIN", "S:235 2.7.0 ok", TWO, KEPT),
+		SCRIPT("H")),
+	    2);
+	expect_reply(&world, log_in(&world), "235 2.7.0");
+	expect_reply(&world, ask(&world, "r@b.example"), "250");
+	take_step(&world, 'p');
+	expect_reply(&world, ask(&world, "c@b.example"), "250");
+	take_step(&world, 'p');
+	expect_reply(&world, send_text(&world, message).reply, "250 2.0.0");
+	close_world(&world);
 }
 
 /* Who has waited longest makes room: another, or at last this one. */
@@ -485,6 +516,7 @@ int main(void)
 	    cmocka_unit_test(test_client_is_gone),
 	    cmocka_unit_test(test_deadlines),
 	    cmocka_unit_test(test_slow_client),
+	    cmocka_unit_test(test_slow_login),
 	    cmocka_unit_test(test_too_many_wait),
 	    cmocka_unit_test(test_reload),
 	};
