@@ -235,7 +235,7 @@ static struct wish dispose(
 
 static bool is_policy_known(const struct dmarc_discovery *found)
 {
-	return found->status != DMARC_TEMPERROR && found->policy_domain.len;
+	return found->status == DMARC_PASS;
 }
 
 /* Does the decision need what could not be asked?  Not when the policy is
@@ -326,10 +326,11 @@ static const struct policy policies[] = {
     {SLICE_INIT("dmarc"), judge_dmarc},
 };
 
+/* For a wish that is enforced. */
 static bool asks_for_junk_header(
     const struct policy *policy, const struct wish *wish)
 {
-	return slice_eq(policy->name, SLICE("dmarc")) && wish->enforced &&
+	return slice_eq(policy->name, SLICE("dmarc")) &&
 	       wish->verdict == VERDICT_ACCEPT;
 }
 

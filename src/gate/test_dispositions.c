@@ -50,6 +50,7 @@ static const struct judge_case policies[] = {
     {"several, one with p=quarantine", "From: a@stranger.example, b@quarantine.example\r\n", REJECT, .policy = "several-authors"},
     {"several, one with t=y", "From: a@stranger.example, b@testing2.example\r\n", REJECT, .policy = "several-authors"},
     {"several, both pass", "From: a@bank.example, b@stranger.example\r\n", REJECT, .signed_by = "bank.example", .policy = "several-authors"},
+    {"several, the strictest of those that fail", "From: a@none.example, b@testing.example, c@bank.example, d@quarantine.example\r\n", REJECT, .policy = "several-authors", .because = "mail from bank.example is not accepted"},
     {"several, p=none and no record", "From: a@none.example, b@norecord.example\r\n", ACCEPT},
 };
 
@@ -92,6 +93,8 @@ static const struct judge_case temporary[] = {
     {"accept on temporary error, policy known, dead sender below", BANK, DEFER, .mail_from = "a@lame.bank.example", .broken = "lame.bank.example/TXT", .policy = "dmarc",
 	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
     {"accept on temporary error, quarantine known", "From: x@quarantine.example\r\n", DEFER, .mail_from = "a@lame.quarantine.example", .broken = "lame.quarantine.example/TXT", .policy = "dmarc",
+	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
+    {"accept on temporary error, whether np= applies", "From: x@absent.loose.example\r\n", ACCEPT, .broken = "absent.loose.example/A", .dmarc = "temperror",
 	AUTHENTICATION("dmarc: {on_temporary_error: accept}")},
     {"queries used up by HELO after a dead policy", BANK, ACCEPT, .helo = "lavish.example", .broken = "_dmarc.bank.example/TXT", FEW_QUERIES},
     {"queries used up by MAIL FROM", BANK, DEFER, .mail_from = "x@greedy.example", FEW_QUERIES, .after_refusal = true, .policy = "dmarc"},
