@@ -18,6 +18,7 @@
 /* clang-format off */
 static const char connectors[] =
     "connectors:\n"
+    "  - {name: Nobody, listeners: [mx, relay], treat_as: external}\n"
     "  - {name: Old, networks: [192.0.2.0/28], owner: o, reason: r,\n"
     "     may_send_as: [agency.example], expires: 2027-01-31}\n"
     "  - {name: Older, networks: [192.0.2.0/28], owner: o, reason: r,\n"

@@ -197,6 +197,7 @@ static const struct judge_case connectors[] = {
     {"may send as a part of us", US, REJECT, CONNECTOR(NETWORK "may_send_as: [scan.agency.example]")},
     {"may send as us, but is the bank", BANK, REJECT, .policy = "dmarc", CONNECTOR(NETWORK "may_send_as: [agency.example]")},
     {"may send as us, with the bank", "From: a@agency.example, b@bank.example\r\n", REJECT, .policy = "several-authors", CONNECTOR(NETWORK "may_send_as: [agency.example]")},
+    {"may send as us, with the bank, whose record is down", "From: x@bank.example, a@agency.example\r\n", DEFER, .policy = "dmarc", .broken = "_dmarc.bank.example/TXT", CONNECTOR(NETWORK "may_send_as: [agency.example]")},
     {"may send as us, MAIL FROM another of ours", US, REJECT, .mail_from = "a@b\xc3\xbc" "cher.example", CONNECTOR(NETWORK "may_send_as: [agency.example]")},
     {"authenticated", US, ACCEPT, .authenticated_as = "ceo"},
     {"internal mail is not judged by policy", BANK, ACCEPT, .authenticated_as = "ceo", .dmarc = "none"},

@@ -102,8 +102,9 @@ static void test_connections(void **state)
 {
 	static const char *const before[] = {
 	    AGREE_6,
-	    AGREE_6 ">Cfirst.example|4|\\19"
-		    "198.51.100.7|\n>Hfirst.example|\n" ENVELOPE
+	    AGREE_6 ">DC{client_resolve}|FORGED|\n>Cfirst.example|4|\\19"
+		    "198.51.100.7|\n>DH{tls_version}|TLSv1.3|{cipher}|AES|\n"
+		    ">Hfirst.example|\n>DM{auth_authen}|ceo|\n" ENVELOPE
 		    ">LX-A| b|\n>N\n>E\n<c\n>K\n",
 	};
 	static const struct {

@@ -238,11 +238,40 @@ static void test_failed_is_let_go(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* Nor for one that is given up, or whose client is. */
+static void test_given_up_is_let_go(void **state)
+{
+	static const char *const words[] = {
+	    ">A\n", ">K\n", ">Hagain.example|\n", ">DMi|Q2|\n", ENVELOPE};
+	char folder[] = "/tmp/milter-test-XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (size_t i = 0; i < COUNT(words); i++) {
+		uint64_t nothing = 0;
+		struct stage stage;
+
+		print_message("%s", words[i]);
+		stage_open(&stage);
+		stage.config->spool_directory = slice_from(folder);
+		stage.config->limits.spool_memory = MEMORY;
+		stage_play(&stage, START FIELD ">N\n");
+		say_body(&stage, 'l', 1);
+		assert_int_equal(count_files_in(folder), 1);
+		stage_play(&stage, words[i]);
+		assert_int_equal(count_files_in(folder), 0);
+		assert_int_equal(content_memory_hold(&nothing, 0), 0);
+		stage_close(&stage);
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_counts),
 	    cmocka_unit_test(test_failed_is_let_go),
+	    cmocka_unit_test(test_given_up_is_let_go),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

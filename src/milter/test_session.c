@@ -144,6 +144,9 @@ static const struct {
 	      ">A\n" ENVELOPE ">LFrom| x|\n>N\n>E\n<c\n" ENVELOPE
 	      ">A\n%\n" ENVELOPE ">LFrom| x|\n>A\n" ENVELOPE
 	      ">N\n>Bx~\n>A\n" ENVELOPE ">LX-Verdict| discard|\n>E\n<d\n%"},
+    {"an unknown command wherever it comes",
+	AGREE_2 ">UXYZ|\n<c\n>Ca|U\n<c\n>UXYZ|\n<c\n>M<>|\n<c\n>UXYZ|\n"
+		"<c\n>R<a@b>|\n<c\n>N\n<c\n>UXYZ|\n<c\n>E\n<c\n%"},
     {"abort wherever it comes", AGREE_6 ">A\n>Ca|U\n>A\n>Hx|\n>A\n%"},
     {"the next client", START ">K\n>Cb|4||"
 			      "192.0.2.2|\n>Hb|\n" ENVELOPE
@@ -182,6 +185,15 @@ static const struct {
 	      "<y550 5.6.0 malformed message: a header field that is none|\n%"},
     /* Out of place. */
     {"no options", CLIENT "$"},
+    {"macros without options", ">DCi|x|\n$"},
+    {"abort without options", ">A\n$"},
+    {"the next client without options", ">K\n$"},
+    {"an unknown command without options", ">UXYZ|\n$"},
+    {"HELO before connect", AGREE_6 ">Hx|\n$"},
+    {"DATA before MAIL", AGREE_6 CLIENT ">T\n$"},
+    {"DATA in content", START ">LFrom| x|\n>T\n$"},
+    {"end of header before MAIL", AGREE_6 CLIENT ">N\n$"},
+    {"body before MAIL", AGREE_6 CLIENT ">Bx~\n$"},
     {"options twice", AGREE_6 ">O\\00\\00\\00\\06\\00\\00\\00\\3f||||\n$"},
     {"version 1", ">O\\00\\00\\00\\01\\00\\00\\00\\3f\\00\\00\\00\\7f\n$"},
     {"no right to change", ">O\\00\\00\\00\\06\\00\\00\\00\\01||||\n$"},

@@ -117,8 +117,7 @@ static bool take_parameters(struct session *session,
 			    SLICE_ARGS(given->name));
 			return false;
 		}
-		if (!given->has_value ||
-		    !take_parameter(session, given, recipient)) {
+		if (!take_parameter(session, given, recipient)) {
 			session_reply(session, 501, "5.5.4",
 			    "%.*s has no proper value",
 			    SLICE_ARGS(given->name));

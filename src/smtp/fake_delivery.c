@@ -136,21 +136,29 @@ struct delivery *delivery_new(struct arena *arena,
 struct smtp_reply_text delivery_recipient(struct delivery *delivery,
     const struct conf_route *route, const struct envelope_recipient *recipient)
 {
+	static const struct {
+		struct slice who;
+		struct smtp_reply_text reply;
+	} refusals[] = {
+	    {SLICE_INIT("unknown@"),
+		{550, SLICE_INIT("5.1.1"), SLICE_INIT("no such mailbox")}},
+	    {SLICE_INIT("other@"),
+		{452, SLICE_INIT("4.5.3"),
+		    SLICE_INIT("one next hop per transaction")}},
+	    {SLICE_INIT("later@"),
+		{452, SLICE_INIT("4.2.2"), SLICE_INIT("mailbox full")}},
+	    {SLICE_INIT("busy@"),
+		{421, SLICE_INIT("4.3.2"), SLICE_INIT("log in again")}},
+	};
 	struct slice address = recipient->address;
 
 	require(route != NULL && delivery->count < 100 && !delivery->paused);
 	atomic_fetch_add(&asked, 1);
 	if (slice_starts(address, SLICE("slow@")))
 		usleep(1000 * 1000);
-	if (slice_starts(address, SLICE("unknown@")))
-		return (struct smtp_reply_text){
-		    550, SLICE("5.1.1"), SLICE("no such mailbox")};
-	if (slice_starts(address, SLICE("other@")))
-		return (struct smtp_reply_text){
-		    452, SLICE("4.5.3"), SLICE("one next hop per transaction")};
-	if (slice_starts(address, SLICE("busy@")))
-		return (struct smtp_reply_text){
-		    421, SLICE("4.3.2"), SLICE("log in again")};
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		if (slice_starts(address, refusals[i].who))
+			return refusals[i].reply;
 	if (slice_starts(address, SLICE("full@")))
 		delivery->any_full = delivery->full[delivery->count] = true;
 	if (slice_starts(address, SLICE("gone@")))
@@ -159,6 +167,9 @@ struct smtp_reply_text delivery_recipient(struct delivery *delivery,
 		delivery->held = true;
 	delivery->recipients[delivery->count] = address;
 	delivery->count++;
+	if (slice_starts(address, SLICE("moved@")))
+		return (struct smtp_reply_text){
+		    251, SLICE("2.1.5"), SLICE("will forward")};
 	return (struct smtp_reply_text){
 	    250, SLICE("2.1.5"), SLICE("recipient ok")};
 }

@@ -3,6 +3,8 @@
  *
  *	unknown@...	550 5.1.1 at RCPT
  *	other@...	452 4.5.3 at RCPT
+ *	later@...	452 4.2.2 at RCPT
+ *	moved@...	251 at RCPT: taken
  *	full@...	452 4.2.2 after DATA, for this recipient alone
  *	busy@...	421 at RCPT
  *	slow@...	250 at RCPT, after a second

@@ -82,6 +82,13 @@ static void add_connector(struct session_fixture *fixture)
 	fixture->config->connectors = &fixture->connector;
 }
 
+static void accept_domain(struct session_fixture *fixture, struct slice domain)
+{
+	fixture->accepted = domain;
+	fixture->config->accepted_domains = (struct conf_text_list){
+	    1, &fixture->accepted};
+}
+
 bool session_fixture_set(struct session_fixture *fixture, struct slice name,
     struct slice value, uint64_t min, uint64_t max)
 {
@@ -100,6 +107,8 @@ bool session_fixture_set(struct session_fixture *fixture, struct slice name,
 		return set_role(listener, value);
 	if (slice_eq(name, SLICE("internal")))
 		add_connector(fixture);
+	else if (slice_eq(name, SLICE("accepted")))
+		accept_domain(fixture, value);
 	else if (slice_eq(name, SLICE("tls_required")))
 		listener->tls.required = true;
 	else if (slice_eq(name, SLICE("xclient")))

@@ -13,6 +13,7 @@ struct session_fixture {
 	struct conf_route route;
 	struct conf_connector connector;
 	struct ip_network loopback;
+	struct slice accepted;
 	struct session_shared shared;
 	atomic_bool draining;
 };
@@ -28,6 +29,7 @@ void session_fixture_end(struct session_fixture *fixture);
  * with a number from min to max, or
  *	role WORD		relay, or submission
  *	internal yes		a connector says so of any client
+ *	accepted a.example	the only domain of ours (default: none)
  *	tls_required yes
  *	xclient yes		from the client
  *	proxy_protocol yes	the same

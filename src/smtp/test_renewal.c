@@ -375,8 +375,9 @@ static const struct {
 	"rcpd", "250 2.0.0 kept", 0},
     {"which tired before",
 	{SCRIPT(HELLO, MAIL, RCPT, "C:RCPT", "X"),
-	    SCRIPT(HELLO, TWO, RSET, TWO, KEPT)},
-	"rcpd", "250 2.0.0 kept", 0},
+	    SCRIPT(HELLO, TWO, RSET, TWO, "C:RCPT TO:<c@b.example>",
+		"S:250 2.1.5 ok", KEPT)},
+	"rcpcd", "250 2.0.0 kept", 0},
     {"it comes to nothing", {SCRIPT(HELLO, TWO, RSET, "H")}, "rcp", "250", 0},
 };
 
