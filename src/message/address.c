@@ -278,6 +278,26 @@ static bool take_angle_address(
 	       fail(scanner, "an address has no closing bracket");
 }
 
+/* "a@b <a@b>": programs that quote no names write it, and whatever a reader
+ * takes for the address, it is that one.  With another in the brackets readers
+ * disagree. */
+static bool take_repetition(
+    struct scanner *scanner, const struct words *words, struct mailbox *mailbox)
+{
+	struct mailbox again = {0};
+
+	if (!at_byte(scanner, '<'))
+		return true;
+	if (!take_angle_address(scanner, words, &again))
+		return false;
+	if (!slice_eq(again.local_part, mailbox->local_part) ||
+	    !slice_eq_nocase(again.domain, mailbox->domain))
+		return fail(scanner, "addresses are not separated");
+	again.display_name = mailbox->display_name;
+	*mailbox = again;
+	return true;
+}
+
 static bool add_mailbox(struct arena *arena, struct mailbox_list *list,
     size_t max, size_t *room, const struct mailbox *mailbox, struct err *err)
 {
@@ -325,7 +345,8 @@ static enum element take_element(
 	if (at_byte(scanner, '<'))
 		ok = take_angle_address(scanner, &words, ret);
 	else
-		ok = take_addr_spec(scanner, &words, ret);
+		ok = take_addr_spec(scanner, &words, ret) &&
+		     take_repetition(scanner, &words, ret);
 	return ok && skip_cfws(scanner) ? ELEMENT_MAILBOX : ELEMENT_ERROR;
 }
 

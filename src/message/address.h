@@ -26,8 +26,9 @@ struct mailbox_list {
 };
 
 /* An address-list (From:, To:, ...): mailboxes, and those inside groups.
- * Accepts obsolete syntax (RFC 5322 section 4) since senders use it, but
- * never guesses: what is neither is E_SYNTAX; over max is E_LIMIT. */
+ * Accepts obsolete syntax (RFC 5322 section 4) since senders use it, and an
+ * address where the name should be if the brackets hold the same, but never
+ * guesses: what is none of this is E_SYNTAX; over max is E_LIMIT. */
 bool address_parse_list(struct arena *arena, struct slice value, size_t max,
     struct mailbox_list *ret, struct err *err);
 

@@ -45,6 +45,14 @@ static const struct {
     {S("a\r\n @b"), "|a|b"},
     {S("\"x\\\"y\"@b"), "|x\"y|b"},
     {S("J. Doe <j@d>"), "J. Doe|j|d"},		/* obs-phrase */
+    {S("a@b <a@b>"), "|a|b"},			/* not RFC 5322 */
+    {S("a@b <a@B> (x), c@d<c@d>"), "|a|B;|c|d"},
+    {S("G: a@b <a@b>;"), "|a|b"},
+    {S("a@b <A@b>"), NULL},
+    {S("a@b <a@c>"), NULL},
+    {S("a@b <a@b> <a@b>"), NULL},
+    {S("a@b <a@b"), NULL},
+    {S("<a@b> a@b"), NULL},
     {S(""), ""},
     {S("a"), NULL},
     {S("a b@c"), NULL},
