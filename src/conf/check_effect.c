@@ -151,6 +151,19 @@ static void check_connector(
 		tell(checker, item, rows, COUNT_OF(rows));
 }
 
+/* Those whose addresses are looked up. */
+static bool has_names(const struct conf_route *route)
+{
+	static const struct slice unix_prefix = SLICE_INIT("unix:");
+	struct ip ip;
+
+	for (size_t i = 0; i < route->target_count; i++)
+		if (!slice_starts(route->targets[i].host, unix_prefix) &&
+		    !ip_parse(route->targets[i].host, &ip))
+			return true;
+	return route->kind == NEXT_HOP_MX;
+}
+
 static void check_route(
     const struct config *config, const struct checker *checker, size_t i)
 {
@@ -158,7 +171,11 @@ static void check_route(
 	const struct conf_route *route = &config->routes[i];
 	bool is_maildir = route->kind == NEXT_HOP_MAILDIR;
 	bool must = route->tls == NEXT_HOP_TLS_MUST;
+	bool one_family = route->address_family != ADDRESS_FAMILY_ANY;
 	const struct row rows[] = {
+	    {"address_family", is_maildir && one_family, no_server},
+	    {"address_family", !is_maildir && one_family && !has_names(route),
+		"has no effect: no host of next_hop is a name"},
 	    {"tls", is_maildir && must, no_server},
 	    {"tls_ca", is_maildir && route->tls_ca.len, no_server},
 	    {"xforward", is_maildir && route->xforward, no_server},

@@ -77,12 +77,19 @@ enum conf_next_hop_tls {
 	NEXT_HOP_TLS_MUST
 };
 
+enum conf_address_family {
+	ADDRESS_FAMILY_ANY,
+	ADDRESS_FAMILY_IPV4,
+	ADDRESS_FAMILY_IPV6
+};
+
 struct conf_route {
 	struct conf_text_list domains; /* "*" is all; ".x.example" below x */
 	struct slice text;	       /* next_hop as written */
 	enum conf_next_hop_kind kind;
 	size_t target_count; /* in order of preference */
 	struct conf_target *targets;
+	enum conf_address_family address_family; /* of hosts that have names */
 	struct slice maildir; /* path; %d and %l are domain and local part */
 	enum conf_next_hop_tls tls;
 	struct slice tls_ca; /* verify with it; empty: the system's */

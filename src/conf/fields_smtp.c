@@ -173,6 +173,11 @@ static const char *const next_hop_tls[] = {[NEXT_HOP_TLS_OFF] = "off",
     [NEXT_HOP_TLS_MUST] = "must",
     NULL};
 
+static const char *const address_families[] = {[ADDRESS_FAMILY_ANY] = "any",
+    [ADDRESS_FAMILY_IPV4] = "ipv4",
+    [ADDRESS_FAMILY_IPV6] = "ipv6",
+    NULL};
+
 static const struct field route_fields[] = {
     {.name = "domains",
 	.type = TYPE_DOMAIN,
@@ -193,6 +198,15 @@ static const struct field route_fields[] = {
 		"MX of the recipient). Several hosts, separated by commas, "
 		"are tried in turn.",
 	.example = "\"smtp:[10.0.0.8]:25, [10.0.0.9]:25\""},
+    {.name = "address_family",
+	.type = TYPE_CHOICE,
+	.choices = address_families,
+	.fallback = "any",
+	.offset = offsetof(struct conf_route, address_family),
+	.help = "Which addresses of hosts count that have a name. any: IPv4, "
+		"then IPv6; ipv4 or ipv6 alone where the next hop knows ours "
+		"by it.",
+	.example = "ipv4"},
     {.name = "tls",
 	.type = TYPE_CHOICE,
 	.choices = next_hop_tls,

@@ -52,7 +52,7 @@ const char test_text_full[] =
     "    tls_ca: ca.pem\n"
     "    xforward: true\n"
     "    proxy_protocol: 2\n"
-    "  - {domains: [\"*\"], next_hop: mx}\n"
+    "  - {domains: [\"*\"], next_hop: mx, address_family: ipv4}\n"
     "dns: {servers: [192.0.2.53, \"2001:db8::53@5353\"],\n"
     "  trust_anchor: \"\", cache_size: 32M, cache_max_ttl: 2h}\n"
     "authentication:\n"
@@ -193,6 +193,10 @@ const struct test_text test_texts[] = {
     {R "  - {domains: [\"*\"], next_hop: mx}\n  - {domains: [\"*\"], next_hop: mx}\n", 0, "routes[1].domains[0]: * is in routes[0] too"},
     {R "  - {domains: [\"*\"], next_hop: \"maildir:/m\", tls: must}\n", 0, "routes[0].tls: has no effect: a Maildir is no server"},
     {R "  - {domains: [\"*\"], next_hop: \"maildir:/m\", tls: may, tls_ca: /c}\n", 0, "routes[0].tls_ca: has no effect"},
+    {R "  - {domains: [\"*\"], next_hop: \"maildir:/m\", address_family: ipv6}\n", 0, "routes[0].address_family: has no effect: a Maildir"},
+    {R "  - {domains: [\"*\"], next_hop: \"smtp:[192.0.2.1]:25\", address_family: ipv4}\n", 0, "routes[0].address_family: has no effect: no host of next_hop is a name"},
+    {R "  - {domains: [\"*\"], next_hop: \"lmtp:unix:/l\", address_family: ipv4}\n", 0, "routes[0].address_family: has no effect: no host"},
+    {R "  - {domains: [\"*\"], next_hop: mx, address_family: inet}\n", 1, "one of: any, ipv4, ipv6"},
     {R "  - {domains: [\"*\"], next_hop: \"maildir:/m\", xforward: true}\n", 0, "routes[0].xforward: has no effect"},
     {R "  - {domains: [\"*\"], next_hop: \"maildir:/m\", proxy_protocol: 2}\n", 0, "routes[0].proxy_protocol: has no effect"},
     {R "  - {domains: [\"*\"], next_hop: mx, tls_ca: /c}\n", 0, "t.yaml:5:44: warning: routes[0].tls_ca: has no effect: only tls: must verifies the next hop"},

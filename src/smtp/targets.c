@@ -143,30 +143,50 @@ static size_t add_addresses(struct finder *finder, struct slice host,
 	return added;
 }
 
+static bool has_use_of(const struct finder *finder, enum ip_family family)
+{
+	switch (finder->route->address_family) {
+	case ADDRESS_FAMILY_IPV4: return family == IP_V4;
+	case ADDRESS_FAMILY_IPV6: return family == IP_V6;
+	case ADDRESS_FAMILY_ANY: break;
+	}
+	return true;
+}
+
 /* RFC 6761 section 6.3: known without asking. */
 static bool add_localhost(
     struct finder *finder, struct slice host, uint16_t port)
 {
 	if (!slice_eq_nocase(host, SLICE("localhost")))
 		return false;
-	add(finder, (struct smtp_endpoint){
-			.host = host, .ip = loopback4, .port = port});
-	add(finder, (struct smtp_endpoint){
-			.host = host, .ip = loopback6, .port = port});
+	if (has_use_of(finder, IP_V4))
+		add(finder, (struct smtp_endpoint){
+				.host = host, .ip = loopback4, .port = port});
+	if (has_use_of(finder, IP_V6))
+		add(finder, (struct smtp_endpoint){
+				.host = host, .ip = loopback6, .port = port});
 	return true;
 }
 
 static size_t add_host(
     struct finder *finder, struct slice host, uint16_t port, bool *ret_loop)
 {
-	size_t added;
+	static const struct {
+		enum ip_family family;
+		enum dns_type type;
+	} kinds[] = {{IP_V4, DNS_A}, {IP_V6, DNS_AAAA}};
+	size_t added = 0;
 
 	if (!finder->dns)
 		return 0;
-	dns_prefetch(finder->dns, host, DNS_A);
-	dns_prefetch(finder->dns, host, DNS_AAAA);
-	added = add_addresses(finder, host, port, DNS_A, ret_loop);
-	return added + add_addresses(finder, host, port, DNS_AAAA, ret_loop);
+	for (size_t i = 0; i < 2; i++)
+		if (has_use_of(finder, kinds[i].family))
+			dns_prefetch(finder->dns, host, kinds[i].type);
+	for (size_t i = 0; i < 2; i++)
+		if (has_use_of(finder, kinds[i].family))
+			added += add_addresses(
+			    finder, host, port, kinds[i].type, ret_loop);
+	return added;
 }
 
 struct exchanger {
@@ -333,10 +353,12 @@ static void find_domain(struct finder *finder, struct slice domain)
 
 bool targets_same(const struct conf_route *a, const struct conf_route *b)
 {
-	return a == b || (slice_eq(a->text, b->text) && a->tls == b->tls &&
-			     slice_eq(a->tls_ca, b->tls_ca) &&
-			     a->xforward == b->xforward &&
-			     a->proxy_protocol == b->proxy_protocol);
+	return a == b ||
+	       (slice_eq(a->text, b->text) &&
+		   a->address_family == b->address_family && a->tls == b->tls &&
+		   slice_eq(a->tls_ca, b->tls_ca) &&
+		   a->xforward == b->xforward &&
+		   a->proxy_protocol == b->proxy_protocol);
 }
 
 static struct smtp_reply_text reason(const struct finder *finder)

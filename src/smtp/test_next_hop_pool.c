@@ -28,6 +28,7 @@ static const char zone[] = "$ORIGIN example.\n$TTL 60\n"
 			   "far AAAA 2001:db8::1\n"
 			   "null MX 0 .\n"
 			   "direct A 192.0.2.3\n"
+			   "half A 192.0.2.4\n"
 			   "nothing TXT x\n"
 			   "dangling MX 10 nothere\n"
 			   "us MX 10 gate\n"
@@ -57,11 +58,13 @@ struct world {
 
 static void open_world(struct world *world)
 {
-	const struct dns_failure failure = {
-	    .name = SLICE("broken.example"), .any_type = true};
+	const struct dns_failure failures[] = {
+	    {.name = SLICE("broken.example"), .any_type = true},
+	    {.name = SLICE("half.example"), .type = DNS_AAAA},
+	};
 	struct dns_settings settings = {
-	    .failure_count = 1,
-	    .failures = &failure,
+	    .failure_count = 2,
+	    .failures = failures,
 	    .cache_bytes = 1 << 20,
 	    .cache_max_ttl = 60,
 	    .cache_negative_ttl = 60,
@@ -153,6 +156,50 @@ static void test_mail_exchangers(void **state)
 
 		if (strcmp(found, cases[at].found))
 			fail_msg("%s: %s", cases[at].domain, found);
+	}
+	close_world(&world);
+}
+
+/* Who must come from an address of one family is not connected to by the
+ * other, and what DNS says of the other does not matter. */
+static void test_address_family(void **state)
+{
+	static const struct {
+		enum conf_next_hop_kind kind;
+		enum conf_address_family family;
+		const char *name, *found;
+	} cases[] = {
+	    {NEXT_HOP_MX, ADDRESS_FAMILY_ANY, "half.example", "192.0.2.4"},
+	    {NEXT_HOP_MX, ADDRESS_FAMILY_IPV4, "two.example",
+		"127.0.0.1 192.0.2.1"},
+	    {NEXT_HOP_MX, ADDRESS_FAMILY_IPV6, "two.example", "2001:db8::1"},
+	    {NEXT_HOP_MX, ADDRESS_FAMILY_IPV6, "direct.example", "550 5.4.4"},
+	    {NEXT_HOP_MX, ADDRESS_FAMILY_IPV6, "half.example", "451 4.4.3"},
+	    {NEXT_HOP_MX, ADDRESS_FAMILY_IPV6, "[192.0.2.5]", "192.0.2.5"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV4, "far.example", "192.0.2.1"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV6, "far.example", "2001:db8::1"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV6, "near.example", "451 4.4.1"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV6, "half.example", "451 4.4.3"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV4, "half.example", "192.0.2.4"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV4, "localhost", "127.0.0.1"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV6, "localhost", "::1"},
+	    {NEXT_HOP_SMTP, ADDRESS_FAMILY_IPV6, "192.0.2.5", "192.0.2.5"},
+	};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.route.target_count = 1;
+	world.route.targets = &world.target;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *found;
+
+		world.route.kind = cases[i].kind;
+		world.route.address_family = cases[i].family;
+		world.target.host = slice_from(cases[i].name);
+		found = find(&world, cases[i].name);
+		if (strcmp(found, cases[i].found))
+			fail_msg("%zu, %s: %s", i, cases[i].name, found);
 	}
 	close_world(&world);
 }
@@ -366,6 +413,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_mail_exchangers),
+	    cmocka_unit_test(test_address_family),
 	    cmocka_unit_test(test_no_address_is_ours),
 	    cmocka_unit_test(test_fixed_names),
 	    cmocka_unit_test(test_two_domains),
