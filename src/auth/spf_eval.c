@@ -190,13 +190,18 @@ static enum match match_a(struct scope *scope, const struct spf_term *term)
 	return has_client(scope, term, answer) ? MATCH_YES : MATCH_NO;
 }
 
-/* The addresses of the exchanges, in the order of the answer. */
+/* The addresses of the exchanges, in the order of the answer.
+ *
+ * The term is what finds nothing, not each of its exchanges: a host with IPv4
+ * addresses only is no fault when an IPv6 client comes.  A host that does not
+ * exist is one, whatever comes; else one live host would hide any number of
+ * queries for made-up names below somebody else's (section 11.1). */
 static enum match match_exchanges(struct scope *scope,
     const struct spf_term *term, const struct dns_answer *exchanges)
 {
 	struct dns_session *dns = scope->evaluation->dns;
 	enum dns_type type = address_type(scope);
-	bool any_address = false;
+	bool any_address = false, any_missing = false;
 
 	for (size_t i = 0; i < exchanges->count; i++)
 		if (!slice_empty(exchanges->records[i].data))
@@ -211,12 +216,11 @@ static enum match match_exchanges(struct scope *scope,
 		if (answer->status == DNS_TEMPORARY_FAILURE)
 			return dns_problem(scope, name, type, answer);
 		any_address = any_address || answer->status == DNS_FOUND;
+		any_missing = any_missing || answer->status == DNS_NXDOMAIN;
 		if (has_client(scope, term, answer))
 			return MATCH_YES;
 	}
-	/* The term is what finds nothing, not each of its exchanges: a host
-	 * with IPv4 addresses only is no fault when an IPv6 client comes. */
-	return any_address ? MATCH_NO : count_void(scope);
+	return any_address && !any_missing ? MATCH_NO : count_void(scope);
 }
 
 /* Section 5.4. */

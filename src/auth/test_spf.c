@@ -68,6 +68,10 @@ static const char zone[] =
 "v4a.example.          IN A 192.0.2.90\n"
 "both.example.         IN A 192.0.2.91\n"
 "both.example.         IN AAAA 2001:db8::91\n"
+"mx-gone.example.      IN TXT \"v=spf1 mx mx mx ?all\"\n"
+"mx-gone2.example.     IN TXT \"v=spf1 mx:mx-gone.example mx:mx-gone.example ?all\"\n"
+"mx-gone.example.      IN MX 0 no1.example.\n"
+"mx-gone.example.      IN MX 0 both.example.\n"
 /* 5.5 */
 "ptr.example.          IN TXT \"v=spf1 ptr -all\"\n"
 "ptr-other.example.    IN TXT \"v=spf1 ptr:PTR.example -all\"\n"
@@ -229,6 +233,11 @@ static const struct row rows[] = {
 	{"192.0.2.1", "h.example", "u@mx-many.example", SPF_PERMERROR, "", 1},
 	/* hosts without AAAA are no void lookups while one has it */
 	{"2001:db8::1", "h.example", "u@mx-v4.example", SPF_PASS, "ip6:2001:db8::1", 3},
+	/* one that does not exist makes its term void, unless it matches */
+	{"192.0.2.1", "h.example", "u@mx-gone.example", SPF_PERMERROR, "", 3},
+	{"2001:db8::1", "h.example", "u@mx-gone.example", SPF_PERMERROR, "", 3},
+	{"192.0.2.1", "h.example", "u@mx-gone2.example", SPF_NEUTRAL, "all", 2},
+	{"192.0.2.91", "h.example", "u@mx-gone.example", SPF_PASS, "mx", 1},
 	/* 5.5 */
 	{"192.0.2.30", "h.example", "u@ptr.example", SPF_PASS, "ptr", 1},
 	{"192.0.2.31", "h.example", "u@ptr.example", SPF_FAIL, "all", 1},
