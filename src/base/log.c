@@ -71,6 +71,7 @@ void log_setup(enum log_level level, enum log_format format)
 	sink.level = level;
 	sink.format = format;
 	sink.journal = is_journal();
+	log_output_look();
 }
 
 void log_set_topics(unsigned int wanted)

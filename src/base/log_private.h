@@ -22,4 +22,8 @@ extern _Thread_local struct log_client log_client;
  * or cut short. */
 bool log_output_write(struct slice line);
 
+/* Finds out what stderr leads to, while this process may still open it: before
+ * it becomes another user. */
+void log_output_look(void);
+
 #endif
