@@ -35,23 +35,29 @@ void acceptor_free(struct acceptor *acceptor)
 	memory_free(acceptor->listeners);
 }
 
-static void control(struct acceptor *acceptor, int operation)
+/* False: errno says why.  Of what is in epoll already only its events change,
+ * and for that the kernel needs no memory. */
+static bool control(struct acceptor *acceptor, int operation, uint32_t events)
 {
 	for (size_t i = 0; i < acceptor->count; i++) {
 		struct listener *listener = &acceptor->listeners[i];
 		struct epoll_event event = {
-		    .events = EPOLLIN, .data.ptr = listener};
+		    .events = events, .data.ptr = listener};
 
-		if (!acceptor->has_left || !listener->is_kept)
-			epoll_ctl(
-			    acceptor->epoll, operation, listener->fd, &event);
+		if (acceptor->has_left && listener->is_kept)
+			continue;
+		if (epoll_ctl(
+			acceptor->epoll, operation, listener->fd, &event) < 0)
+			return false;
 	}
+	return true;
 }
 
-void acceptor_watch(struct acceptor *acceptor, int epoll)
+bool acceptor_watch(struct acceptor *acceptor, int epoll, struct err *err)
 {
 	acceptor->epoll = epoll;
-	control(acceptor, EPOLL_CTL_ADD);
+	return control(acceptor, EPOLL_CTL_ADD, EPOLLIN) ||
+	       err_set_errno(err, "epoll");
 }
 
 bool acceptor_has(const struct acceptor *acceptor, const void *object)
@@ -65,7 +71,7 @@ bool acceptor_has(const struct acceptor *acceptor, const void *object)
 void acceptor_pause(struct acceptor *acceptor)
 {
 	acceptor->paused_until = deadline_in(PAUSE_MS);
-	control(acceptor, EPOLL_CTL_DEL);
+	control(acceptor, EPOLL_CTL_MOD, 0);
 }
 
 void acceptor_resume(struct acceptor *acceptor)
@@ -73,7 +79,7 @@ void acceptor_resume(struct acceptor *acceptor)
 	if (!deadline_passed(acceptor->paused_until))
 		return;
 	acceptor->paused_until = DEADLINE_NEVER;
-	control(acceptor, EPOLL_CTL_ADD);
+	control(acceptor, EPOLL_CTL_MOD, EPOLLIN);
 }
 
 void acceptor_leave_kept(struct acceptor *acceptor)

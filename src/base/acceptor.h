@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/slice.h"
 
 struct listener {
@@ -37,8 +38,8 @@ void acceptor_init(
 void acceptor_free(struct acceptor *acceptor);
 
 /* From now on epoll tells of clients that come; the event's pointer is the
- * struct listener. */
-void acceptor_watch(struct acceptor *acceptor, int epoll);
+ * struct listener.  False: E_TEMP, E_IO, E_FULL (fs.epoll.max_user_watches). */
+bool acceptor_watch(struct acceptor *acceptor, int epoll, struct err *err);
 bool acceptor_has(const struct acceptor *acceptor, const void *object);
 
 /* No descriptor is left: not again at once, but when acceptor_resume finds that

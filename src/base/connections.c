@@ -205,8 +205,7 @@ static bool open_descriptors(struct connections *connections, struct err *err)
 	if (epoll < 0 || connections->wake < 0 ||
 	    epoll_ctl(epoll, EPOLL_CTL_ADD, connections->wake, &event) < 0)
 		return err_set_errno(err, "epoll");
-	acceptor_watch(&connections->acceptor, epoll);
-	return true;
+	return acceptor_watch(&connections->acceptor, epoll, err);
 }
 
 static bool start_thread(struct connections *connections, struct err *err)

@@ -2,6 +2,7 @@
 /* A server of octets: greets with '+', does what it is sent. */
 #include "base/connections.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -426,6 +428,54 @@ static void test_no_descriptors(void **state)
 	finish(&server);
 }
 
+/* The kernel has no memory to watch it: epoll_ctl(2), ENOMEM and ENOSPC. */
+static atomic_int not_watched = -1;
+
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+	if (operation == EPOLL_CTL_ADD && fd == atomic_load(&not_watched)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
+
+/* Memory is short when descriptors are. */
+static void test_pause_without_memory(void **state)
+{
+	struct server server;
+	int fd;
+
+	(void)state;
+	start(&server, &protocol, false);
+	fd = dial_without_descriptor(&server);
+	atomic_store(&not_watched, server.listening);
+	set_descriptors(0);
+	hear(fd, '+');
+	atomic_store(&not_watched, -1);
+	say(fd, 'q');
+	hear_end(fd);
+	connections_drain(&server.connections, WAIT_MS);
+	finish(&server);
+}
+
+static void test_unwatched_listener(void **state)
+{
+	struct server server = {0};
+	struct listener listener = {.name = SLICE("toy")};
+	struct err err = {0};
+
+	(void)state;
+	listener.fd = test_listen(0, &server.address);
+	connections_init(&server.connections, &protocol, &server, &listener, 1);
+	atomic_store(&not_watched, listener.fd);
+	assert_false(connections_start(&server.connections, 2, &err));
+	atomic_store(&not_watched, -1);
+	assert_int_equal(err.kind, E_TEMP);
+	connections_free(&server.connections);
+	close(listener.fd);
+}
+
 /* The pause does not end on a listener that was left. */
 static void test_drain_without_descriptors(void **state)
 {
@@ -456,6 +506,8 @@ int main(void)
 	    cmocka_unit_test(test_patience),
 	    cmocka_unit_test(test_failed_start),
 	    cmocka_unit_test(test_no_descriptors),
+	    cmocka_unit_test(test_pause_without_memory),
+	    cmocka_unit_test(test_unwatched_listener),
 	    cmocka_unit_test(test_drain_without_descriptors),
 	};
 
