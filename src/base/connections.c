@@ -231,6 +231,8 @@ bool connections_start(
 		return false;
 	connections->parking.workers = workers_new(threads, WORKERS_IDLE_MS,
 	    connections->protocol->run, connections->server);
+	if (!connections->parking.workers)
+		return err_set_errno(err, "start a thread");
 	return start_thread(connections, err);
 }
 

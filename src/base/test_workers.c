@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,8 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -218,6 +223,70 @@ static void test_idle(void **state)
 	sem_destroy(&go);
 }
 
+static atomic_bool no_threads;
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+    void *(*run)(void *), void *context)
+{
+	static int (*create)(
+	    pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+	if (atomic_load(&no_threads))
+		return EAGAIN;
+	if (!create)
+		*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+	return create(thread, attributes, run, context);
+}
+
+/* How often stderr, a file meanwhile, tells of it. */
+static size_t count_lines_of(FILE *file)
+{
+	char line[1024];
+	size_t count = 0;
+
+	rewind(file);
+	while (fgets(line, sizeof(line), file))
+		count += strstr(line, " workers.no_thread ") != NULL;
+	return count;
+}
+
+/* The threads that there are do all of it, and the log tells once. */
+static void test_no_further_thread(void **state)
+{
+	static struct task tasks[MANY];
+	struct workers *workers = workers_new(
+	    THREADS_MAX, WORKERS_IDLE_MS, run_task, NULL);
+	int saved = dup(STDERR_FILENO);
+	FILE *file = tmpfile();
+	atomic_int done = 0;
+
+	(void)state;
+	dup2(fileno(file), STDERR_FILENO);
+	atomic_store(&no_threads, true);
+	for (int i = 0; i < MANY; i++) {
+		tasks[i] = (struct task){.run = count, .done = &done};
+		workers_post(workers, &tasks[i].work);
+	}
+	assert_int_equal(workers_threads(workers), 1);
+	workers_free(workers);
+	atomic_store(&no_threads, false);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_int_equal(done, MANY);
+	assert_int_equal(count_lines_of(file), 1);
+	fclose(file);
+}
+
+/* Without any, what is posted would wait for whoever posts next. */
+static void test_no_thread(void **state)
+{
+	(void)state;
+	atomic_store(&no_threads, true);
+	assert_null(workers_new(1, WORKERS_IDLE_MS, run_task, NULL));
+	assert_int_equal(errno, EAGAIN);
+	atomic_store(&no_threads, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +295,8 @@ int main(void)
 	    cmocka_unit_test(test_max),
 	    cmocka_unit_test(test_work_that_posts),
 	    cmocka_unit_test(test_idle),
+	    cmocka_unit_test(test_no_further_thread),
+	    cmocka_unit_test(test_no_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

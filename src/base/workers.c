@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/workers.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -14,6 +15,7 @@ enum {
 	/* Deepest measured use of a library below a session is 39 KiB. */
 	STACK_SIZE = 256 * 1024,
 	SHARE = 4, /* one thread comes for so much work that waits */
+	TELL_EVERY_MS = 60 * 1000,
 };
 
 /* A thread that waits. */
@@ -31,6 +33,7 @@ struct workers {
 	size_t coming;	    /* threads that were woken or started for it */
 	size_t threads, max;
 	int64_t idle_ms;
+	int64_t tell_at_ms; /* that the system gives no thread; not before */
 	bool ending;
 	void (*run)(void *context, struct work *work);
 	void *context;
@@ -49,10 +52,22 @@ static struct work *take_first(struct workers *workers)
 	return work;
 }
 
+/* With the lock. */
+static void tell_no_thread(struct workers *workers, int error)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (now < workers->tell_at_ms)
+		return;
+	workers->tell_at_ms = now + TELL_EVERY_MS;
+	log_error("workers.no_thread", LOG_I("errno", error),
+	    LOG_I("threads", (int64_t)workers->threads));
+}
+
 static void *run_thread(void *workers);
 
-/* With the lock. */
-static void start_thread(struct workers *workers)
+/* With the lock.  0, or an errno. */
+static int start_thread(struct workers *workers)
 {
 	pthread_attr_t attributes;
 	sigset_t all, before;
@@ -70,9 +85,8 @@ static void start_thread(struct workers *workers)
 	if (!error) {
 		workers->threads++;
 		workers->coming++;
-	} else if (!workers->threads) {
-		log_error("workers.no_thread", LOG_I("errno", error));
 	}
+	return error;
 }
 
 /* With the lock, when work may wait: gets one more thread for it, if few are
@@ -90,7 +104,11 @@ static struct idler *call_one(struct workers *workers)
 		workers->idle = idler->older;
 		workers->coming++;
 	} else if (workers->threads < workers->max) {
-		start_thread(workers);
+		int error = start_thread(workers);
+
+		/* Those that there are do it, later. */
+		if (error)
+			tell_no_thread(workers, error);
 	}
 	return idler;
 }
@@ -179,6 +197,7 @@ struct workers *workers_new(size_t max, int64_t idle_ms,
     void (*run)(void *context, struct work *work), void *context)
 {
 	struct workers *workers = MEMORY_NEW(struct workers);
+	int error;
 
 	pthread_mutex_init(&workers->lock, NULL);
 	pthread_cond_init(&workers->ended, NULL);
@@ -188,9 +207,13 @@ struct workers *workers_new(size_t max, int64_t idle_ms,
 	workers->run = run;
 	workers->context = context;
 	pthread_mutex_lock(&workers->lock);
-	start_thread(workers);
+	error = start_thread(workers);
 	pthread_mutex_unlock(&workers->lock);
-	return workers;
+	if (!error)
+		return workers;
+	workers_free(workers);
+	errno = error;
+	return NULL;
 }
 
 void workers_post(struct workers *workers, struct work *work)

@@ -5,7 +5,8 @@
  * woken, or started, up to a maximum; each calls the next when it is there.  So
  * work that waits for something does not keep other work waiting, and a burst
  * of short work is done by few.  One that was idle for a while ends, but
- * not the last.  Signals are blocked in all of them.
+ * not the last.  Where the system gives no further thread, those that there are
+ * do all, and the log tells.  Signals are blocked in all of them.
  */
 #ifndef BASE_WORKERS_H
 #define BASE_WORKERS_H
@@ -22,7 +23,8 @@ struct workers;
 
 enum { WORKERS_IDLE_MS = 10 * 1000 };
 
-/* idle_ms: WORKERS_IDLE_MS, or less in a test. */
+/* With one thread at first.  idle_ms: WORKERS_IDLE_MS, or less in a test.
+ * NULL: the system gives no thread; errno says why. */
 struct workers *workers_new(size_t max, int64_t idle_ms,
     void (*run)(void *context, struct work *work), void *context);
 

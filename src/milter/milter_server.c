@@ -309,11 +309,21 @@ static void prepare(struct listener *listener)
 
 static void free_server(struct milter_server *server)
 {
-	workers_free(server->answerer);
+	if (server->answerer)
+		workers_free(server->answerer);
 	connections_free(&server->connections);
 	milter_snapshot_release(server->snapshot);
 	progress_destroy(&server->progress);
 	memory_free(server);
+}
+
+static bool start_threads(
+    struct milter_server *server, size_t threads, struct err *err)
+{
+	server->answerer = workers_new(1, WORKERS_IDLE_MS, run_answers, server);
+	if (!server->answerer)
+		return err_set_errno(err, "start a thread");
+	return connections_start(&server->connections, threads, err);
 }
 
 bool milter_server_start(const struct milter_server_settings *settings,
@@ -329,9 +339,8 @@ bool milter_server_start(const struct milter_server_settings *settings,
 	server->committed_last = &server->committed;
 	progress_init(&server->progress, PROGRESS_INTERVAL_MS);
 	server->snapshot = milter_snapshot_new(&settings->gate);
-	server->answerer = workers_new(1, WORKERS_IDLE_MS, run_answers, server);
-	if (!connections_start(&server->connections,
-		settings->gate.config->limits.threads, err)) {
+	if (!start_threads(
+		server, settings->gate.config->limits.threads, err)) {
 		free_server(server);
 		return false;
 	}

@@ -27,7 +27,7 @@ struct milter_server_settings {
 	const struct listener *listeners;
 };
 
-/* False: E_IO. */
+/* False: E_IO, E_TEMP. */
 bool milter_server_start(const struct milter_server_settings *settings,
     struct milter_server **ret, struct err *err);
 
