@@ -35,6 +35,7 @@ enum {
 	COMPANY_TRIES = 8,	  /* groups until one more is hoped for */
 	NOTE_COMPANY_MS = 100,	  /* notes wait for a session's row */
 	NOTE_RETRY_MS = 1000,	  /* notes after a failed group */
+	AGAIN_MS = 10,		  /* at least, from one try to the next */
 	FILE_IDLE_MS = 1000,	  /* fresh rows are filed when it is quiet */
 	STOP_PATIENCE_MS = 10000, /* for a locked store at the end */
 	STALLED_WAIT_MS = 2000,	  /* once others have waited in vain */
@@ -469,6 +470,7 @@ static bool begin(struct store_writer *writer, struct err *err)
  * up. */
 static void try_group(struct store_writer *writer, struct deadline *patience)
 {
+	struct deadline again = deadline_in(AGAIN_MS);
 	struct err failure = {.kind = E_NONE};
 	struct store_queue finished = {0};
 	bool began;
@@ -490,6 +492,9 @@ static void try_group(struct store_writer *writer, struct deadline *patience)
 	pthread_mutex_unlock(&writer->lock);
 	tell(&finished);
 	pthread_mutex_lock(&writer->lock);
+	/* Not each failure has taken the time that waiting for a lock takes. */
+	if (writer->locked)
+		wait_until(&writer->work_waits, &writer->lock, again);
 }
 
 static void *run(void *object)

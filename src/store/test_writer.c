@@ -26,7 +26,7 @@ struct store_connection {
 	useconds_t takes_us;	/* a commit */
 	bool holds;		/* commits wait for goes_on */
 	sem_t commits, goes_on; /* one has begun; it may end */
-	atomic_size_t groups, rows;
+	atomic_size_t groups, rows, tries;
 };
 
 static bool open_one(struct slice place, enum store_access access,
@@ -51,6 +51,7 @@ static void give_none(struct store_connection *connection)
 
 static bool begin(struct store_connection *connection, struct err *err)
 {
+	atomic_fetch_add(&connection->tries, 1);
 	if (!atomic_load(&connection->locked))
 		return true;
 	usleep(1000);
@@ -206,6 +207,24 @@ static void test_given_up(void **state)
 	assert_true(second.job.ok);
 	assert_false(store_writer_is_stalled(fixture->writer));
 	assert_int_equal(atomic_load(&first.told), 0);
+}
+
+/* A store that says at once that it cannot be had now (no descriptor is left to
+ * open it with) is not asked all the time. */
+static void test_tries(void **state)
+{
+	enum { MS = 300, TRIES_MAX = 60 };
+	static struct change change;
+	struct fixture *fixture = *state;
+
+	atomic_store(&fixture->connection.locked, true);
+	prepare(&change, WAIT_MS);
+	assert_true(store_writer_begin(fixture->writer, &change.job, NULL));
+	usleep(MS * 1000);
+	assert_in_range(atomic_load(&fixture->connection.tries), 2, TRIES_MAX);
+	atomic_store(&fixture->connection.locked, false);
+	assert_true(is_told(&change));
+	assert_true(change.job.ok);
 }
 
 /* What a commit has begun with cannot be taken out of it. */
@@ -448,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    UNIT(test_notice),
 	    UNIT(test_given_up),
+	    UNIT(test_tries),
 	    UNIT(test_under_way),
 	    UNIT(test_group),
 	    UNIT(test_group_of_facts),
