@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #define uthash_malloc(size) memory_new(1, size)
@@ -26,6 +27,7 @@ struct network {
 
 struct rate_table {
 	pthread_mutex_t lock;
+	struct hash_secret secret;
 	struct network *networks;
 	int64_t started_ms; /* its minutes begin here */
 	int64_t swept_minute;
@@ -37,6 +39,7 @@ struct rate_table *rate_new(void)
 {
 	struct rate_table *table = MEMORY_NEW(struct rate_table);
 
+	table->secret = hash_secret_new();
 	pthread_mutex_init(&table->lock, NULL);
 	table->started_ms = clock_monotonic_ms();
 	return table;
@@ -79,15 +82,19 @@ static struct network *look_up(struct rate_table *table, const struct ip *ip)
 {
 	struct ip key = ip_mask(ip, ip->family == IP_V4 ? 24 : 64);
 	int64_t minute = (clock_monotonic_ms() - table->started_ms) / MINUTE_MS;
+	unsigned int hash = hash_bytes(
+	    &table->secret, slice_of((const char *)&key, sizeof(key)));
 	struct network *network;
 
 	sweep(table, minute);
-	HASH_FIND(hh, table->networks, &key, sizeof(key), network);
+	HASH_FIND_BYHASHVALUE(
+	    hh, table->networks, &key, sizeof(key), hash, network);
 	if (!network) {
 		network = MEMORY_NEW(struct network);
 		network->address = key;
 		network->last = &network->first;
-		HASH_ADD(hh, table->networks, address, sizeof(key), network);
+		HASH_ADD_BYHASHVALUE(
+		    hh, table->networks, address, sizeof(key), hash, network);
 	}
 	if (network->minute != minute) {
 		network->minute = minute;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dns/hash.h"
+#include "base/hash.h"
 
 #include <string.h>
 #include <sys/random.h>
