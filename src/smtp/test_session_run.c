@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -140,6 +142,97 @@ static void test_late(void **state)
 		assert_true(next != SESSION_OVER || world.session->over);
 		tear_down(&world);
 	}
+}
+
+/* Fills the connection with what a client sends without a pause. */
+static void pour(const struct world *world)
+{
+	char octets[4096];
+
+	memset(octets, 'x', sizeof(octets));
+	while (send(world->peer, octets, sizeof(octets), MSG_DONTWAIT) > 0)
+		;
+}
+
+static int count_unread(const struct world *world)
+{
+	int count = 0;
+
+	assert_int_equal(
+	    ioctl(session_fd(world->session), FIONREAD, &count), 0);
+	return count;
+}
+
+/* Bytes that never end outrun no deadline: some of those that are there when it
+ * has passed are taken, not all. */
+static void test_endless(void **state)
+{
+	enum { LATE_MS = 400 * 1000 };
+	static const struct {
+		const char *before;
+		bool whole; /* limits.session_timeout */
+		bool ends;
+	} cases[] = {
+	    {"", false, true},
+	    {"", true, true},
+	    {"HELO x\r\nBDAT 9000000\r\n", true, true},
+	    {"HELO x\r\nBDAT 9000000\r\n", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world world;
+
+		print_message("case %zu\n", i);
+		set_up(&world);
+		world.fixture.config->limits.data_rate = 1;
+		open_session(&world);
+		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		say(&world, cases[i].before);
+		if (session_glance(world.session) == SESSION_WORKS)
+			assert_int_equal(
+			    session_run(world.session), SESSION_WAITS);
+		if (cases[i].whole)
+			world.session->ends_at.at_ms = clock_monotonic_ms();
+		else if (cases[i].ends)
+			age(&world, LATE_MS);
+		pour(&world);
+		if (session_glance(world.session) == SESSION_WORKS)
+			session_run(world.session);
+		assert_int_equal(world.session->over, cases[i].ends);
+		if (cases[i].ends)
+			assert_true(count_unread(&world) > 0);
+		else
+			assert_int_equal(count_unread(&world), 0);
+		tear_down(&world);
+	}
+}
+
+/* A client that does not read: no more is done for it than fits. */
+static void test_unread(void **state)
+{
+	enum { COMMANDS = 1500, UNSENT_MAX = 4096, REPLY_MAX = 512 };
+	static const char command[] = "RCPT TO:<unknown@agency.example>\r\n";
+	struct buf commands;
+	const int little = 1;
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	world.fixture.config->limits.refused_recipients = COMMANDS;
+	open_session(&world);
+	setsockopt(session_fd(world.session), SOL_SOCKET, SO_SNDBUF, &little,
+	    sizeof(little));
+	say(&world, "HELO x\r\nMAIL FROM:<a@b.example>\r\n");
+	buf_init(&commands, COMMANDS * sizeof(command));
+	for (int i = 0; i < COMMANDS; i++)
+		buf_add_text(&commands, command);
+	say(&world, commands.ptr);
+	buf_release(&commands);
+	assert_int_equal(session_run(world.session), SESSION_WAITS);
+	assert_in_range(
+	    stream_unsent(world.session->stream), 1, UNSENT_MAX + REPLY_MAX);
+	tear_down(&world);
 }
 
 /* What a client sends behind our last words is dropped, but not for ever. */
@@ -308,6 +401,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_end),
 	    cmocka_unit_test(test_late),
+	    cmocka_unit_test(test_endless),
+	    cmocka_unit_test(test_unread),
 	    cmocka_unit_test(test_rest),
 	    cmocka_unit_test(test_long_line),
 	    cmocka_unit_test(test_memory),
