@@ -44,6 +44,7 @@ struct gate_message {
 	bool skips, forgets; /* the body */
 	bool refused;	     /* before any judgement */
 	bool given_up;
+	bool decided, commits, committed;
 	struct store_notice notice;
 	struct teller *teller;
 };
@@ -349,12 +350,15 @@ static struct slice envelope_words(const struct gate_message *message)
 	const struct envelope_recipient *first = envelope->recipients;
 
 	return arena_format_slice(message->arena,
-	    "%s%ssize %llu, ret %.*s, envid %.*s, notify %.*s, orcpt %.*s.",
+	    "%s%ssize %llu, ret %.*s, envid %.*s, notify %.*s, orcpt "
+	    "%.*s%s%.*s.",
 	    envelope->smtputf8 ? "smtputf8, " : "",
 	    envelope->body == BODY_8BITMIME ? "8bitmime, " : "",
 	    (unsigned long long)envelope->declared_size,
 	    SLICE_ARGS(envelope->dsn_ret), SLICE_ARGS(envelope->dsn_envid),
-	    SLICE_ARGS(first->dsn_notify), SLICE_ARGS(first->dsn_orcpt));
+	    SLICE_ARGS(first->dsn_notify), SLICE_ARGS(first->dsn_orcpt),
+	    envelope->queue_id.len ? ", queue " : "",
+	    SLICE_ARGS(envelope->queue_id));
 }
 
 static struct slice address_words(const struct gate_message *message)
@@ -414,6 +418,8 @@ const struct decision *gate_decide(
 	    VERDICT_QUARANTINE, VERDICT_DISCARD, VERDICT_DEFER, VERDICT_REJECT};
 	struct decision *decision = &message->decision;
 
+	require(!message->decided);
+	message->decided = true;
 	if (message->refused)
 		return decision;
 	/* The header is where it was, and nothing was lost on the way. */
@@ -435,8 +441,10 @@ const struct decision *gate_decide(
 			decision->verdict = verdicts[i];
 	}
 	if (decision->verdict == VERDICT_REJECT)
-		decision->reply = (struct smtp_reply_text){
-		    550, SLICE("5.7.1"), refusal(message, "refused by policy")};
+		decision->reply = (struct smtp_reply_text){550, SLICE("5.7.1"),
+		    refusal(message, message->skips
+					 ? "refused by policy, unread"
+					 : "refused by policy")};
 	if (decision->verdict == VERDICT_DEFER)
 		decision->reply = (struct smtp_reply_text){451, SLICE("4.4.3"),
 		    refusal(message, "no answer from DNS")};
@@ -453,6 +461,7 @@ static bool tell_commit(bool ok, struct smtp_reply_text *ret)
 
 bool gate_commit_end(struct gate_message *message, struct smtp_reply_text *ret)
 {
+	message->committed = true;
 	return tell_commit(!has(message, "X-Commit: fail") &&
 			       !has(message, "X-Commit: at once") &&
 			       !message->given_up,
@@ -482,6 +491,8 @@ static useconds_t commit_takes_us(const struct gate_message *message)
 bool gate_commit_begin(
     struct gate_message *message, const struct store_notice *notice)
 {
+	require(message->decided);
+	message->commits = true;
 	message->notice = *notice;
 	if (has(message, "X-Commit: at once"))
 		return false;
@@ -554,7 +565,8 @@ void gate_refuse(struct gate_message *message, struct slice policy,
 
 void gate_end(struct gate_message *message)
 {
-	(void)message;
+	/* Its result is asked for, whatever it is needed for. */
+	require(message->committed || !message->commits);
 }
 
 void gate_trace_field(struct gate_message *message, struct slice field)

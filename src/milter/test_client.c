@@ -176,12 +176,40 @@ static void test_envelopes(void **state)
 	}
 }
 
+/* The last that was told before the end. */
+static void test_queue_id(void **state)
+{
+	static const struct {
+		const char *at_mail, *at_end, *heard;
+	} rows[] = {
+	    {"", "", "orcpt ."},
+	    {">DMi|4ABC|\n", "", "orcpt , queue 4ABC."},
+	    {">DMi|4ABC|\n", ">DEi|4DEF|\n", "orcpt , queue 4DEF."},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct arena *arena = arena_new(0);
+
+		expect_words(
+		    arena_format(arena,
+			AGREE_6 CLIENT "%s" ENVELOPE ">LX-Envelope| told|\n"
+				       ">LX-Verdict| reject|\n>N\n"
+				       "%s>E\n",
+			rows[i].at_mail, rows[i].at_end),
+		    arena_format(arena, "size 0, ret , envid , notify , %s",
+			rows[i].heard));
+		arena_free(arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_clients),
 	    cmocka_unit_test(test_connections),
 	    cmocka_unit_test(test_envelopes),
+	    cmocka_unit_test(test_queue_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

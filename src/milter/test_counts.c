@@ -31,7 +31,7 @@ enum { HEADER_SIZE = sizeof("From: a@b.example\r\n\r\n") - 1, BODY_SIZE = 6 };
 enum { PROTOCOL, TIMEOUT, IO, FAILURES };
 enum { MAIL_SERVER };
 
-enum ending { QUITS, FALLS_SILENT, IS_LOST };
+enum ending { QUITS, FALLS_SILENT, CLOSES, IS_LOST, IS_RESET };
 
 static const struct {
 	const char *name, *script;
@@ -63,6 +63,11 @@ static const struct {
     {"no packet", START ">z\n", QUITS, {[PROTOCOL] = 1}, 0, 0, 0, 0, 0},
     {"silence", START FIELD, FALLS_SILENT, {[TIMEOUT] = 1}, 0, 0, 0, 0, 0},
     {"silence between messages", START, FALLS_SILENT, {0}, 0, 0, 0, 0, 0},
+    {"the end between messages", START ">N\n>E\n<c\n", CLOSES, {0}, 2, 0, 1, 1,
+	2},
+    {"the end amid a message", START FIELD, CLOSES, {0}, 0, 0, 0, 0, 0},
+    {"a connection that is reset", AGREE_6, IS_RESET, {[IO] = 1}, 0, 0, 0, 0,
+	0},
     {"a lost connection", "", IS_LOST, {[IO] = 1}, 0, 0, 0, 0, 0},
 };
 
@@ -79,6 +84,19 @@ static void lose(struct stage *stage)
 	assert_true(stage->over);
 }
 
+/* With an answer unread. */
+static void reset(struct stage *stage)
+{
+	int other = dup(STDERR_FILENO);
+
+	assert_int_equal(
+	    send(milter_session_fd(stage->session), "unread", 6, 0), 6);
+	/* In its place, for stage_close. */
+	assert_int_equal(dup2(other, stage->mta), stage->mta);
+	close(other);
+	stage_run(stage);
+}
+
 static void play(size_t i)
 {
 	struct stage stage;
@@ -91,8 +109,14 @@ static void play(size_t i)
 	if (rows[i].ending == FALLS_SILENT) {
 		usleep(40 * 1000);
 		stage_run(&stage);
+	} else if (rows[i].ending == CLOSES) {
+		assert_int_equal(shutdown(stage.mta, SHUT_WR), 0);
+		stage_run(&stage);
+		assert_true(stage.over);
 	} else if (rows[i].ending == IS_LOST) {
 		lose(&stage);
+	} else if (rows[i].ending == IS_RESET) {
+		reset(&stage);
 	}
 	stage_close(&stage);
 }

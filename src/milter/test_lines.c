@@ -15,7 +15,11 @@
 #include "milter/protocol.h"
 #include "milter/test_config.h"
 
-enum { LINE_MAX_HERE = 12, AS_MUCH_AS_COMES = 1 << 24 };
+enum {
+	LINE_MAX_HERE = 12,
+	AS_MUCH_AS_COMES = 1 << 24,
+	HEADER_SIZE = sizeof("X-A: b\r\n\r\n") - 1,
+};
 
 struct play {
 	struct config *config;
@@ -24,7 +28,8 @@ struct play {
 	struct milter_message *message;
 };
 
-static void begin(struct play *play, uint64_t content_memory)
+static void begin_with(struct play *play, uint64_t content_memory,
+    uint64_t message_size, uint64_t header_size)
 {
 	static const struct milter_client client = {0};
 	static const struct milter_options options = {
@@ -35,6 +40,8 @@ static void begin(struct play *play, uint64_t content_memory)
 	play->config = test_config();
 	play->config->limits.line_length = LINE_MAX_HERE;
 	play->config->limits.content_memory = content_memory;
+	play->config->limits.message_size = message_size;
+	play->config->limits.header_size = header_size;
 	gate.config = play->config;
 	play->snapshot = milter_snapshot_new(&gate);
 	macros_init(&play->macros);
@@ -43,6 +50,11 @@ static void begin(struct play *play, uint64_t content_memory)
 	assert_non_null(play->message);
 	milter_message_header(play->message, SLICE("X-A"), SLICE(" b"));
 	milter_message_end_header(play->message);
+}
+
+static void begin(struct play *play, uint64_t content_memory)
+{
+	begin_with(play, content_memory, AS_MUCH_AS_COMES, AS_MUCH_AS_COMES);
 }
 
 static void end(struct play *play)
@@ -129,9 +141,38 @@ static void test_memory(void **state)
 	}
 }
 
+/* What is over with the header alone has failed there. */
+static void test_header(void **state)
+{
+	static const struct {
+		uint64_t content_memory, message_size, header_size;
+		bool fails;
+	} rows[] = {
+	    {AS_MUCH_AS_COMES, AS_MUCH_AS_COMES, AS_MUCH_AS_COMES, false},
+	    {1, AS_MUCH_AS_COMES, AS_MUCH_AS_COMES, true},
+	    {AS_MUCH_AS_COMES, HEADER_SIZE, AS_MUCH_AS_COMES, false},
+	    {AS_MUCH_AS_COMES, HEADER_SIZE - 1, AS_MUCH_AS_COMES, true},
+	    {AS_MUCH_AS_COMES, AS_MUCH_AS_COMES, HEADER_SIZE, false},
+	    {AS_MUCH_AS_COMES, AS_MUCH_AS_COMES, HEADER_SIZE - 1, true},
+	    {AS_MUCH_AS_COMES, AS_MUCH_AS_COMES, HEADER_SIZE - 3, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct play play;
+
+		print_message("%zu\n", i);
+		begin_with(&play, rows[i].content_memory, rows[i].message_size,
+		    rows[i].header_size);
+		assert_int_equal(has_failed(&play), rows[i].fails);
+		end(&play);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_header),
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_memory),
 	};

@@ -45,6 +45,10 @@ static const struct {
 	START ">LX-Commit| late|\n>N\n>E\n<c\n" ENVELOPE ">N\n>E\n<c\n%"},
     {"quarantine", START ">LX-Verdict| quarantine|\n>N\n>E\n<d\n%"},
     {"discard", START ">LX-Verdict| discard|\n>N\n>E\n<d\n%"},
+    {"an MTA that cannot skip",
+	AGREE_2 ">Ca|U\n<c\n>M<>|\n<c\n>R<u@x.example>|\n<c\n"
+		">LX-Need|nothing|\n<c\n>LX-Verdict|reject|\n<c\n>N\n<c\n"
+		">Bx~\n<c\n>Bx~\n<c\n>E\n<y550 5.7.1 refused by policy|\n%"},
     {"what nobody can do here",
 	START ">LX-Verdict| redirect|\n>N\n>E\n"
 	      "<y451 4.3.5 this verdict cannot be carried out here|\n%"},
@@ -358,7 +362,7 @@ static void test_skip(void **state)
 	    ">E\n<y552 5.3.4 limits.header_count|\n" ENVELOPE
 	    ">LFrom| x|\n>N\n>Bx~\n<c\n>E\n<c\n%\n" ENVELOPE
 	    ">LX-Need| nothing|\n>LX-Verdict| reject|\n>N\n>Bx~\n<s\n>E\n"
-	    "<y550 5.7.1 refused by policy|\n%\n" ENVELOPE
+	    "<y550 5.7.1 refused by policy, unread|\n%\n" ENVELOPE
 	    ">LX-Need| nothing|\n>Bx~\n<s\n>Ex~\n<c\n%");
 	stage_close(&stage);
 }

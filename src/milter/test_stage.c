@@ -101,6 +101,8 @@ void stage_run(struct stage *stage)
 			result = result == MILTER_SESSION_WORKS
 				     ? milter_session_run(stage->session)
 				     : wait_for_commit(stage);
+		/* Who has the answer was told before. */
+		assert_false(atomic_load(&stage->committed));
 		stage->over = result == MILTER_SESSION_OVER;
 		if (!io_wait(fd, POLLIN, deadline_in(0), NULL))
 			break;

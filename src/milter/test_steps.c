@@ -67,6 +67,30 @@ static void test_silence(void **state)
 	}
 }
 
+/* Nor amid a packet, wherever that comes. */
+static void test_silence_amid_packet(void **state)
+{
+	static const char *const scripts[] = {"", AGREE_6, AGREE_6 CLIENT,
+	    START, START ">LFrom| x|\n>N\n>E\n<c\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
+		for (size_t len = 1; len < 6; len++) {
+			struct stage stage;
+
+			stage_open(&stage);
+			stage.config->limits.data_timeout = 30;
+			stage_play(&stage, scripts[i]);
+			stage_say(
+			    &stage, slice_sub(SLICE("\0\0\0\6UXYZ"), 0, len));
+			assert_false(stage.over);
+			usleep(40 * 1000);
+			stage_run(&stage);
+			assert_true(stage.over);
+			stage_close(&stage);
+		}
+}
+
 /* Where it may wait: for two hours, and what comes at their end came in time.
  */
 static void test_long_silence(void **state)
@@ -257,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_silence),
+	    cmocka_unit_test(test_silence_amid_packet),
 	    cmocka_unit_test(test_long_silence),
 	    cmocka_unit_test(test_malformed_everywhere),
 	    cmocka_unit_test(test_abort_everywhere),
