@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which children count as hung, and what comes of a reload. */
+/* Which children count as hung, what comes of one that ends, and of a reload.
+ */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,7 +15,9 @@
 
 #include <cmocka.h>
 
+#include "base/metrics.h"
 #include "cli/child.h"
+#include "cli/command.h"
 #include "cli/supervisor_private.h"
 
 enum { STEP_MS = 500 };
@@ -77,6 +80,234 @@ static void test_frozen_is_not_hung(void **state)
 		look(&supervisor, thaw, rows[i].silent_until);
 		assert_int_equal(ends_with(child->pid), rows[i].ends_with);
 	}
+}
+
+/* One that starts may take longer, and one that drains says nothing. */
+static void test_patience(void **state)
+{
+	static const struct {
+		bool ready, stopping;
+		int64_t silent_ms;
+		int ends_with;
+	} rows[] = {
+	    {true, false, CHILD_SILENT_MS, SIGTERM},
+	    {true, false, CHILD_SILENT_MS + 2 * STEP_MS, SIGKILL},
+	    {true, true, 2 * CHILD_START_MS, SIGTERM},
+	    {false, false, CHILD_SILENT_MS + 2 * STEP_MS, SIGTERM},
+	    {false, false, CHILD_START_MS, SIGTERM},
+	    {false, false, CHILD_START_MS + 2 * STEP_MS, SIGKILL},
+	};
+	const int64_t start = 1000 * 1000;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct supervisor supervisor = {.stopping = rows[i].stopping};
+		struct child *child = &supervisor.children[CHILD_SMTP];
+
+		*child = (struct child){.pid = start_silent(),
+		    .ready = rows[i].ready,
+		    .heard_ms = start};
+		look(&supervisor, start, start + rows[i].silent_ms);
+		assert_int_equal(ends_with(child->pid), rows[i].ends_with);
+	}
+}
+
+/* Words in pieces, several at once, and what is none; then the end. */
+static void test_words(void **state)
+{
+	static const struct {
+		const char *pieces[3];
+		bool ready, reloading;
+	} rows[] = {
+	    {{"ready\n"}, true, true},
+	    {{"rea", "dy\n"}, true, true},
+	    {{"ready"}, false, true},
+	    {{"read\n", "y\n"}, false, true},
+	    {{"reloaded\nready\n"}, true, false},
+	    {{"r\nready\nrel", "oaded\n"}, true, false},
+	    {{"a word that is longer than any\nready\n"}, true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct supervisor supervisor = {.announced = true};
+		struct child *child = &supervisor.children[CHILD_SMTP];
+		int64_t before = clock_monotonic_ms();
+		int control[2];
+
+		print_message("%zu\n", i);
+		assert_int_equal(pipe(control), 0);
+		*child = (struct child){
+		    .control = control[0], .reloading = true};
+		for (size_t j = 0; j < 3 && rows[i].pieces[j]; j++) {
+			size_t length = strlen(rows[i].pieces[j]);
+
+			assert_int_equal(
+			    write(control[1], rows[i].pieces[j], length),
+			    length);
+			supervisor_hear(&supervisor, CHILD_SMTP);
+		}
+		assert_int_equal(child->ready, rows[i].ready);
+		assert_int_equal(child->reloading, rows[i].reloading);
+		assert_in_range(child->heard_ms, before, INT64_MAX);
+		close(control[1]);
+		supervisor_hear(&supervisor, CHILD_SMTP);
+		assert_int_equal(child->control, -1);
+		assert_int_equal(close(control[0]), -1);
+	}
+}
+
+enum { AGO_MS = 61 * 1000, KILLED = -1 };
+
+/* What ends, how, and what comes of it. */
+static const struct {
+	const char *name;
+	enum child_kind kind;
+	int exit; /* or KILLED */
+	bool announced, stopping, unwanted, steady;
+	int64_t backoff_ms;  /* before */
+	int64_t restarts_ms; /* in so long; 0: not at all */
+	bool announces, stops;
+} endings[] = {
+    {"the first time", CHILD_SMTP, EXIT_TEMPORARY, .announced = true,
+	.restarts_ms = 500},
+    {"whatever it said", CHILD_SMTP, EXIT_CONFIG, .announced = true,
+	.restarts_ms = 500},
+    {"killed", CHILD_SMTP, KILLED, .announced = true, .restarts_ms = 500},
+    {"again", CHILD_SMTP, KILLED, .announced = true, .backoff_ms = 500,
+	.restarts_ms = 1000},
+    {"often", CHILD_SMTP, KILLED, .announced = true, .backoff_ms = 16000,
+	.restarts_ms = 30000},
+    {"always", CHILD_SMTP, KILLED, .announced = true, .backoff_ms = 30000,
+	.restarts_ms = 30000},
+    {"after a minute", CHILD_SMTP, KILLED, .announced = true, .steady = true,
+	.backoff_ms = 16000, .restarts_ms = 500},
+    {"at the start, for now", CHILD_SMTP, EXIT_TEMPORARY, .restarts_ms = 500},
+    {"at the start, killed", CHILD_SMTP, KILLED, .restarts_ms = 500},
+    {"at the start, for good", CHILD_SMTP, EXIT_CONFIG, .stops = true},
+    /* Mail goes without it. */
+    {"admin at the start, for now", CHILD_ADMIN, EXIT_TEMPORARY,
+	.restarts_ms = 500, .announces = true},
+    {"stopping", CHILD_SMTP, 0, .announced = true, .stopping = true},
+    {"stopping at the start", CHILD_ADMIN, EXIT_TEMPORARY, .stopping = true},
+    {"not wanted any more", CHILD_ADMIN, 0, .announced = true,
+	.unwanted = true},
+};
+
+static pid_t start_ended(int code)
+{
+	pid_t pid = fork();
+	siginfo_t ignored;
+
+	assert_true(pid >= 0);
+	if (pid == 0 && code == KILLED)
+		kill(getpid(), SIGKILL);
+	if (pid == 0)
+		_exit(code);
+	/* It is left to be reaped. */
+	assert_int_equal(
+	    waitid(P_PID, (id_t)pid, &ignored, WEXITED | WNOWAIT), 0);
+	return pid;
+}
+
+static void end_child(size_t i, struct supervisor *supervisor)
+{
+	int64_t now = clock_monotonic_ms();
+
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		supervisor->children[kind] = (struct child){
+		    .wanted = kind != CHILD_MILTER,
+		    .ready = kind != (int)endings[i].kind,
+		    .control = -1};
+	supervisor->children[endings[i].kind] = (struct child){
+	    .wanted = !endings[i].unwanted,
+	    .pid = start_ended(endings[i].exit),
+	    .control = -1,
+	    .ready = endings[i].announced,
+	    .reloading = true,
+	    .backoff_ms = endings[i].backoff_ms,
+	    .started_ms = now - (endings[i].steady ? AGO_MS : 1000)};
+	supervisor_reap(supervisor);
+}
+
+static int64_t count_restarts(const struct metrics *metrics)
+{
+	const struct metric_spec *spec = &metric_specs[METRIC_CHILD_RESTARTS];
+	int64_t count = 0;
+
+	for (size_t i = 0; i < metric_value_count(spec); i++)
+		count += metrics_read(metrics, METRIC_CHILD_RESTARTS, i);
+	return count;
+}
+
+static void test_ended(void **state)
+{
+	struct config *config = config_default();
+
+	(void)state;
+	config->limits = limits_default;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		int64_t restarts_ms = endings[i].restarts_ms;
+		struct supervisor supervisor = {.config = config,
+		    .announced = endings[i].announced,
+		    .stopping = endings[i].stopping};
+		const struct child *child =
+		    &supervisor.children[endings[i].kind];
+		struct metrics *metrics;
+		int fd;
+
+		print_message("%s\n", endings[i].name);
+		assert_true(metrics_create(&metrics, &fd, NULL));
+		close(fd);
+		metrics_use(metrics);
+		end_child(i, &supervisor);
+		assert_int_equal(child->pid, 0);
+		assert_false(child->ready);
+		assert_false(child->reloading);
+		if (restarts_ms) {
+			assert_int_equal(child->backoff_ms, restarts_ms);
+			assert_in_range(
+			    child->start_at_ms - clock_monotonic_ms(),
+			    restarts_ms - 200, restarts_ms);
+		} else {
+			assert_int_equal(child->start_at_ms, 0);
+		}
+		assert_int_equal(count_restarts(metrics), restarts_ms > 0);
+		assert_int_equal(supervisor.announced,
+		    endings[i].announced || endings[i].announces);
+		assert_int_equal(supervisor.stopping,
+		    endings[i].stopping || endings[i].stops);
+		assert_int_equal(supervisor.exit_code,
+		    endings[i].stops ? endings[i].exit : 0);
+		metrics_use(NULL);
+		metrics_close(metrics);
+	}
+	config_release(config);
+}
+
+/* A word that nobody waits for any more: the gauge tells. */
+static void test_kept_behind_a_reload(void **state)
+{
+	struct supervisor supervisor = {0};
+	struct metrics *metrics;
+	int control[2], fd;
+
+	(void)state;
+	assert_true(metrics_create(&metrics, &fd, NULL));
+	close(fd);
+	metrics_use(metrics);
+	metrics_set(METRIC_CONFIG_LAST_RELOAD, 1);
+	assert_int_equal(pipe(control), 0);
+	supervisor.children[CHILD_SMTP].control = control[0];
+	assert_int_equal(write(control[1], "kept\n", 5), 5);
+	supervisor_hear(&supervisor, CHILD_SMTP);
+	assert_int_equal(
+	    metrics_read(metrics, METRIC_CONFIG_LAST_RELOAD, 0), 0);
+	assert_false(supervisor.kept);
+	close(control[0]);
+	close(control[1]);
+	metrics_use(NULL);
+	metrics_close(metrics);
 }
 
 /* The children's words, and what the gauge says once all have spoken. */
@@ -176,6 +407,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_frozen_is_not_hung),
+	    cmocka_unit_test(test_patience),
+	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_ended),
+	    cmocka_unit_test(test_kept_behind_a_reload),
 	    cmocka_unit_test(test_one_that_keeps_the_old_file),
 	    cmocka_unit_test(test_one_that_is_not_given_the_file),
 	};

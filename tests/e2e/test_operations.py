@@ -208,6 +208,32 @@ def test_children_drop_privileges(make_gate, folder):
     assert gate.metrics()['gatehouse_messages_total{verdict="accept"}'] == 1
 
 
+def listening(pid):
+    """The ports of TCP that a process has sockets to accept from."""
+    ports = {}
+    for line in pathlib.Path('/proc/net/tcp').read_text().split('\n')[1:-1]:
+        words = line.split()
+        if words[3] == '0A':
+            ports[f'socket:[{words[9]}]'] = int(words[1].split(':')[1], 16)
+    links = []
+    for path in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+        try:
+            links.append(os.readlink(path))
+        except OSError:
+            pass
+    return sorted(ports[link] for link in links if link in ports)
+
+
+def test_each_child_has_its_own_listeners(make_gate):
+    """One that held another's would go on with them when it is gone."""
+    gate = make_gate(zone=ZONE, listeners=[
+        listener(), listener('mta', 'milter')])
+    children = gate.children()
+    assert {name: listening(pid) for name, pid in children.items()} == {
+        'smtp': [gate.ports['mx']], 'milter': [gate.ports['mta']],
+        'admin': [gate.admin_port]}
+
+
 def test_start_that_cannot_work_ends(make_gate):
     """`systemctl start` says so, instead of waiting."""
     gate = make_gate(start=False, dns={'zone': '/nonexistent/zone'})
