@@ -248,6 +248,56 @@ static void test_refused_before(void **state)
 	assert_int_equal(decision->verdict, VERDICT_DEFER);
 	assert_true(slice_eq(decision->policy, SLICE("recipient")));
 	stage_clear(&stage);
+
+	/* Of content that came before nothing is left. */
+	stage_set(&stage, &input);
+	message = gate_begin(stage.arena, &stage.context, &stage.envelope);
+	assert_true(gate_header(message, SLICE("X: y\r\n\r\n"), NULL));
+	gate_body(message, SLICE("body\r\n"));
+	gate_refuse(message, SLICE("limits"), &reply);
+	gate_decide(message, (struct slice){NULL, 0});
+	assert_int_equal(gate_message_size(message), 0);
+	stage_clear(&stage);
+}
+
+/* Of two recipients: one who is refused twice is one. */
+static void test_refused_recipients(void **state)
+{
+	static const struct {
+		size_t refused[2];
+		enum verdict verdict;
+	} rows[] = {
+	    {{0, 0}, VERDICT_ACCEPT},
+	    {{1, 1}, VERDICT_ACCEPT},
+	    {{0, 1}, VERDICT_REJECT},
+	    {{1, 0}, VERDICT_REJECT},
+	};
+	static const char content[] =
+	    "From: a@plain.example\r\nTo: user@agency.example\r\n\r\n";
+	const struct smtp_reply_text reply = {
+	    550, SLICE("5.1.1"), SLICE("nobody")};
+	struct envelope_recipient other = {
+	    .address = SLICE("other@agency.example")};
+	struct stage_input input = {.ip = STRANGER, .mail_from = BOUNCE};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct gate_message *message;
+		struct stage stage;
+
+		stage_set(&stage, &input);
+		envelope_add_recipient(stage.arena, &stage.envelope, &other);
+		message = gate_begin(
+		    stage.arena, &stage.context, &stage.envelope);
+		for (size_t j = 0; j < 2; j++)
+			gate_refuse_recipient(
+			    message, rows[i].refused[j], &reply);
+		assert_true(gate_header(message, slice_from(content), NULL));
+		assert_int_equal(
+		    gate_decide(message, slice_from(content))->verdict,
+		    rows[i].verdict);
+		stage_clear(&stage);
+	}
 }
 
 static bool has(struct slice text, const char *wanted)
@@ -437,6 +487,7 @@ int main(void)
 	    cmocka_unit_test(test_no_route),
 	    cmocka_unit_test(test_own_domain_suspect),
 	    cmocka_unit_test(test_refused_before),
+	    cmocka_unit_test(test_refused_recipients),
 	    cmocka_unit_test(test_failures),
 	    cmocka_unit_test(test_new_body),
 	    cmocka_unit_test(test_no_recipients),

@@ -77,7 +77,9 @@ static struct gate_message *judge(
 
 	assert_true(
 	    gate_header(message, slice_sub(content, 0, strlen(header)), NULL));
-	gate_body(message, SLICE(BODY));
+	/* In pieces. */
+	gate_body(message, slice_sub(SLICE(BODY), 0, 3));
+	gate_body(message, slice_from_pos(SLICE(BODY), 3));
 	gate_decide(message, content);
 	return message;
 }
@@ -143,6 +145,7 @@ static void test_accepted(void **state)
 	assert_true(slice_eq(trace->id, SLICE("0000000000000001")));
 	assert_true(slice_eq(trace->verdict, SLICE("accept")));
 	assert_true(slice_eq(trace->header_from, SLICE("a@plain.example")));
+	assert_int_equal(trace->size, strlen(PLAIN BODY));
 	assert_true(slice_empty(trace->delivery));
 	assert_null(held_of(fixture, &ignored));
 
@@ -287,6 +290,13 @@ static void take_by_next_hop(struct gate_message *message)
 	gate_note_delivery(message, SLICE("accept"), SLICE("250 2.0.0 ok"));
 }
 
+/* A next hop whose words say nothing of the verdict. */
+static void hear_nothing(struct gate_message *message)
+{
+	pass(message);
+	gate_note_delivery(message, SLICE(""), SLICE("250 2.0.0 ok"));
+}
+
 /* gate_end, and no content. */
 static void refuse_at_rcpt(struct gate_message *message)
 {
@@ -312,6 +322,7 @@ static void test_policy_counts(void **state)
 	    {BOUNCE, PLAIN, refuse_recipient, "recipient"},
 	    {BOUNCE, PLAIN, refuse_by_next_hop, "next-hop"},
 	    {BOUNCE, PLAIN, take_by_next_hop, NULL},
+	    {BOUNCE, PLAIN, hear_nothing, NULL},
 	    {"ceo@agency.example", NULL, refuse_at_rcpt, "own-domain"},
 	};
 	struct fixture *fixture = *state;
@@ -390,7 +401,9 @@ static void test_begin_and_end(void **state)
 	metrics_use(metrics);
 	sem_init(&semaphore, 0, 0);
 	assert_true(gate_commit_begin(message, &notice));
-	assert_false(deadline_passed(gate_commit_deadline(message)));
+	assert_in_range(
+	    gate_commit_deadline(message).at_ms - clock_monotonic_ms(),
+	    19 * 1000, 20 * 1000);
 	sem_wait(&semaphore);
 	assert_false(gate_commit_give_up(message)); /* it is done */
 	assert_true(gate_commit_end(message, &reply));
@@ -425,6 +438,7 @@ static void test_end_without_content(void **state)
 		const char *name, *mail_from, *enhanced;
 		bool suspect, has_store, decides;
 		const char *policy; /* NULL: no trace */
+		bool refused_first;
 	} rows[] = {
 	    {"by policy", BOUNCE, "5.7.1", false, true, false, "recipient"},
 	    {"our domain", "ceo@agency.example", "5.7.1", true, true, false,
@@ -434,6 +448,8 @@ static void test_end_without_content(void **state)
 	    {"nobody there", BOUNCE, "5.1.1", false, true, false, NULL},
 	    {"nothing refused", BOUNCE, NULL, false, true, false, NULL},
 	    {"content came", BOUNCE, "5.7.1", false, true, true, NULL},
+	    {"content came behind it", BOUNCE, "5.7.1", false, true, true, NULL,
+		.refused_first = true},
 	    {"no store", BOUNCE, "5.7.1", false, false, false, NULL},
 	};
 	struct fixture *fixture = *state;
@@ -453,11 +469,14 @@ static void test_end_without_content(void **state)
 		message = begin(fixture);
 		if (rows[i].suspect)
 			assert_true(gate_own_domain_suspect(message, &ignored));
+		if (rows[i].refused_first)
+			gate_note_refused_recipient(
+			    message, SLICE("x@agency.example"), &reply);
 		if (rows[i].decides) {
 			assert_true(gate_header(message, SLICE(PLAIN), NULL));
 			gate_decide(message, SLICE(PLAIN));
 		}
-		if (rows[i].enhanced)
+		if (rows[i].enhanced && !rows[i].refused_first)
 			gate_note_refused_recipient(
 			    message, SLICE("x@agency.example"), &reply);
 		gate_end(message);

@@ -162,6 +162,10 @@ static void test_expiry(void **state)
 	} rows[] = {
 	    {"2026-12-01T00:00:00Z", "", "", ""},
 	    {"2027-01-05T00:00:00Z", "", "expires", ""},
+	    {"2027-01-10T23:59:59Z", "", "expires", ""},
+	    {"2027-01-11T00:00:00Z", "", "expired", ""},
+	    {"2027-01-17T23:59:58Z", "", "expired", ""},
+	    {"2027-01-17T23:59:59Z", "expires", "expired", ""},
 	    {"2027-01-20T00:00:00Z", "expires", "expired", ""},
 	    {"2027-02-01T00:00:00Z", "expired", "expired", ""},
 	    {"2027-02-25T00:00:00Z", "expired", "expired", "expires"},

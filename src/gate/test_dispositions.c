@@ -33,6 +33,8 @@ static const struct judge_case policies[] = {
     {"p=reject, passes by DKIM", BANK, ACCEPT, .signed_by = "bank.example", .dmarc = "pass"},
     {"p=reject, below", "From: x@a.b.bank.example\r\n", REJECT, .dmarc = "fail"},
     {"p=quarantine", "From: x@quarantine.example\r\n", QUARANTINE, .dmarc = "fail"},
+    {"p=reject, results say so", BANK, REJECT, .kept = "dis=reject"},
+    {"p=quarantine, results say so", "From: x@quarantine.example\r\n", QUARANTINE, .kept = "dis=quarantine"},
     {"p=none", "From: x@none.example\r\n", ACCEPT, .dmarc = "fail"},
     {"no record", "From: x@norecord.example\r\n", ACCEPT, .dmarc = "none"},
     {"no such domain", "From: x@nowhere.example\r\n", ACCEPT, .dmarc = "none"},

@@ -216,6 +216,10 @@ static const struct row rows[] = {
     {"five passes", NULL, STRANGER, BOUNCE,
 	LOOP LOOP LOOP LOOP LOOP FROM("a@plain.example"), VERDICT_REJECT,
 	"loop", "554 5.4.6 "},
+    {"five passes, one in another case", NULL, STRANGER, BOUNCE,
+	LOOP LOOP LOOP LOOP
+	"X-Gatehouse-Loop: MX1.Agency.example\r\n" FROM("a@plain.example"),
+	VERDICT_REJECT, "loop", "554 5.4.6 "},
     {"four passes, and one of another", NULL, STRANGER, BOUNCE,
 	LOOP LOOP LOOP LOOP
 	"X-Gatehouse-Loop: mx2.agency.example\r\n" FROM("a@plain.example"),
@@ -228,6 +232,9 @@ static const struct row rows[] = {
 	"550 5.5.2 "},
     {"bare CR, the first octet", NULL, STRANGER, BOUNCE,
 	"\rX: y\r\n" FROM("a@plain.example"), VERDICT_REJECT, "line-ends",
+	"550 5.5.2 "},
+    {"bare CR, the last octet", NULL, STRANGER, BOUNCE,
+	FROM("a@plain.example") "a\r", VERDICT_REJECT, "line-ends",
 	"550 5.5.2 "},
     {"bare CR, even of a user", NULL, STRANGER, BOUNCE,
 	FROM("a@plain.example") "a\rb\r\n", VERDICT_REJECT, "line-ends",
@@ -247,6 +254,15 @@ static const struct row rows[] = {
 	    "a@plain.example"),
 	VERDICT_ACCEPT, "", NULL, "Authentication-Results: agency.example",
 	"Authentication-Results: agency.example; dmarc=pass\r\n"},
+    {"results of a gateway of ours", "authserv_id: results.example\n", STRANGER,
+	BOUNCE,
+	"Authentication-Results: mx2.agency.example; dmarc=pass\r\n" FROM(
+	    "a@plain.example"),
+	VERDICT_ACCEPT, "", NULL, "Authentication-Results: results.example",
+	"Authentication-Results: mx2.agency.example; dmarc=pass\r\n"},
+    {"what our results say of our domain", NULL, STRANGER, BOUNCE,
+	FROM("ceo@agency.example"), VERDICT_REJECT, "own-domain", "550 5.7.1 ",
+	"x-own-domain=fail", NULL},
     {"fields of Exchange", NULL, STRANGER, BOUNCE,
 	"X-MS-Exchange-Organization-SCL: -1\r\n"
 	"x-ms-exchange-organization-AuthAs : Internal\r\n"
