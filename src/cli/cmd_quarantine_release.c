@@ -24,7 +24,7 @@ static const struct option_spec options_release[] = {
 };
 
 struct release {
-	struct arena *arena;
+	struct arena *arena; /* of one message */
 	const struct command_line *line;
 	struct store *store;
 	struct next_hop_pool *pool;
@@ -248,26 +248,25 @@ static void release_pool(void *pool)
 	next_hop_pool_release(pool);
 }
 
-static bool open_pool(
-    struct release *release, struct config *config, struct err *err)
+static bool open_pool(struct arena *arena, struct release *release,
+    struct config *config, struct err *err)
 {
 	struct dns_resolver *resolver;
 
 	if (!config)
 		return err_set(err, E_USAGE,
 		    "quarantine release: the routes are needed: give -c too");
-	if (!resolver_open_configured(
-		release->arena, config, NULL, &resolver, err))
+	if (!resolver_open_configured(arena, config, NULL, &resolver, err))
 		return false;
-	arena_defer(release->arena, release_resolver, resolver);
+	arena_defer(arena, release_resolver, resolver);
 	release->pool = next_hop_pool_new(config, resolver);
-	arena_defer(release->arena, release_pool, release->pool);
+	arena_defer(arena, release_pool, release->pool);
 	return true;
 }
 
 static int run(struct arena *arena, const struct command_line *line)
 {
-	struct release release = {.arena = arena, .line = line};
+	struct release release = {.line = line};
 	struct config *config = NULL;
 	const char *const *arguments;
 	size_t count = command_arguments(line, &arguments);
@@ -275,12 +274,15 @@ static int run(struct arena *arena, const struct command_line *line)
 	struct err err;
 
 	if (!store_options_open(arena, line, &release.store, &config, &err) ||
-	    !open_pool(&release, config, &err) ||
+	    !open_pool(arena, &release, config, &err) ||
 	    !release_lock_open(arena, config, &release.lock, &err))
 		return command_fail(&err);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		release.arena = arena_new(0);
 		if (!release_one(&release, slice_from(arguments[i]), &err))
 			code = command_fail(&err);
+		arena_free(release.arena);
+	}
 	return code;
 }
 

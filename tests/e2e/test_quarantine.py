@@ -3,12 +3,13 @@
 import contextlib
 import os
 import pwd
+import sqlite3
 import subprocess
 import time
 
 import pytest
 
-from gatehouse import binary
+from gatehouse import binary, is_sanitized
 from mail import message
 from store_lock import lock
 from world import STRANGER, ZONE
@@ -170,3 +171,40 @@ def test_two_releases_at_once(make_gate, make_hop):
     assert 'another release of it is under way' in ends[1][1]
     assert 'was released before' in ends[1][1]
     assert recipients(hop) == THREE[:2]
+
+
+def stuff_quarantine(gate, count, size):
+    """Messages of the same size in quarantine, without their mail; the ids."""
+    pieces = [b'Subject: x\r\n\r\n'.ljust(1 << 18, b'x')] * (size >> 18)
+    ids = [f'held{number}' for number in range(count)]
+    path = gate.folder / 'state' / 'gatehouse.db'
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        for row, identity in enumerate(ids, 1000):
+            base.execute(
+                'INSERT INTO quarantine (row, id, time_ms, message_id, sender,'
+                ' sender_key, sender_domain, reason, route, size, released_ms)'
+                " VALUES (?, ?, ?, '', '', '', '', '', '', ?, 0)",
+                (row, identity, int(time.time() * 1000), size))
+            base.execute(
+                'INSERT INTO quarantine_recipient (parent, place, address,'
+                " address_key, domain) VALUES (?, 0, 'user@agency.example',"
+                " 'user@agency.example', 'agency.example')", (row,))
+            base.executemany(
+                'INSERT INTO quarantine_piece (parent, place, bytes)'
+                ' VALUES (?, ?, ?)',
+                [(row, place, piece) for place, piece in enumerate(pieces)])
+    return ids
+
+
+@pytest.mark.skipif(is_sanitized(), reason='a sanitizer keeps what was freed')
+def test_many_released_take_the_memory_of_one(make_gate):
+    gate = make_gate()
+    ids = stuff_quarantine(gate, 20, 4 << 20)
+    process = subprocess.Popen(
+        [binary(), 'quarantine', 'release', '-c', str(gate.path), *ids],
+        stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert len(gate.delivered()) == 20
+    assert used.ru_maxrss < 48 << 10, f'{used.ru_maxrss >> 10} MiB'
