@@ -27,13 +27,23 @@ static bool take_verdict(
 	    SLICE_ARGS(slice_sub(*ret, 0, 40)));
 }
 
+/* The whole second: a moment is printed without its milliseconds. */
+static bool take_until(
+    const struct command_line *line, int64_t *ret_ms, struct err *err)
+{
+	if (!store_options_since(line, "until", clock_now(NULL), ret_ms, err))
+		return false;
+	if (command_has(line, "until"))
+		*ret_ms += 999;
+	return true;
+}
+
 static bool take_query(
     const struct command_line *line, struct store_query *ret, struct err *err)
 {
 	return store_options_query(line, ret, err) &&
 	       take_verdict(line, &ret->verdict, err) &&
-	       store_options_since(
-		   line, "until", clock_now(NULL), &ret->to_ms, err);
+	       take_until(line, &ret->to_ms, err);
 }
 
 static json_t *row_json(struct arena *arena, const struct store_trace *row)
@@ -134,8 +144,9 @@ const struct command command_search = {
 	"Lists the messages that came, refused ones too, as far back as "
 	"traces are kept, the newest first: when, the id of the transaction, "
 	"the verdict, sender, recipients, client, and the reply that it got. "
-	"What is given must all be so. gatehouse explain tells why, by id or "
-	"Message-ID.",
+	"What is given must all be so; addresses may stand in angle brackets, "
+	"as they are printed, and --until means its whole second. gatehouse "
+	"explain tells why, by id or Message-ID.",
     .options = {options_query, options_search, options_store, options_json},
     .examples = "# What was refused of a partner in the last two days?\n"
 		"gatehouse search --sender @partner.example --verdict reject "

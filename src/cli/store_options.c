@@ -16,7 +16,8 @@ const struct option_spec options_store[] = {
 };
 
 const struct option_spec options_query[] = {
-    {"sender", 0, OPTION_TEXT, "ADDR", "envelope sender, or @domain"},
+    {"sender", 0, OPTION_TEXT, "ADDR",
+	"envelope sender, or @domain; <> is that of bounces"},
     {"recipient", 0, OPTION_TEXT, "ADDR", "a recipient, or @domain"},
     {"since", 0, OPTION_TEXT, "TIME", "from then on: " STORE_OPTIONS_TIME},
     {"limit", 0, OPTION_TEXT, "N",
@@ -135,11 +136,20 @@ static bool take_limit(
 	return true;
 }
 
+/* As they are printed.  An address that has them itself begins with a quote. */
+static struct slice without_brackets(struct slice text)
+{
+	if (text.len >= 2 && text.ptr[0] == '<' &&
+	    text.ptr[text.len - 1] == '>')
+		return slice_sub(text, 1, text.len - 2);
+	return text;
+}
+
 /* Empty matches all: what nobody asks for by looking for an address. */
 static bool take_address(const struct command_line *line, const char *option,
     struct slice *ret, struct err *err)
 {
-	struct slice text = command_text(line, option);
+	struct slice text = without_brackets(command_text(line, option));
 
 	if (command_has(line, option) &&
 	    (!text.len || slice_eq(text, SLICE("@"))))
@@ -153,8 +163,10 @@ static bool take_address(const struct command_line *line, const char *option,
 bool store_options_query(
     const struct command_line *line, struct store_query *ret, struct err *err)
 {
-	*ret = (struct store_query){.limit = 0};
-	return take_address(line, "sender", &ret->sender, err) &&
+	*ret = (struct store_query){
+	    .null_sender = slice_eq(command_text(line, "sender"), SLICE("<>"))};
+	return (ret->null_sender ||
+		   take_address(line, "sender", &ret->sender, err)) &&
 	       take_address(line, "recipient", &ret->recipient, err) &&
 	       store_options_since(
 		   line, "since", clock_now(NULL), &ret->from_ms, err) &&

@@ -266,7 +266,60 @@ static void test_search(void **state)
 	json = run_json(fixture, "search --until 1h --json");
 	assert_int_equal(json_array_size(json), 0);
 	json_decref(json);
+	json = run_json(fixture, "search --until 1970-01-01 --json");
+	assert_int_equal(json_array_size(json), 0);
+	json_decref(json);
 	json = run_json(fixture, "search --verdict accept --json");
+	assert_int_equal(json_array_size(json), 0);
+	json_decref(json);
+}
+
+/* What is printed finds its message again: a moment is its whole second, and
+ * addresses stand in angle brackets. */
+static void test_search_for_what_is_shown(void **state)
+{
+	static const char *const addresses[] = {
+	    "search --sender '<boss@agency.example>' --limit 1",
+	    "search --recipient '<ann@agency.example>' --limit 1",
+	    "quarantine list --sender '<Boss@agency.example>' --limit 1"};
+	struct fixture *fixture = *state;
+	const char *time;
+	json_t *json;
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		expect(fixture, addresses[i], 0, "<boss@agency.example> to ");
+	json = run_json(fixture, "search --json");
+	time = json_string_value(
+	    json_object_get(json_array_get(json, 0), "time"));
+	expect(fixture,
+	    arena_format(
+		fixture->arena, "search --since %s --until %s", time, time),
+	    0, "<boss@agency.example>");
+	json_decref(json);
+}
+
+/* Bounces have no sender, which is one to look for. */
+static void test_null_sender(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct store_trace bounce = {
+	    .id = SLICE("B1"),
+	    .time_ms = clock_now_ms(NULL),
+	    .verdict = SLICE("accept"),
+	};
+	struct store *store;
+	json_t *json;
+
+	assert_true(store_open(fixture->url, &store, NULL));
+	assert_true(store_put(store, &bounce, NULL, deadline_in(9000), NULL));
+	store_close(store);
+	json = run_json(fixture, "search --sender '<>' --json");
+	assert_int_equal(json_array_size(json), 1);
+	assert_string_equal(
+	    json_string_value(json_object_get(json_array_get(json, 0), "id")),
+	    "B1");
+	json_decref(json);
+	json = run_json(fixture, "quarantine list --sender '<>' --json");
 	assert_int_equal(json_array_size(json), 0);
 	json_decref(json);
 }
@@ -351,7 +404,8 @@ static void test_empty_search(void **state)
 	static const char *const commands[] = {"explain ''",
 	    "quarantine list --sender @", "quarantine list --sender ''",
 	    "quarantine list --recipient @", "quarantine list --recipient ''",
-	    "search --sender ''", "search --recipient @"};
+	    "search --sender ''", "search --sender '<@>'",
+	    "search --recipient @", "search --recipient '<>'"};
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -463,6 +517,8 @@ int main(int argc, char **argv)
 	    UNIT(test_explain),
 	    UNIT(test_list_show),
 	    UNIT(test_search),
+	    UNIT(test_search_for_what_is_shown),
+	    UNIT(test_null_sender),
 	    UNIT(test_times_are_told),
 	    UNIT(test_more_than_the_limit),
 	    UNIT(test_explain_many),

@@ -72,6 +72,8 @@ static void add_conditions(struct arena *arena, struct buf *sql,
 	add_text(sql, parameters, " AND message_id = ?", query->message_id);
 	add_address(arena, sql, parameters, " AND sender_key = ?",
 	    " AND sender_domain = ?", query->sender);
+	if (query->null_sender)
+		buf_add_text(sql, " AND sender_key = ''");
 	add_address(arena, sql, parameters, exact_recipient, domain_recipient,
 	    query->recipient);
 	add_number(sql, parameters, " AND time_ms >= ?", query->from_ms);
@@ -250,7 +252,8 @@ static const struct trace_source *filed_source(const struct store_query *query)
 {
 	if (!slice_empty(query->id))
 		return &filed_by_time;
-	if (!slice_empty(query->message_id) || !slice_empty(query->sender))
+	if (!slice_empty(query->message_id) || !slice_empty(query->sender) ||
+	    query->null_sender)
 		return &filed_by_key;
 	if (slice_empty(query->recipient) || is_broad(query))
 		return &filed_by_time;

@@ -119,7 +119,8 @@ struct store_query {
 	struct slice id; /* any empty field matches all */
 	struct slice message_id;
 	struct slice sender;	/* exact address or "@domain" */
-	struct slice recipient; /* the same */
+	bool null_sender;	/* it is empty: what has no sender, bounces */
+	struct slice recipient; /* as the sender */
 	struct slice verdict;
 	int64_t from_ms, to_ms; /* 0: open */
 	uint64_t limit;		/* rows, newest first; 0: 100 */

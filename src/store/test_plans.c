@@ -59,6 +59,9 @@ static const struct {
 	" (chunk=? AND sender_domain=?)",
 	"SEARCH quarantine USING INDEX quarantine_sender_domain"
 	" (sender_domain=?)"},
+    {"null sender", {.null_sender = true},
+	"SEARCH trace USING INDEX trace_sender (chunk=? AND sender_key=?)",
+	"SEARCH quarantine USING INDEX quarantine_sender (sender_key=?)"},
     {"recipient", {.recipient = SLICE_INIT("a@x")},
 	"SEARCH trace USING INTEGER PRIMARY KEY (rowid=?)",
 	"SEARCH quarantine_recipient USING COVERING INDEX"
