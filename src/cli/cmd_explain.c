@@ -111,6 +111,18 @@ static int print_text(
 	return show_print(out);
 }
 
+static int tell_none(struct arena *arena, struct slice what)
+{
+	struct buf *shown = buf_in_arena(arena, ERR_TEXT_MAX * 2);
+
+	show_text(shown, slice_sub(what, 0, 200));
+	fprintf(stderr,
+	    "gatehouse: no message has the id or Message-ID %.*s; it may be "
+	    "older than the traces that are kept, or it never came here\n",
+	    SLICE_ARGS(buf_slice(shown)));
+	return EXIT_FOUND;
+}
+
 static int run(struct arena *arena, const struct command_line *line)
 {
 	const char *const *arguments;
@@ -130,14 +142,8 @@ static int run(struct arena *arena, const struct command_line *line)
 	    !find(
 		arena, store, slice_from(arguments[0]), &count, &traces, &err))
 		return command_fail(&err);
-	if (count == 0) {
-		fprintf(stderr,
-		    "gatehouse: no message has the id or Message-ID %.200s; "
-		    "it may be older than the traces that are kept, or it "
-		    "never came here\n",
-		    arguments[0]);
-		return EXIT_FOUND;
-	}
+	if (count == 0)
+		return tell_none(arena, slice_from(arguments[0]));
 	if (command_has(line, "json"))
 		return print_json(arena, count, traces);
 	return print_text(arena, count, traces);

@@ -9,6 +9,7 @@
 #include "base/require.h"
 #include "base/text.h"
 #include "cli/manual.h"
+#include "cli/show.h"
 
 const struct option_spec options_dns[] = {
     {"dns-server", 0, OPTION_LIST, "IP[@PORT]",
@@ -39,6 +40,7 @@ const struct option_spec options_config[] = {
 };
 
 enum { GIVEN_MAX = 1024 };
+enum { ESCAPED_MAX = 4 * ERR_TEXT_MAX + 64 }; /* \xNN for each octet */
 
 struct given {
 	const struct option_spec *spec;
@@ -435,9 +437,17 @@ int command_exit_code(const struct err *err)
 	return codes[err->kind];
 }
 
+/* What was asked for may be a stranger's words, like a Message-ID. */
 int command_fail(const struct err *err)
 {
-	fprintf(stderr, "gatehouse: %s\n", err->text);
+	struct buf said;
+
+	buf_init(&said, ESCAPED_MAX);
+	show_lines(&said, slice_from(err->text), "");
+	fputs("gatehouse: ", stderr);
+	if (said.len)
+		fwrite(said.ptr, 1, said.len, stderr);
+	buf_release(&said);
 	return command_exit_code(err);
 }
 

@@ -413,6 +413,25 @@ static void test_empty_search(void **state)
 	expect(fixture, "explain '<>'", 1, "no message has");
 }
 
+/* An id that is asked for may be a stranger's Message-ID: it does not reach the
+ * terminal as it is. */
+static void test_controls_of_arguments(void **state)
+{
+	static const struct {
+		const char *command;
+		int code;
+	} rows[] = {{"explain", 1}, {"quarantine show", 66},
+	    {"quarantine delete --yes", 66}, {"quarantine release", 66},
+	    {"search --since", 2}, {"search", 2}};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(fixture,
+		    arena_format(fixture->arena, "%s \"$(printf '%s')\"",
+			rows[i].command, "\\033]0;\\342\\200\\256x\\377"),
+		    rows[i].code, "\\x1b]0;\\xe2\\x80\\xaex\\xff");
+}
+
 static size_t files_in(struct fixture *fixture, const char *user)
 {
 	const char *command = arena_format(fixture->arena,
@@ -523,6 +542,7 @@ int main(int argc, char **argv)
 	    UNIT(test_more_than_the_limit),
 	    UNIT(test_explain_many),
 	    UNIT(test_empty_search),
+	    UNIT(test_controls_of_arguments),
 	    UNIT(test_release_delete),
 	    UNIT(test_release_to_one),
 	    UNIT(test_report),
