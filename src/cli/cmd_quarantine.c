@@ -56,11 +56,12 @@ static json_t *row_json(
 static int list_json(
     struct arena *arena, size_t count, const struct store_quarantined *rows)
 {
-	json_t *list = json_array();
+	struct show_list list = {0};
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(list, row_json(arena, &rows[i]));
-	return show_print_json(list);
+		if (!show_list_add(&list, row_json(arena, &rows[i])))
+			break;
+	return show_list_end(&list);
 }
 
 static void add_row(const struct store_quarantined *row, struct buf *out)
@@ -96,6 +97,7 @@ static int list_run(struct arena *arena, const struct command_line *line)
 	struct buf *out = buf_in_arena(arena, SHOW_MAX);
 	struct store_quarantined *rows;
 	struct store *store;
+	int code = EXIT_DONE;
 	struct err err;
 	size_t count;
 
@@ -107,9 +109,12 @@ static int list_run(struct arena *arena, const struct command_line *line)
 	count = store_options_cut(&query, count);
 	if (command_has(line, "json"))
 		return list_json(arena, count, rows);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && code == EXIT_DONE; i++) {
+		buf_clear(out);
 		add_row(&rows[i], out);
-	return show_print(out);
+		code = show_print(out);
+	}
+	return code;
 }
 
 static void add_header(struct slice message, struct buf *out)

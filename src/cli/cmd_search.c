@@ -82,16 +82,6 @@ static json_t *row_json(struct arena *arena, const struct store_trace *row)
 	return json;
 }
 
-static int print_json(
-    struct arena *arena, size_t count, const struct store_trace *rows)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(list, row_json(arena, &rows[i]));
-	return show_print_json(list);
-}
-
 static void add_row(const struct store_trace *row, struct buf *out)
 {
 	show_time(out, row->time_ms);
@@ -114,26 +104,79 @@ static void add_row(const struct store_trace *row, struct buf *out)
 	buf_add_byte(out, '\n');
 }
 
+enum { STEP = 256 }; /* rows in memory */
+
+struct listing {
+	struct store *store;
+	bool is_json;
+	struct show_list list;
+};
+
+static int print_rows(struct arena *arena, struct listing *listing,
+    size_t count, const struct store_trace *rows)
+{
+	struct buf *out = buf_in_arena(arena, SHOW_MAX);
+	int code = EXIT_DONE;
+
+	for (size_t i = 0; i < count && code == EXIT_DONE; i++) {
+		if (listing->is_json) {
+			if (!show_list_add(
+				&listing->list, row_json(arena, &rows[i])))
+				code = EXIT_INTERNAL;
+			continue;
+		}
+		buf_clear(out);
+		add_row(&rows[i], out);
+		code = show_print(out);
+	}
+	return code;
+}
+
+/* However many there are, and however slowly they are read: memory for some,
+ * and no moment of the database is held. */
+static int print_all(struct listing *listing, const struct store_rows *found)
+{
+	int code = EXIT_DONE;
+
+	for (size_t at = 0; at < found->count && code == EXIT_DONE;
+	     at += STEP) {
+		const struct store_rows step = {
+		    .count = found->count - at < STEP ? found->count - at
+						      : STEP,
+		    .items = found->items + at,
+		};
+		struct arena *arena = arena_new(0);
+		struct store_trace *rows;
+		struct err err;
+		size_t count;
+
+		if (store_read_rows(
+			listing->store, arena, &step, &count, &rows, &err))
+			code = print_rows(arena, listing, count, rows);
+		else
+			code = command_fail(&err);
+		arena_free(arena);
+	}
+	return code;
+}
+
 static int run(struct arena *arena, const struct command_line *line)
 {
+	struct listing listing = {.is_json = command_has(line, "json")};
+	struct store_rows found;
 	struct store_query query;
-	struct store_trace *rows;
-	struct store *store;
-	struct buf *out;
 	struct err err;
-	size_t count;
+	int code;
 
 	if (!take_query(line, &query, &err) ||
-	    !store_options_open(arena, line, &store, NULL, &err) ||
-	    !store_find_traces(store, arena, &query, &count, &rows, &err))
+	    !store_options_open(arena, line, &listing.store, NULL, &err) ||
+	    !store_find_rows(listing.store, arena, &query, &found, &err))
 		return command_fail(&err);
-	count = store_options_cut(&query, count);
-	if (command_has(line, "json"))
-		return print_json(arena, count, rows);
-	out = buf_in_arena(arena, SHOW_MAX);
-	for (size_t i = 0; i < count; i++)
-		add_row(&rows[i], out);
-	return show_print(out);
+	found.count = store_options_cut(&query, found.count);
+	code = print_all(&listing, &found);
+	if (!listing.is_json)
+		return code;
+	return code == EXIT_DONE ? show_list_end(&listing.list) : code;
 }
 
 const struct command command_search = {

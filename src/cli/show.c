@@ -116,16 +116,27 @@ static bool write_escaped(struct slice character)
 	return ok;
 }
 
+/* A line end is one of the layout. */
+static bool write_lines(struct slice text, struct slice margin)
+{
+	for (size_t end; (end = slice_find(text, '\n')) < text.len;
+	     text = slice_from_pos(text, end + 1))
+		if (!write_out(slice_sub(text, 0, end + 1)) ||
+		    !write_out(margin))
+			return false;
+	return write_out(text);
+}
+
 /* A piece that jansson has written: whole characters. */
-static int write_json(const char *octets, size_t size, void *ignored)
+static int write_json(const char *octets, size_t size, void *margin)
 {
 	struct slice rest = slice_of(octets, size);
 
-	(void)ignored;
 	for (;;) {
 		size_t run = harmless_run(rest), length;
 
-		if (!write_out(slice_sub(rest, 0, run)))
+		if (!write_lines(
+			slice_sub(rest, 0, run), *(const struct slice *)margin))
 			return -1;
 		rest = slice_from_pos(rest, run);
 		if (rest.len == 0)
@@ -137,14 +148,36 @@ static int write_json(const char *octets, size_t size, void *ignored)
 	}
 }
 
-int show_print_json(json_t *json)
+static bool dump(json_t *json, struct slice margin)
 {
 	bool ok = json && json_dump_callback(
-			      json, write_json, NULL, JSON_INDENT(2)) == 0;
+			      json, write_json, &margin, JSON_INDENT(2)) == 0;
 
 	json_decref(json);
+	return ok;
+}
+
+int show_print_json(json_t *json)
+{
+	bool ok = dump(json, SLICE(""));
+
 	putchar('\n');
 	return ok ? EXIT_DONE : EXIT_INTERNAL;
+}
+
+bool show_list_add(struct show_list *list, json_t *element)
+{
+	fputs(list->has_elements ? ",\n  " : "[\n  ", stdout);
+	list->has_elements = true;
+	if (!dump(element, SLICE("  ")) || ferror(stdout))
+		list->has_failed = true;
+	return !list->has_failed;
+}
+
+int show_list_end(const struct show_list *list)
+{
+	fputs(list->has_elements ? "\n]\n" : "[]\n", stdout);
+	return list->has_failed ? EXIT_INTERNAL : EXIT_DONE;
 }
 
 json_t *show_json_text(struct arena *arena, struct slice text)

@@ -24,6 +24,14 @@ void show_time(struct buf *out, int64_t time_ms);
 int show_print(const struct buf *out);
 int show_print_json(json_t *json); /* takes the reference */
 
+/* An array of any length, printed element by element: begin with a zeroed
+ * list, and end it, elements or none.  False: no more can be printed. */
+struct show_list {
+	bool has_elements, has_failed;
+};
+bool show_list_add(struct show_list *list, json_t *element); /* the same */
+int show_list_end(const struct show_list *list);
+
 /* Clean UTF-8. */
 json_t *show_json_text(struct arena *arena, struct slice text);
 json_t *show_json_time(struct arena *arena, int64_t time_ms);

@@ -102,7 +102,8 @@ bool sqlite_schema_migrate(struct store_connection *connection,
 /* E_CONFIG unless the tables are of exactly this program's version. */
 bool sqlite_schema_check(struct store_connection *connection, struct err *err);
 
-/* Of the backend's table; sqlite_write.c, sqlite_file.c, sqlite_read.c. */
+/* Of the backend's table; sqlite_write.c, sqlite_file.c, sqlite_find.c,
+ * sqlite_read.c. */
 bool sqlite_write(struct store_connection *connection, struct store_work *work,
     struct err *err);
 bool sqlite_file_recent(struct store_connection *connection, uint64_t rows,
@@ -110,6 +111,11 @@ bool sqlite_file_recent(struct store_connection *connection, uint64_t rows,
 bool sqlite_find_traces(struct store_connection *connection,
     struct arena *arena, const struct store_query *query, size_t *ret_count,
     struct store_trace **ret, struct err *err);
+bool sqlite_find_rows(struct store_connection *connection, struct arena *arena,
+    const struct store_query *query, struct store_rows *ret, struct err *err);
+bool sqlite_read_rows(struct store_connection *connection, struct arena *arena,
+    const struct store_rows *rows, size_t *ret_count, struct store_trace **ret,
+    struct err *err);
 bool sqlite_list_quarantine(struct store_connection *connection,
     struct arena *arena, const struct store_query *query, bool released_too,
     size_t *ret_count, struct store_quarantined **ret, struct err *err);

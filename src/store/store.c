@@ -272,6 +272,35 @@ bool store_find_traces(struct store *store, struct arena *arena,
 	return ok;
 }
 
+bool store_find_rows(struct store *store, struct arena *arena,
+    const struct store_query *query, struct store_rows *ret, struct err *err)
+{
+	struct store_query cut = cut_query(query);
+	struct store_connection *reader;
+	bool ok;
+
+	if (!take_reader(store, &reader, err))
+		return false;
+	ok = store->backend->find_rows(reader, arena, &cut, ret, err);
+	give_reader(store, reader, ok);
+	return ok;
+}
+
+bool store_read_rows(struct store *store, struct arena *arena,
+    const struct store_rows *rows, size_t *ret_count, struct store_trace **ret,
+    struct err *err)
+{
+	struct store_connection *reader;
+	bool ok;
+
+	if (!take_reader(store, &reader, err))
+		return false;
+	ok = store->backend->read_rows(
+	    reader, arena, rows, ret_count, ret, err);
+	give_reader(store, reader, ok);
+	return ok;
+}
+
 bool store_list_quarantine(struct store *store, struct arena *arena,
     const struct store_query *query, bool released_too, size_t *ret_count,
     struct store_quarantined **ret, struct err *err)

@@ -131,6 +131,21 @@ bool store_find_traces(struct store *store, struct arena *arena,
     const struct store_query *query, size_t *ret_count,
     struct store_trace **ret, struct err *err);
 
+/* For any number of them: 8 octets each, in arena, by which a part after the
+ * other can be read.  The store changes meanwhile: what has expired since it
+ * was found is left out, and nobody is held up by who reads slowly. */
+struct store_rows {
+	size_t count;
+	int64_t *items;
+};
+bool store_find_rows(struct store *store, struct arena *arena,
+    const struct store_query *query, struct store_rows *ret, struct err *err);
+
+/* In the same order, without their facts. */
+bool store_read_rows(struct store *store, struct arena *arena,
+    const struct store_rows *rows, size_t *ret_count, struct store_trace **ret,
+    struct err *err);
+
 struct store_quarantined {
 	struct slice id;
 	int64_t time_ms;

@@ -91,6 +91,12 @@ struct store_backend {
 	bool (*find_traces)(struct store_connection *connection,
 	    struct arena *arena, const struct store_query *query,
 	    size_t *ret_count, struct store_trace **ret, struct err *err);
+	bool (*find_rows)(struct store_connection *connection,
+	    struct arena *arena, const struct store_query *query,
+	    struct store_rows *ret, struct err *err);
+	bool (*read_rows)(struct store_connection *connection,
+	    struct arena *arena, const struct store_rows *rows,
+	    size_t *ret_count, struct store_trace **ret, struct err *err);
 	bool (*list_quarantine)(struct store_connection *connection,
 	    struct arena *arena, const struct store_query *query,
 	    bool released_too, size_t *ret_count,

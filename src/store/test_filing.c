@@ -265,6 +265,46 @@ static void test_chunks(void **state)
 	place_remove(&place);
 }
 
+/* What was found is read later, wherever it stands by then, without what has
+ * gone and without its facts. */
+static void test_found_and_read(void **state)
+{
+	struct place place = place_new("");
+	struct arena *arena = arena_new(0);
+	const struct store_query all = {.limit = 99};
+	struct store_trace *traces;
+	struct store_rows found;
+	struct store *store;
+	uint64_t removed;
+	bool more;
+	size_t number;
+	struct err err;
+
+	(void)state;
+	assert_true(store_open(slice_from(place.url), &store, &err));
+	put_rows(store, 0, 8);
+	assert_true(store_find_rows(store, arena, &all, &found, &err));
+	assert_int_equal(found.count, 8);
+	wait_until_filed(&place);
+	assert_true(store_expire(
+	    store, 1003, 0, deadline_in(60000), &removed, &more, &err));
+	assert_true(
+	    store_read_rows(store, arena, &found, &number, &traces, &err));
+	assert_int_equal(number, 5);
+	for (size_t i = 0; i < number; i++) {
+		assert_int_equal(traces[i].time_ms, 1007 - i);
+		assert_int_equal(traces[i].recipient_count, 2);
+		assert_int_equal(traces[i].facts.len, 0);
+	}
+	found.count = 0;
+	assert_true(
+	    store_read_rows(store, arena, &found, &number, &traces, &err));
+	assert_int_equal(number, 0);
+	arena_free(arena);
+	store_close(store);
+	place_remove(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(test_old_rows),
 	    cmocka_unit_test(test_left_behind),
 	    cmocka_unit_test(test_chunks),
+	    cmocka_unit_test(test_found_and_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

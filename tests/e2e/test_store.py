@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from gatehouse import binary, is_sanitized
 from hop import USUAL
 from mail import message, message_id
 from net import stuff, wait_until
@@ -369,3 +370,65 @@ def test_release_of_8bit_mail(make_gate, make_hop, text, lacks, declares):
     line = [line for line in hop.lines if line.startswith('MAIL')][-1]
     size = f' SIZE={len(hop.messages[0].octets)}'
     assert line.split('>')[1] == size + declares
+
+
+def fill(gate, count):
+    """So many traces with hostile subjects, as the gateway files them."""
+    values = {'message_id': '<m@x>', 'listener': 'mx', 'client_ip': SHOP,
+              'client_name': '', 'helo': 'x', 'sender': 'news@shop.example',
+              'sender_key': 'news@shop.example', 'header_from': '',
+              'sender_domain': 'shop.example', 'subject': '\u202e\x1b[2J"',
+              'size': 5000, 'verdict': 'accept', 'policy': '', 'reply': '250',
+              'delivery': '250', 'own_domain_result': 'none',
+              'own_domain': '', 'spf_result': 'pass', 'dkim_result': 'pass',
+              'dmarc_result': 'pass', 'connector': '', 'facts': ''}
+    columns = ['row', 'id', 'time_ms', *values]
+    marks = ', '.join('?' * len(columns))
+    now = int(time.time() * 1000)
+    rows = range(1000, 1000 + count)
+    with contextlib.closing(sqlite3.connect(database(gate))) as base, base:
+        base.executemany(
+            f'INSERT INTO trace ({", ".join(columns)}) VALUES ({marks})',
+            ((row, f't{row}', now - row, *values.values()) for row in rows))
+        base.executemany(
+            'INSERT INTO trace_facts (row, facts) VALUES (?, ?)',
+            ((row, '{"x": "' + 'x' * 4000 + '"}') for row in rows))
+        base.executemany(
+            'INSERT INTO trace_recipient (parent, place, address,'
+            ' address_key, domain) VALUES (?, 0, ?, ?, ?)',
+            ((row, 'user@agency.example', 'user@agency.example',
+              'agency.example') for row in rows))
+        base.execute('INSERT OR IGNORE INTO trace_chunk'
+                     ' SELECT DISTINCT row >> 13 FROM trace')
+
+
+@pytest.mark.skipif(is_sanitized(), reason='a sanitizer takes more memory')
+def test_search_takes_little_memory(make_gate):
+    """However many match, and whatever stands in them."""
+    gate = make_gate()
+    fill(gate, 30000)
+    said, memory = gate.run_measured('search', '--limit', '30000', '--json')
+    found = json.loads(said)
+    assert [row['id'] for row in found] == [
+        f't{number}' for number in range(1000, 31000)]
+    assert found[0]['subject'] == '\u202e\x1b[2J"'
+    assert memory < 32 << 20, f'{memory >> 20} MiB'
+    said, memory = gate.run_measured('search', '--limit', '30000')
+    assert said.count('\n') == 60000
+    assert memory < 32 << 20, f'{memory >> 20} MiB'
+
+
+def test_search_of_what_has_expired_meanwhile(make_gate):
+    """Whoever reads its list slowly holds nothing up: what has gone is not
+    listed, the rest is."""
+    gate = make_gate()
+    fill(gate, 3000)
+    process = subprocess.Popen(
+        [binary(), 'search', '--limit', '3000', '-c', str(gate.path)],
+        stdout=subprocess.PIPE)
+    assert b't1000' in process.stdout.readline()
+    with contextlib.closing(sqlite3.connect(database(gate))) as base, base:
+        base.execute("DELETE FROM trace WHERE id = 't3999'")
+    rest = process.communicate(timeout=30)[0]
+    assert process.returncode == 0
+    assert b't3998' in rest and b't3999' not in rest

@@ -17,6 +17,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -241,6 +242,24 @@ class Gatehouse:
         done = self.command(*args, octets=octets)
         assert done.returncode == code, (args, done)
         return done.stdout.decode()
+
+    def run_measured(self, *args):
+        """What it prints, and the most memory that it took.
+
+        A process begins with the most of the one that started it: that has to
+        be a small one.
+        """
+        small = ('import resource, subprocess, sys\n'
+                 'code = subprocess.call(sys.argv[1:])\n'
+                 'used = resource.getrusage(resource.RUSAGE_CHILDREN)\n'
+                 'print(used.ru_maxrss, file=sys.stderr)\n'
+                 'sys.exit(code)\n')
+        done = subprocess.run(
+            [sys.executable, '-ISc', small, binary(), *args, '-c',
+             str(self.path)],
+            timeout=60, capture_output=True, env=self.environment)
+        assert done.returncode == 0, (args, done)
+        return done.stdout.decode(), int(done.stderr.split()[-1]) << 10
 
     def json(self, *args):
         return json.loads(self.run(*args, '--json', '-c', str(self.path)))
