@@ -34,6 +34,7 @@ static enum err_kind kind_of_errno(int number)
 	case EAGAIN:
 	case EMFILE:
 	case ENFILE:
+	case ENOBUFS:
 	case ENOMEM: return E_TEMP;
 	case ETIMEDOUT: return E_TIMEOUT;
 	case ECONNRESET:

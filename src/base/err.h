@@ -39,8 +39,8 @@ bool err_set(struct err *err, enum err_kind kind, const char *format, ...)
 
 /* As err_set, with ": " and the text of errno appended.  The kind follows
  * errno: no room is E_FULL, what may be there later (EAGAIN, EMFILE, ENFILE,
- * ENOMEM) E_TEMP, a lost connection E_CLOSED, ETIMEDOUT E_TIMEOUT, ENOENT
- * E_NOT_FOUND, the others E_IO. */
+ * ENOBUFS, ENOMEM) E_TEMP, a lost connection E_CLOSED, ETIMEDOUT E_TIMEOUT,
+ * ENOENT E_NOT_FOUND, the others E_IO. */
 bool err_set_errno(struct err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

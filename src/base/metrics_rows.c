@@ -41,8 +41,8 @@ static const char *const arc_results[] = {
 static const char *const own_domain_results[] = {
     "none", "pass", "exempt", "temperror", "fail", "other", NULL};
 
-static const char *const next_hop_failures[] = {
-    "dns", "refused", "timeout", "closed", "tls", "protocol", "other", NULL};
+static const char *const next_hop_failures[] = {"dns", "refused", "timeout",
+    "closed", "tls", "protocol", "lack", "other", NULL};
 
 static const char *const dns_types[] = {
     "A", "AAAA", "MX", "TXT", "PTR", "TLSA", "CNAME", "other", NULL};

@@ -54,6 +54,7 @@ struct next_hop_pool {
 	struct next_hop_waiter *oldest_waiter, **newest_waiter;
 	struct aside aside[ASIDE_MAX];
 	size_t aside_next;
+	int64_t tell_lack_at_ms; /* no error log before */
 	struct next_hop_statistics statistics;
 };
 
@@ -518,10 +519,47 @@ void next_hop_pool_blame(struct next_hop_pool *pool,
 	count_failure(failure_word(STAGE_GREETING, err->kind));
 }
 
+/* A lack of descriptors or memory here says nothing about a next hop. */
+static bool is_lack(enum smtp_client_stage stage, const struct err *err)
+{
+	return stage == STAGE_CONNECT && err->kind == E_TEMP;
+}
+
+static void note_lack(struct next_hop_pool *pool, const struct err *err)
+{
+	int64_t now = clock_monotonic_ms();
+	bool tell;
+
+	lock(pool);
+	pool->statistics.failed++;
+	tell = now >= pool->tell_lack_at_ms;
+	if (tell)
+		pool->tell_lack_at_ms = now + TELL_EVERY_MS;
+	unlock(pool);
+	if (tell)
+		log_error("next-hop.lack", LOG_ERR(err));
+}
+
+static void note_not_opened(struct next_hop_pool *pool,
+    const struct next_hop_request *request, struct slice key,
+    enum smtp_client_stage stage, const struct err *err)
+{
+	bool lack = is_lack(stage, err);
+
+	if (lack)
+		note_lack(pool, err);
+	else
+		note_failure(pool, request, key, err);
+	count_failure(lack ? "lack" : failure_word(stage, err->kind));
+	log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.failed", LOG_S("target", key),
+	    LOG_ERR(err));
+}
+
+/* False: *ret_lack: as in is_lack. */
 static bool open_one(struct next_hop_pool *pool,
     const struct next_hop_request *request,
     const struct smtp_endpoint *endpoint, struct deadline end,
-    struct smtp_client **ret, struct err *err)
+    struct smtp_client **ret, bool *ret_lack, struct err *err)
 {
 	enum smtp_client_stage stage;
 	struct smtp_client *client;
@@ -532,10 +570,8 @@ static bool open_one(struct next_hop_pool *pool,
 	}
 	if (!smtp_client_open(&pool->settings, endpoint, request->client, end,
 		&client, &stage, err)) {
-		note_failure(pool, request, endpoint->key, err);
-		count_failure(failure_word(stage, err->kind));
-		log_trace(LOG_TOPIC_NEXT_HOP, "next-hop.failed",
-		    LOG_S("target", endpoint->key), LOG_ERR(err));
+		note_not_opened(pool, request, endpoint->key, stage, err);
+		*ret_lack = is_lack(stage, err);
 		return false;
 	}
 	note_success(pool, client);
@@ -562,6 +598,9 @@ static struct smtp_reply_text unreachable(
 	};
 }
 
+static const struct smtp_reply_text lacking = {451, SLICE_INIT("4.3.0"),
+    SLICE_INIT("no connection to the next hop can be opened now")};
+
 bool next_hop_pool_get(struct next_hop_pool *pool, struct arena *arena,
     const struct next_hop_request *request, struct smtp_client **ret,
     struct smtp_reply_text *ret_reply)
@@ -570,6 +609,7 @@ bool next_hop_pool_get(struct next_hop_pool *pool, struct arena *arena,
 	struct target_list list;
 	struct deadline end = deadline_min(request->until, deadline_in(ALL_MS));
 	struct err err = {0};
+	bool lack = false;
 
 	if (!targets_find(arena, pool->config, pool->resolver, request, &list,
 		ret_reply)) {
@@ -584,9 +624,13 @@ bool next_hop_pool_get(struct next_hop_pool *pool, struct arena *arena,
 			continue;
 		if (i && deadline_passed(end))
 			break;
-		if (open_one(pool, request, endpoints[i], end, ret, &err))
+		if (open_one(
+			pool, request, endpoints[i], end, ret, &lack, &err))
 			return true;
+		/* The next would lack it too. */
+		if (lack)
+			break;
 	}
-	*ret_reply = unreachable(arena, &err);
+	*ret_reply = lack ? lacking : unreachable(arena, &err);
 	return false;
 }

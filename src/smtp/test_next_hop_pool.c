@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -409,6 +410,58 @@ static void test_away_and_not_tried(void **state)
 	metrics_close(metrics);
 }
 
+/* What this process lacks is nobody's fault: once it is there, the first next
+ * hop is the first again. */
+static void test_no_descriptor(void **state)
+{
+	static const char *const yes[] = {
+	    "S:220 hop", "C:EHLO", "S:250 hop", NULL};
+	static const char *const *const scripts[] = {yes};
+	struct fake_server *server = fake_server_start(scripts, 1, true);
+	struct conf_target targets[] = {
+	    {.host = SLICE("127.0.0.1"), .port = fake_server_port(server)},
+	    {.host = SLICE("127.0.0.1"), .port = 1}};
+	const struct conf_route route = {
+	    .kind = NEXT_HOP_SMTP, .targets = targets, .target_count = 2};
+	const struct next_hop_request request = {
+	    .route = &route, .until = deadline_in(2000)};
+	struct metrics *metrics;
+	struct rlimit limit, none;
+	struct smtp_reply_text text;
+	struct smtp_client *client;
+	struct next_hop_pool *pool;
+	struct world world;
+	struct err err;
+	int fd;
+
+	(void)state;
+	assert_true(metrics_create(&metrics, &fd, &err));
+	close(fd);
+	metrics_use(metrics);
+	open_world(&world);
+	pool = next_hop_pool_new(world.config, NULL);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_false(
+	    next_hop_pool_get(pool, world.arena, &request, &client, &text));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(text.code, 451);
+	assert_true(slice_eq(text.enhanced, SLICE("4.3.0")));
+	assert_int_equal(count_away(metrics), 0);
+	assert_true(
+	    next_hop_pool_get(pool, world.arena, &request, &client, &text));
+	/* It was not said to be back, since it was never away. */
+	assert_int_equal(next_hop_pool_statistics(pool).opened, 1);
+	assert_int_equal(count_away(metrics), 0);
+	smtp_client_drop(client);
+	next_hop_pool_release(pool);
+	close_world(&world);
+	metrics_use(NULL);
+	metrics_close(metrics);
+	assert_null(fake_server_stop(server));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +472,7 @@ int main(void)
 	    cmocka_unit_test(test_two_domains),
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_away_and_not_tried),
+	    cmocka_unit_test(test_no_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
