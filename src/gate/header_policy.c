@@ -27,6 +27,11 @@ static const struct slice trust_prefixes[] = {
     SLICE_INIT("X-Gatehouse-"),
 };
 
+/* Nobody trusts what it says, and Exchange Online's ARC-Message-Signatures
+ * cover it: without it, the seal of whoever forwards from there is broken. */
+static const struct slice sealed_prefix = SLICE_INIT(
+    "X-MS-Exchange-AntiSpam-MessageData-");
+
 static struct slice authserv_id(const struct gate_message *message)
 {
 	const struct config *config = message->context->config;
@@ -50,7 +55,8 @@ size_t header_policy_loop_count(const struct gate_message *message)
 
 static bool is_trust_field(struct slice name)
 {
-	if (slice_eq_nocase(name, loop_field))
+	if (slice_eq_nocase(name, loop_field) ||
+	    slice_starts_nocase(name, sealed_prefix))
 		return false;
 	for (size_t i = 0;
 	     i < sizeof(trust_prefixes) / sizeof(trust_prefixes[0]); i++)

@@ -275,6 +275,19 @@ def test_forged_trust_headers_are_removed(gate):
     assert len(trace['headers']['removed']) == 5
 
 
+def test_what_microsoft_seals_is_left(gate):
+    """Exchange Online's ARC seals cover fields of its own."""
+    fields = [b'X-MS-Exchange-AntiSpam-MessageData-ChunkCount',
+              b'X-MS-Exchange-AntiSpam-MessageData-0']
+    sent = LISTS.seal(
+        message(fields=''.join(f'{name.decode()}: 1\n' for name in fields)),
+        'spf=pass smtp.mailfrom=shop.example', [b'from', *fields])
+    assert gate.mail(sent, ip=SHOP).startswith('250')
+    arrived, = gate.delivered()
+    assert LISTS.seal_verifies(arrived)
+    assert gate.explain(message_id(sent))['headers']['removed'] == []
+
+
 # Connectors and relaying.
 
 SCANNER = {'name': 'Scanner floor 3', 'addresses': ['192.0.2.77'],

@@ -72,17 +72,22 @@ class Signer:
             self.private, canonicalize=(b'relaxed', b'relaxed'),
             include_headers=SIGNED) + octets
 
-    def seal(self, octets, results):
+    def seal(self, octets, results, signed=SIGNED):
         """An ARC set over a message whose results this domain notes."""
         noted = (f'Authentication-Results: {self.domain}; {results}\r\n'
                  .encode() + octets)
         return b''.join(dkim.arc_sign(
             noted, self.selector.encode(), self.domain.encode(),
             self.private, self.domain.encode(),
-            include_headers=SIGNED)) + noted
+            include_headers=signed)) + noted
+
+    def _find_key(self, name, timeout=5):
+        return self.record.encode()
 
     def verifies(self, octets):
         """Whether this domain's signature still holds."""
-        def find_key(name, timeout=5):
-            return self.record.encode()
-        return dkim.verify(octets, dnsfunc=find_key)
+        return dkim.verify(octets, dnsfunc=self._find_key)
+
+    def seal_verifies(self, octets):
+        """Whether this domain's ARC set still holds."""
+        return dkim.arc_verify(octets, dnsfunc=self._find_key)[0] == b'pass'
