@@ -28,6 +28,8 @@ static void note(struct reader *reader, enum fault fault, const char *what)
 static void note_unreadable(struct reader *reader, const char *what)
 {
 	reader->from->complete = false;
+	if (!reader->from->unreadable)
+		reader->from->unreadable = what;
 	note(reader, FAULT_FROM_UNPARSEABLE, what);
 }
 

@@ -26,7 +26,8 @@ struct header_from {
 			* is one that readers read differently (its domain is
 			* listed all the same), or there are more than
 			* limits->from_addresses */
-	struct slice problem; /* plain words; empty if there is none */
+	struct slice problem;	/* plain words; empty if there is none */
+	const char *unreadable; /* of FAULT_FROM_UNPARSEABLE, the first */
 };
 
 struct header_from header_from_read(struct arena *arena,

@@ -89,6 +89,15 @@ static struct wish judge_loop(struct gate_message *message)
 	return wish;
 }
 
+/* What cannot be read says more than that it cannot. */
+static const char *words_of(
+    const struct gate_message *message, enum fault fault)
+{
+	return fault == FAULT_FROM_UNPARSEABLE && message->from.unreadable
+		   ? message->from.unreadable
+		   : fault_help(fault);
+}
+
 /* Faults that leave no author to authenticate, or hide one. */
 static struct wish judge_malformed(struct gate_message *message)
 {
@@ -108,7 +117,7 @@ static struct wish judge_malformed(struct gate_message *message)
 		if (faults_has(message->faults, refused[i]))
 			return refuse(message,
 			    mode == MODE_ENFORCE && !message->internal,
-			    SLICE("5.7.1"), fault_help(refused[i]));
+			    SLICE("5.7.1"), words_of(message, refused[i]));
 	/* Whatever else: an author that could not be read is not judged. */
 	if (!message->from.complete)
 		return refuse(message,

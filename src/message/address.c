@@ -107,10 +107,89 @@ static struct slice take_atom(struct scanner *scanner)
  * at the special. */
 struct words {
 	struct buf *phrase, *local;
-	bool any;
-	bool is_local; /* word *("." word): a local part */
+	bool any, any_word; /* anything; more than dots */
+	bool is_local;	    /* words with dots between them: a local part */
 	bool after_dot;
+	/* Domains behind "@" in a name that ought to be quoted: the first, and
+	 * whether there is another. */
+	struct slice claim;
+	bool claims_differ;
 };
+
+static bool is_domain_byte(char c)
+{
+	return ascii_is_alnum(c) || c == '.' || c == '-' || c == '_';
+}
+
+static void note_claim(struct words *words, struct slice domain)
+{
+	if (domain.len == 0 ||
+	    (words->claim.len && !slice_eq_nocase(words->claim, domain)))
+		words->claims_differ = true;
+	words->claim = domain;
+}
+
+static void note_claims(struct words *words, struct slice text)
+{
+	size_t at, len = 0;
+
+	while ((at = slice_find(text, '@')) < text.len) {
+		text = slice_from_pos(text, at + 1);
+		for (len = 0; len < text.len && is_domain_byte(text.ptr[len]);)
+			len++;
+		note_claim(words, slice_sub(text, 0, len));
+	}
+}
+
+/* What no reader takes for the end of an encoded word or of a name. */
+static bool is_loose_byte(char c)
+{
+	switch (c) {
+	case '<':
+	case '>':
+	case '"':
+	case '(':
+	case ')':
+	case '\\': return false;
+	default: return ascii_is_visible(c);
+	}
+}
+
+static bool is_loose_special(char c)
+{
+	return c == '@' || c == ',' || c == ':' || c == ';' || c == '[' ||
+	       c == ']';
+}
+
+static bool ends_loose_word(struct slice rest)
+{
+	return rest.len == 0 || ascii_is_fws(rest.ptr[0]) || rest.ptr[0] == '<';
+}
+
+/* The length of an encoded word (RFC 2047) with specials in it, which it ought
+ * to encode (section 5); 0 if it is none. */
+static size_t loose_encoded_word(struct slice text)
+{
+	struct slice charset, encoding, word, rest;
+	size_t len = 0, specials = 0;
+
+	if (!slice_starts(text, SLICE("=?")) ||
+	    !slice_split(slice_from_pos(text, 2), '?', &charset, &rest) ||
+	    !slice_split(rest, '?', &encoding, &rest) ||
+	    !slice_split(rest, '?', &word, &rest) ||
+	    !slice_starts(rest, SLICE("=")) ||
+	    !ends_loose_word(slice_from_pos(rest, 1)))
+		return 0;
+	if (!slice_eq_nocase(encoding, SLICE("q")) &&
+	    !slice_eq_nocase(encoding, SLICE("b")))
+		return 0;
+	len = (size_t)(rest.ptr + 1 - text.ptr);
+	if (!slice_all(slice_sub(text, 0, len), is_loose_byte))
+		return 0;
+	for (size_t i = 0; i < word.len; i++)
+		specials += is_loose_special(word.ptr[i]);
+	return specials ? len : 0;
+}
 
 static void join_word(struct words *words, bool first, bool gap)
 {
@@ -119,7 +198,26 @@ static void join_word(struct words *words, bool first, bool gap)
 	if (!first && gap)
 		buf_add_byte(words->phrase, ' ');
 	words->any = true;
+	words->any_word = true;
 	words->after_dot = false;
+}
+
+/* What can stand in no address, but does in names that are not quoted: brackets
+ * and encoded words with specials.  No reader sees another address in them but
+ * by an "@", which is kept in mind. */
+static bool take_loose_word(struct scanner *scanner, struct words *words)
+{
+	size_t len = loose_encoded_word(scanner->rest);
+
+	if (at_byte(scanner, '[') || at_byte(scanner, ']'))
+		len = 1;
+	if (!len)
+		return false;
+	words->is_local = false;
+	note_claims(words, slice_sub(scanner->rest, 0, len));
+	buf_add(words->phrase, slice_sub(scanner->rest, 0, len));
+	advance(scanner, len);
+	return true;
 }
 
 static bool take_word(struct scanner *scanner, struct words *words, bool gap)
@@ -128,8 +226,6 @@ static bool take_word(struct scanner *scanner, struct words *words, bool gap)
 	size_t from;
 
 	if (at_byte(scanner, '.')) {
-		if (first || words->after_dot)
-			words->is_local = false;
 		words->any = true;
 		words->after_dot = true;
 		advance(scanner, 1);
@@ -137,6 +233,8 @@ static bool take_word(struct scanner *scanner, struct words *words, bool gap)
 		return buf_add_byte(words->phrase, '.');
 	}
 	join_word(words, first, gap);
+	if (take_loose_word(scanner, words))
+		return true;
 	if (at_byte(scanner, '"')) {
 		from = words->local->len;
 		if (!take_quoted(scanner, words->local))
@@ -181,7 +279,7 @@ static bool take_words(struct scanner *scanner, struct words *ret)
 		if (!take_word(scanner, ret, scanner->rest.len < before))
 			return false;
 	}
-	if (!ret->any || ret->after_dot)
+	if (!ret->any_word)
 		ret->is_local = false;
 	return true;
 }
@@ -254,6 +352,8 @@ static bool skip_route(struct scanner *scanner, bool *ret_any)
 static bool take_addr_spec(
     struct scanner *scanner, const struct words *local, struct mailbox *ret)
 {
+	if (!local->any)
+		return fail(scanner, "an address is empty");
 	if (!local->is_local)
 		return fail(scanner, "a local part is malformed");
 	if (!take_byte(scanner, '@'))
@@ -274,8 +374,13 @@ static bool take_angle_address(
 	    !take_words(scanner, &local) ||
 	    !take_addr_spec(scanner, &local, ret))
 		return false;
-	return take_byte(scanner, '>') ||
-	       fail(scanner, "an address has no closing bracket");
+	if (!take_byte(scanner, '>'))
+		return fail(scanner, "an address has no closing bracket");
+	if (name->claims_differ ||
+	    (name->claim.len && !slice_eq_nocase(name->claim, ret->domain)))
+		return fail(scanner, "a name without quotes holds another "
+				     "address");
+	return true;
 }
 
 /* "a@b <a@b>": programs that quote no names write it, and whatever a reader
@@ -443,15 +548,17 @@ static bool take_path_local(struct scanner *scanner, struct slice *ret)
 		if (!take_quoted(scanner, local))
 			return false;
 	} else {
+		bool any = false;
+
 		do {
 			struct slice atom = take_atom(scanner);
 
-			if (atom.len == 0)
-				return fail(
-				    scanner, "the local part is malformed");
+			any = any || atom.len;
 			buf_add(local, atom);
 		} while (at_byte(scanner, '.') && buf_add_byte(local, '.') &&
 			 take_byte(scanner, '.'));
+		if (!any)
+			return fail(scanner, "the local part is malformed");
 	}
 	*ret = buf_slice(local);
 	return true;

@@ -26,14 +26,22 @@ struct mailbox_list {
 };
 
 /* An address-list (From:, To:, ...): mailboxes, and those inside groups.
- * Accepts obsolete syntax (RFC 5322 section 4) since senders use it, and an
- * address where the name should be if the brackets hold the same, but never
- * guesses: what is none of this is E_SYNTAX; over max is E_LIMIT. */
+ * Accepts obsolete syntax (RFC 5322 section 4) since senders use it, and what
+ * all readers take for the same domain:
+ *
+ *	a..b@c, .a@c, a.@c	some providers give such addresses
+ *	A [x] <a@b>		brackets in a name without quotes
+ *	a@b <a@b>		the address where the name should be
+ *	=?utf-8?q?x,_y?= <a@b>	specials in an encoded word; behind "@" only the
+ *				same domain
+ *
+ * It never guesses: all else is E_SYNTAX; over max is E_LIMIT. */
 bool address_parse_list(struct arena *arena, struct slice value, size_t max,
     struct mailbox_list *ret, struct err *err);
 
 /* An address as SMTP writes it, without the angle brackets: "a@b.example",
- * "\"a b\"@b.example", "a@[192.0.2.1]"; UTF-8 only if smtputf8.  A source
+ * "\"a b\"@b.example", "a@[192.0.2.1]"; UTF-8 only if smtputf8.  Dots may
+ * stand anywhere in a local part (address_format() quotes it then).  A source
  * route is dropped (RFC 5321 section 4.1.1.3).  "" is the null path: the
  * result is then all empty. */
 bool address_parse_path(struct arena *arena, struct slice text, bool smtputf8,

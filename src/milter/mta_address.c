@@ -12,12 +12,6 @@ static bool is_route_byte(char c)
 	       c == '@' || c == ',';
 }
 
-static bool is_old_local_byte(char c)
-{
-	return ascii_is_alnum(c) || c == '.' || c == '-' || c == '_' ||
-	       c == '+';
-}
-
 /* "<@a:b@c>" gives "b@c"; a part of text.  A route in which anything is odd
  * stays: its colon may be part of a comment. */
 static struct slice path_of(struct slice text)
@@ -51,18 +45,6 @@ static bool is_mailbox(struct arena *arena, struct slice path)
 	return path.len && path.ptr[0] != '@' &&
 	       address_parse_path(arena, path, true, &mailbox, NULL) &&
 	       mailbox.domain.len;
-}
-
-/* "a..b@c", "a.@c": no addresses, but in use with some; nobody reads another
- * domain in them. */
-static bool is_old_mailbox(struct arena *arena, struct slice path)
-{
-	struct slice local = slice_sub(path, 0, slice_find(path, '@')), name;
-
-	return local.len && local.len < path.len &&
-	       slice_all(local, is_old_local_byte) &&
-	       name_normalize(
-		   arena, slice_from_pos(path, local.len + 1), &name, NULL);
 }
 
 /* No more than one domain stands there, wherever that is: what the MTA may
@@ -113,9 +95,6 @@ struct mta_sender mta_address_sender(struct arena *arena,
 		return (struct mta_sender){path, NULL};
 	if (is_mailbox(arena, resolved) && (sound || names_one_domain(path)))
 		return (struct mta_sender){resolved, NULL};
-	if (is_old_mailbox(arena, path) &&
-	    (!resolved.len || same_domain(path, resolved)))
-		return (struct mta_sender){path, NULL};
 	return (struct mta_sender){
 	    resolved.len ? resolved : path,
 	    sound ? "the mail server takes the sender for one of its own"

@@ -53,7 +53,7 @@ static const struct {
     {"<director@\\5cagency.example>", "director@agency.example", OURS},
     {"<director@agency.example.>", "director@agency.example", OURS},
     {"<a..b@b.example>", "\\22a..b\\22@b.example",
-	"from \\22a..b\\22@b.example to user@agency.example."},
+	"from a..b@b.example to user@agency.example."},
     /* Unless it may deliver another than it resolves. */
     {"<director%agency.example>", "director@agency.example", MANY},
     {"<agency.example!director>", "director@agency.example", MANY},

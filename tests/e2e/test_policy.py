@@ -371,6 +371,40 @@ def test_unclear_authors_are_refused(gate, name):
     assert gate.delivered() == []
 
 
+# What senders write without the quotes that it needs.
+CLEAR = {
+    'address as a name': 'info@plain.example <info@plain.example>',
+    'brackets': 'Alerts [floor 3] <info@plain.example>',
+    'encoded comma': '=?iso-8859-1?Q?M=FCller,_J?= <info@plain.example>',
+    'encoded address':
+        '=?utf-8?q?info@plain.example?= <info@plain.example>',
+    'dots': 'first..last.@plain.example',
+}
+
+
+@pytest.mark.parametrize('name', CLEAR)
+def test_careless_but_clear_authors_pass(gate, name):
+    sent = message(CLEAR[name])
+    sender = 'first..last.@plain.example'
+    assert gate.mail(sent, sender, ip=STRANGER).startswith('250')
+    assert gate.explain(message_id(sent))['dmarc']['from_domain'] == \
+        'plain.example'
+
+
+@pytest.mark.parametrize('author, why', [
+    ('Plain, Inc. <info@plain.example>', 'From: an address has no domain'),
+    ('MAILER-DAEMON', 'From: an address has no domain'),
+    ('Caf\udce9 <>', 'From: an address is empty'),
+    ('director@agency.example <x@plain.example>',
+     'From: addresses are not separated'),
+    ('=?utf-8?q?director@agency.example?= <x@plain.example>',
+     'From: a name without quotes holds another address'),
+])
+def test_refused_authors_are_told_why(gate, author, why):
+    reply = gate.mail(message(author), '', ip=STRANGER)
+    assert reply.startswith(f'550 5.7.1 {why} (id '), reply
+
+
 @pytest.mark.parametrize('sender', ['x@open.agency.example', ''])
 def test_a_record_that_lets_everybody_pass_is_not_us(gate, sender):
     reply = gate.mail(message('director@agency.example'), sender, ip=STRANGER,

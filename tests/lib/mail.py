@@ -25,7 +25,7 @@ def message(sender='news@shop.example', to='user@agency.example',
              'MIME-Version: 1.0\n'
              'Content-Type: text/plain; charset=utf-8\n'
              f'\n{body}\n')
-    return text.replace('\n', '\r\n').encode()
+    return text.replace('\n', '\r\n').encode(errors='surrogateescape')
 
 
 def field(octets, name):
