@@ -618,10 +618,14 @@ struct slice address_domain(struct slice address)
 	return (struct slice){NULL, 0};
 }
 
+/* To be written without quotes; what could be the start of an encoded word is
+ * not. */
 static bool is_dot_atom(struct slice text)
 {
 	bool after_dot = true;
 
+	if (slice_find_slice(text, SLICE("=?")) < text.len)
+		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		bool is_dot = text.ptr[i] == '.';
 

@@ -379,6 +379,8 @@ static void test_format(void **state)
 	    .local_part = SLICE("a\\b"), .domain = SLICE("d")};
 	const struct mailbox plain = {
 	    .local_part = SLICE("a.b"), .domain = SLICE("d")};
+	const struct mailbox encoded = {
+	    .local_part = SLICE("=?a?q?"), .domain = SLICE("d")};
 	const struct mailbox empty = {.domain = SLICE("d")}, null = {0};
 
 	(void)state;
@@ -387,6 +389,9 @@ static void test_format(void **state)
 	assert_true(
 	    slice_eq(address_format(arena, &backslash), SLICE("\"a\\\\b\"@d")));
 	assert_true(slice_eq(address_format(arena, &plain), SLICE("a.b@d")));
+	/* "=?a?q?@d?=" would be another thing. */
+	assert_true(
+	    slice_eq(address_format(arena, &encoded), SLICE("\"=?a?q?\"@d")));
 	assert_true(slice_eq(address_format(arena, &empty), SLICE("\"\"@d")));
 	assert_true(slice_empty(address_format(arena, &null)));
 	assert_true(slice_eq(

@@ -2,6 +2,7 @@
 #include "smtp/client_mail.h"
 
 #include "base/buf.h"
+#include "message/address.h"
 #include "smtp/xforward.h"
 
 enum { COMMAND_MAX = 4096, CHUNK = 256 * 1024 };
@@ -27,13 +28,34 @@ static bool finish_command(
 	return smtp_client_send(client, buf_slice(buf), false, err);
 }
 
+static bool has_odd_dots(struct slice local)
+{
+	return local.len &&
+	       (local.ptr[0] == '.' || local.ptr[local.len - 1] == '.' ||
+		   slice_find_slice(local, SLICE("..")) < local.len);
+}
+
+/* As RFC 5321 section 4.1.2 wants it: a local part with dots elsewhere than
+ * between atoms, which clients write as it is, stands in quotes. */
+static struct slice proper(struct arena *arena, struct slice address)
+{
+	struct slice domain = address_domain(address), local;
+
+	if (!domain.len || address.ptr[0] == '"')
+		return address;
+	local = slice_sub(address, 0, address.len - domain.len - 1);
+	return has_odd_dots(local)
+		   ? ARENA_JOIN(arena, SLICE("\""), local, SLICE("\"@"), domain)
+		   : address;
+}
+
 static bool send_mail(struct smtp_client *client, struct arena *arena,
     const struct envelope *envelope, struct err *err)
 {
 	struct buf *buf = buf_in_arena(arena, COMMAND_MAX);
 
-	buf_add_format(
-	    buf, "MAIL FROM:<%.*s>", SLICE_ARGS(envelope->mail_from));
+	buf_add_format(buf, "MAIL FROM:<%.*s>",
+	    SLICE_ARGS(proper(arena, envelope->mail_from)));
 	if (offers(client, CAP_SIZE) && envelope->declared_size)
 		buf_add_format(buf, " SIZE=%llu",
 		    (unsigned long long)envelope->declared_size);
@@ -55,7 +77,8 @@ static bool send_recipient(struct smtp_client *client, struct arena *arena,
 {
 	struct buf *buf = buf_in_arena(arena, COMMAND_MAX);
 
-	buf_add_format(buf, "RCPT TO:<%.*s>", SLICE_ARGS(recipient->address));
+	buf_add_format(buf, "RCPT TO:<%.*s>",
+	    SLICE_ARGS(proper(arena, recipient->address)));
 	if (offers(client, CAP_DSN)) {
 		add_parameter(buf, "NOTIFY", recipient->dsn_notify);
 		add_parameter(buf, "ORCPT", recipient->dsn_orcpt);

@@ -121,6 +121,27 @@ def test_smtputf8_address(make_gate, make_hop):
     assert unable.messages == []
 
 
+@pytest.mark.parametrize('given, sent', [
+    ('a..b@shop.example', '"a..b"@shop.example'),
+    ('.a@shop.example', '".a"@shop.example'),
+    ('a.@shop.example', '"a."@shop.example'),
+    ('"a..b"@shop.example', '"a..b"@shop.example'),
+    ('a.b@shop.example', 'a.b@shop.example'),
+    ('', ''),
+])
+def test_dots_that_have_to_be_quoted(make_gate, make_hop, given, sent):
+    """Addresses that some providers give out are none to strict servers."""
+    hop = make_hop()
+    gate = make_gate(zone=ZONE, route=hop.route)
+    to = sent.replace('shop', 'agency') or 'user@agency.example'
+    assert gate.mail(message('x@plain.example'), given,
+                     given.replace('shop', 'agency') or to,
+                     ip=SHOP).startswith('250')
+    taken, = hop.messages
+    assert taken.sender == sent
+    assert taken.recipients == (to,)
+
+
 def test_size_of_the_next_hop_counts(make_gate, make_hop):
     hop = make_hop(extensions=('SIZE 4000', '8BITMIME'))
     gate = make_gate(zone=ZONE, route=hop.route)
