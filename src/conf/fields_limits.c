@@ -21,8 +21,8 @@ static const struct field limits_fields[] = {
 	.example = "64K"},
     {LIMIT(line_length, TYPE_SIZE, 998, 1 << 20),
 	.help = "The longest line of a message; RFC 5322 section 2.1.1 "
-		"allows 998.",
-	.example = "998"},
+		"allows 998, but many programs fold nothing.",
+	.example = "16K"},
     {LIMIT(received_count, TYPE_NUMBER, 5, 1000),
 	.help = "Received fields before a message is taken for a loop.",
 	.example = "50"},

@@ -71,11 +71,11 @@ static void add_field(struct arena *arena, struct header_list *list,
 	list->fields[list->count++] = split_field(raw);
 }
 
-static bool limit_error(
-    struct err *err, const char *what, uint64_t limit, const char *setting)
+static bool limit_error(struct err *err, const char *what, uint64_t limit,
+    const char *unit, const char *setting)
 {
-	return err_set(err, E_LIMIT, "%s over %llu (limits.%s)", what,
-	    (unsigned long long)limit, setting);
+	return err_set(err, E_LIMIT, "a %s of over %llu %s (limits.%s)", what,
+	    (unsigned long long)limit, unit, setting);
 }
 
 /* Any order will do in which equal names stand together. */
@@ -133,14 +133,15 @@ bool headers_parse(struct arena *arena, struct slice message,
 		field = take_field(rest);
 		list.block.len += field.len;
 		if (list.block.len > limits->header_size)
-			return limit_error(err, "header block of octets",
-			    limits->header_size, "header_size");
+			return limit_error(err, "header", limits->header_size,
+			    "octets", "header_size");
 		if (field.len > limits->header_field_size)
-			return limit_error(err, "header field of octets",
-			    limits->header_field_size, "header_field_size");
+			return limit_error(err, "header field",
+			    limits->header_field_size, "octets",
+			    "header_field_size");
 		if (list.count == limits->header_count)
-			return limit_error(err, "number of header fields",
-			    limits->header_count, "header_count");
+			return limit_error(err, "header", limits->header_count,
+			    "fields", "header_count");
 		add_field(arena, &list, &room, field);
 		rest = slice_from_pos(rest, field.len);
 	}

@@ -205,6 +205,20 @@ def test_too_long_lines(gate):
     assert gate.delivered() == []
 
 
+def test_programs_that_fold_nothing(make_gate):
+    """Outlook writes long To: and References: in one line; others, bodies."""
+    gate = make_gate(zone=ZONE)
+    many = ', '.join(f'user{i}@agency.example' for i in range(2000))
+    sent = message(to=many, body='x' * 300000)
+    assert gate.mail(sent).startswith('250')
+    arrived, = gate.delivered()
+    assert arrived.endswith(sent)
+    reply = gate.mail(message(to=many * 3))
+    assert reply.startswith(
+        '552 5.3.4 over a limit: a header field of over 102400 octets '
+        '(limits.header_field_size)'), reply
+
+
 def test_too_many_recipients(gate):
     with gate.client() as client:
         client.command(f'MAIL FROM:<{SENDER}>')
