@@ -36,6 +36,8 @@ DOMAINS = [
     ('no.example', 'none'),
     # NS and no SOA, as in a referral: but this server is whom it refers to.
     ('nosoa.example', 'none'),
+    # One of five servers is well; the others are each wrong in their own way.
+    ('half.example', 'pass'),
     ('lame.example', 'temperror'),    # its server knows nothing of it
     ('gone.example', 'temperror'),    # there is no server
     ('silent.example', 'temperror'),

@@ -31,6 +31,8 @@ INTERNET = [*NETWORK, sys.executable, __file__]
 
 START = '$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n'
 
+REFUSED = 'REFUSED'
+
 # address -> [(origin, records)]; '': each of the root's
 SERVERS = {
     '': [('.', '''
@@ -56,12 +58,18 @@ gone NS ns.gone
 ns.gone A 198.51.100.7
 ring NS ns.bell
 bell NS ns.ring
+half NS ns.lame
+half NS ns.silent
+half NS ns.gone
+half NS ns.refusing
+half NS ns.near
+ns.refusing A 198.51.100.8
 ''')],
     '198.51.100.2': [('near.example.', '''
 ns A 198.51.100.2
 @ TXT "v=spf1 ip4:192.0.2.10 -all"
 alias CNAME x.far.example.
-''')],
+'''), ('half.example.', '@ TXT "v=spf1 ip4:192.0.2.10 -all"\n')],
     '198.51.100.3': [('provider.example.', 'ns A 198.51.100.3\n'),
                      ('far.example.', '''
 ns A 198.51.100.3
@@ -70,6 +78,7 @@ x TXT "v=spf1 ip4:192.0.2.10 -all"
     '198.51.100.4': [('nosoa.example.', 'ns A 198.51.100.4\n')],
     '198.51.100.5': [],
     '198.51.100.6': None,
+    '198.51.100.8': REFUSED,
 }
 
 
@@ -101,6 +110,9 @@ def refer(zone, response, cut):
 def answer(zones, query):
     response = dns.message.make_response(query)
     question = query.question[0]
+    if zones is REFUSED:
+        response.set_rcode(dns.rcode.REFUSED)
+        return response
     known = [zone for zone in zones if question.name.is_subdomain(zone.origin)]
     if not known:
         # A lame server, as many were: go and ask the root.
@@ -154,7 +166,8 @@ def main():
             sockets[-1].bind((one, 53))
             if zones is not None:
                 selector.register(sockets[-1], selectors.EVENT_READ,
-                                  read(zones))
+                                  zones if zones is REFUSED
+                                  else read(zones))
     end, other_end = socket.socketpair()
     selector.register(end, selectors.EVENT_READ)
     # Its end of the pair closes when it ends.
