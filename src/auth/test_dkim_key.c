@@ -24,6 +24,7 @@ static const struct {
     {"k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", true, false,
 	false, true, true, false},
     {"v=DKIM1; " ED, true, false, false, true, true, false},
+    {ED "; v=DKIM1", true, false, false, true, true, false},
     {"v=DKIM1; t=y; " ED, true, true, false, true, true, false},
     {"t=s:y:z; " ED, true, true, true, true, true, false},
     {"t=; " ED, true, false, false, true, true, false},
@@ -39,7 +40,7 @@ static const struct {
     {.record = "v=DKIM1"},
     {.record = "v=DKIM2; " ED},
     {.record = "v=dkim1; " ED},
-    {.record = ED "; v=DKIM1"}, /* v= is not first */
+    {.record = ED "; v=DKIM2"},
     {.record = ED "; " ED_KEY}, /* p= twice */
     {.record = "k=dsa; " ED_KEY},
     {.record = ED_KEY}, /* k= is rsa: not DER */
