@@ -342,6 +342,34 @@ def test_not_ready_while_the_store_is_locked(make_gate):
     assert wait_until(lambda: gate.http('/readyz')[0] == 200, 10)
 
 
+def test_health_is_told_while_many_ask_for_a_store_that_is_locked(make_gate):
+    """One of those who ask waits for the probe; the others are told soon that
+    there is no answer, and keep no thread from /healthz."""
+    def ask():
+        began = time.monotonic()
+        status, text = gate.http('/readyz')
+        answers.append((time.monotonic() - began, status, text))
+
+    gate = make_gate(zone=ZONE)
+    assert gate.http('/readyz')[0] == 200
+    time.sleep(2.1)
+    answers = []
+    many = [threading.Thread(target=ask) for _ in range(6)]
+    with lock(gate.folder / 'state' / 'gatehouse.db'):
+        for thread in many:
+            thread.start()
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert gate.http('/healthz') == (200, 'ok\n')
+        assert time.monotonic() - began < 3
+        for thread in many:
+            thread.join()
+    assert [status for _, status, _ in answers] == [503] * 6
+    assert sum(seconds < 3 for seconds, _, _ in answers) == 5, answers
+    assert any(text.startswith('store: timeout: no answer for ')
+               for _, _, text in answers), answers
+
+
 # Nothing to serve, or not to be served.
 
 @pytest.mark.parametrize('change, words', [
