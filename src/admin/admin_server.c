@@ -191,7 +191,8 @@ static struct MHD_Daemon *start_daemon(struct admin_server *server, int fd)
 	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 	    (unsigned int)CONNECTIONS_PER_IP_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned int)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)REQUEST_MEMORY, MHD_OPTION_END);
+	    (size_t)REQUEST_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    MHD_OPTION_END);
 }
 
 bool admin_start(const struct admin_settings *settings,

@@ -160,6 +160,12 @@ static void test_answers(void **state)
 	    has(ask(fixture, "POST /metrics HTTP/1.1\r\nHost: x\r\n"
 			     "Connection: close\r\nContent-Length: 0\r\n\r\n"),
 		"Allow: GET, HEAD"));
+	/* RFC 9112 section 3.2: not without a Host field. */
+	assert_true(slice_starts(
+	    ask(fixture, "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"),
+	    SLICE("HTTP/1.1 400 ")));
+	assert_true(slice_starts(ask(fixture, "GET /healthz HTTP/1.0\r\n\r\n"),
+	    SLICE("HTTP/1.1 200 ")));
 	/* As long as GET's, and not there. */
 	assert_true(has(ask(fixture, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n"
 				     "Connection: close\r\n\r\n"),
