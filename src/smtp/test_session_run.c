@@ -44,15 +44,108 @@ static void tear_down(struct world *world)
 	session_fixture_end(&world->fixture);
 }
 
+static void say(const struct world *world, const char *text)
+{
+	assert_true(io_write_all(
+	    world->peer, slice_from(text), deadline_in(5000), NULL));
+}
+
+static void take_answer(struct session *session, struct slice line)
+{
+	(void)line;
+	session->continuation = NULL;
+}
+
+/* What answers a command of two lines is no command: no glance takes it, and a
+ * line that is too long, or has a NUL, ends it. */
+static void test_continuation(void **state)
+{
+	static const struct {
+		const char *words;
+		size_t len; /* 0: up to the NUL */
+		enum session_next glance;
+	} cases[] = {
+	    {"NOOP\r\n", 0, SESSION_WORKS},
+	    {"NOOP\0\r\n", 7, SESSION_WORKS},
+	    {"NOOP NOOP NOOP NOOP NOOP NOOP NOOP NOOP\r\n", 0, SESSION_WORKS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		size_t len = cases[i].len ? cases[i].len
+					  : strlen(cases[i].words);
+		struct world world;
+
+		print_message("case %zu\n", i);
+		set_up(&world);
+		world.fixture.config->limits.command_length = 30;
+		open_session(&world);
+		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		world.session->continuation = take_answer;
+		assert_true(io_write_all(world.peer,
+		    slice_of(cases[i].words, len), deadline_in(5000), NULL));
+		assert_int_equal(
+		    session_glance(world.session), cases[i].glance);
+		assert_int_equal(session_run(world.session), SESSION_WAITS);
+		assert_null(world.session->continuation);
+		tear_down(&world);
+	}
+}
+
+/* What the server has said; all of it is taken. */
+static struct slice hear(const struct world *world, char *memory, size_t size)
+{
+	ssize_t count = recv(world->peer, memory, size, MSG_DONTWAIT);
+
+	return slice_of(memory, count > 0 ? (size_t)count : 0);
+}
+
+/* A command that has come is answered before the end. */
+static void test_draining(void **state)
+{
+	static const struct {
+		const char *words, *replies;
+		bool over;
+	} cases[] = {
+	    {"", "421 4.3.2 shutting down\r\n", true},
+	    {"NOOP\r\n", "250 2.0.0 ok\r\n421 4.3.2 shutting down\r\n", true},
+	    {"HELO x\r\nMAIL FROM:<a@b.example>\r\n",
+		"250 mx.example\r\n250 2.1.0 sender ok\r\n"
+		"421 4.3.2 shutting down\r\n",
+		true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char memory[4096];
+		struct world world;
+
+		print_message("case %zu\n", i);
+		set_up(&world);
+		open_session(&world);
+		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		hear(&world, memory, sizeof(memory));
+		atomic_store(&world.fixture.draining, true);
+		say(&world, cases[i].words);
+		if (session_glance(world.session) == SESSION_WORKS)
+			session_run(world.session);
+		assert_int_equal(world.session->over, cases[i].over);
+		assert_true(slice_eq(hear(&world, memory, sizeof(memory)),
+		    slice_from(cases[i].replies)));
+		tear_down(&world);
+	}
+}
+
 /* A glance frees nothing that takes time. */
 static void test_end(void **state)
 {
 	static const struct {
-		const char *user;
+		const char *user, *words;
 		enum session_next glance;
 	} cases[] = {
-	    {"", SESSION_OVER},
-	    {"ann", SESSION_WORKS},
+	    {"", "HELO x\r\n", SESSION_OVER},
+	    {"ann", "", SESSION_WORKS},
+	    {"", "HELO x\r\nMAIL FROM:<a@b.example>\r\n", SESSION_WORKS},
 	};
 
 	(void)state;
@@ -61,7 +154,8 @@ static void test_end(void **state)
 
 		set_up(&world);
 		open_session(&world);
-		assert_int_equal(session_glance(world.session), SESSION_WAITS);
+		say(&world, cases[i].words);
+		assert_int_equal(session_run(world.session), SESSION_WAITS);
 		world.session->client.authenticated_as = slice_from(
 		    cases[i].user);
 		session_hang_up(world.session, "test");
@@ -70,12 +164,6 @@ static void test_end(void **state)
 		assert_int_equal(session_run(world.session), SESSION_OVER);
 		tear_down(&world);
 	}
-}
-
-static void say(const struct world *world, const char *text)
-{
-	assert_true(io_write_all(
-	    world->peer, slice_from(text), deadline_in(5000), NULL));
 }
 
 /* As if the session had been where it is for so long. */
@@ -208,31 +296,69 @@ static void test_endless(void **state)
 	}
 }
 
-/* A client that does not read: no more is done for it than fits. */
+enum { UNREAD_COMMANDS = 1500, UNREAD_ROOM = 1 << 20 };
+
+/* Many refused recipients, then last; the kernel keeps little of the replies.
+ */
+static void say_unread(struct world *world, const char *last)
+{
+	const int little = 1;
+	struct buf commands;
+
+	world->fixture.config->limits.refused_recipients = UNREAD_COMMANDS + 1;
+	open_session(world);
+	setsockopt(session_fd(world->session), SOL_SOCKET, SO_SNDBUF, &little,
+	    sizeof(little));
+	buf_init(&commands, UNREAD_ROOM);
+	buf_add_text(&commands, "HELO x\r\nMAIL FROM:<a@b.example>\r\n");
+	for (int i = 0; i < UNREAD_COMMANDS; i++)
+		buf_add_text(&commands, "RCPT TO:<unknown@agency.example>\r\n");
+	buf_add_text(&commands, last);
+	say(world, commands.ptr);
+	buf_release(&commands);
+}
+
+/* A client that does not read: no more is done for it than fits.  When it reads
+ * it hears all of it, the last words too, and may fall behind again. */
 static void test_unread(void **state)
 {
-	enum { COMMANDS = 1500, UNSENT_MAX = 4096, REPLY_MAX = 512 };
-	static const char command[] = "RCPT TO:<unknown@agency.example>\r\n";
-	struct buf commands;
-	const int little = 1;
-	struct world world;
+	enum { UNSENT_MAX = 4096, REPLY_MAX = 512 };
+	static const struct {
+		const char *last, *hears;
+		enum session_next next;
+	} cases[] = {
+	    {"NOOP\r\n", "\r\n250 2.0.0 ok\r\n", SESSION_WAITS},
+	    {"QUIT\r\n", "\r\n221 ", SESSION_OVER},
+	};
 
 	(void)state;
-	set_up(&world);
-	world.fixture.config->limits.refused_recipients = COMMANDS;
-	open_session(&world);
-	setsockopt(session_fd(world.session), SOL_SOCKET, SO_SNDBUF, &little,
-	    sizeof(little));
-	say(&world, "HELO x\r\nMAIL FROM:<a@b.example>\r\n");
-	buf_init(&commands, COMMANDS * sizeof(command));
-	for (int i = 0; i < COMMANDS; i++)
-		buf_add_text(&commands, command);
-	say(&world, commands.ptr);
-	buf_release(&commands);
-	assert_int_equal(session_run(world.session), SESSION_WAITS);
-	assert_in_range(
-	    stream_unsent(world.session->stream), 1, UNSENT_MAX + REPLY_MAX);
-	tear_down(&world);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		enum session_next next;
+		struct world world;
+		struct buf heard;
+		char memory[4096];
+
+		set_up(&world);
+		say_unread(&world, cases[i].last);
+		assert_int_equal(session_run(world.session), SESSION_WAITS);
+		assert_in_range(stream_unsent(world.session->stream), 1,
+		    UNSENT_MAX + REPLY_MAX);
+		assert_true(world.session->output_until.at_ms > 0);
+		assert_false(session_may_end(world.session));
+		buf_init(&heard, UNREAD_ROOM);
+		do {
+			buf_add(&heard, hear(&world, memory, sizeof(memory)));
+			next = session_run(world.session);
+		} while (next != SESSION_OVER &&
+			 stream_unsent(world.session->stream));
+		assert_int_equal(next, cases[i].next);
+		assert_int_equal(world.session->output_until.at_ms, 0);
+		buf_add(&heard, hear(&world, memory, sizeof(memory)));
+		assert_true(slice_find_slice(buf_slice(&heard),
+				slice_from(cases[i].hears)) < heard.len);
+		buf_release(&heard);
+		tear_down(&world);
+	}
 }
 
 /* What a client sends behind our last words is dropped, but not for ever. */
@@ -399,6 +525,8 @@ static void test_announced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_continuation),
+	    cmocka_unit_test(test_draining),
 	    cmocka_unit_test(test_end),
 	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_endless),
