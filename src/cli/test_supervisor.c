@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -346,61 +347,164 @@ static void test_one_that_keeps_the_old_file(void **state)
 	}
 }
 
+static unsigned int log_set_ups;
+
 void child_set_up_log(const struct config *config)
 {
 	(void)config;
+	log_set_ups++;
 }
 
-static void write_config(char *path)
+/* more: top-level keys. */
+static void write_config(
+    const char *path, const char *hostname, const char *more)
 {
-	static const char text[] =
-	    "hostname: mx.example\n"
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fprintf(file,
+	    "hostname: %s\n"
 	    "listeners:\n"
-	    "  - {name: a, address: \"127.0.0.1:0\", "
-	    "role: relay}\n"
+	    "  - {name: a, address: \"127.0.0.1:0\", role: relay}\n"
 	    "routes:\n"
-	    "  - {domains: [agency.example], next_hop: mx}\n";
-	int file = mkstemp(path);
-
-	assert_true(file >= 0);
-	assert_int_equal(write(file, text, sizeof(text) - 1), sizeof(text) - 1);
-	close(file);
+	    "  - {domains: [agency.example], next_hop: mx}\n"
+	    "%s",
+	    hostname, more);
+	assert_int_equal(fclose(file), 0);
 }
 
-/* It must not load the old one again, and call that loaded. */
-static void test_one_that_is_not_given_the_file(void **state)
+struct reload {
+	char path[32];
+	struct listener_sockets none;
+	struct config *config;
+	struct supervisor_settings settings;
+	struct supervisor supervisor;
+};
+
+static void begin_reload(struct reload *reload)
 {
-	char path[] = "/tmp/gatehouse-test-XXXXXX", octets[4096] = {0};
-	struct listener_sockets none = {.count = 0};
-	struct config *config = config_default();
-	struct supervisor_settings settings = {
-	    .config_path = path, .config = config, .listeners = &none};
-	struct supervisor supervisor = {
-	    .settings = &settings, .config = config, .config_copy = -1};
-	struct child *child = &supervisor.children[CHILD_SMTP];
-	int pair[2];
+	int file;
+
+	*reload = (struct reload){
+	    .path = "/tmp/gatehouse-test-XXXXXX", .config = config_default()};
+	file = mkstemp(reload->path);
+	assert_true(file >= 0);
+	close(file);
+	reload->settings = (struct supervisor_settings){
+	    .config_path = reload->path,
+	    .config = reload->config,
+	    .listeners = &reload->none};
+	reload->supervisor = (struct supervisor){.settings = &reload->settings,
+	    .config = config_hold(reload->config),
+	    .config_copy = -1};
+	for (int kind = 0; kind < CHILD_COUNT; kind++)
+		reload->supervisor.children[kind].control = -1;
+}
+
+static void end_reload(struct reload *reload)
+{
+	supervisor_drop_next(&reload->supervisor);
+	config_release(reload->supervisor.config);
+	config_release(reload->config);
+	unlink(reload->path);
+}
+
+/* Who was not given the file must not load the old one again, and call that
+ * loaded.  Nobody waits for one that has only just begun. */
+static void test_handing_the_file_over(void **state)
+{
+	static const struct {
+		bool full, closed, ready;
+		bool kept, waited_for;
+		int ends_with;
+	} rows[] = {
+	    {.ready = true, .waited_for = true, .ends_with = SIGHUP},
+	    {.ready = false, .waited_for = false, .ends_with = SIGHUP},
+	    {.ready = true, .full = true, .kept = true, .ends_with = SIGTERM},
+	    /* It has ended, and is started with it. */
+	    {.ready = true,
+		.closed = true,
+		.waited_for = true,
+		.ends_with = SIGHUP},
+	};
+	char octets[4096] = {0};
 
 	(void)state;
-	write_config(path);
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	while (write(pair[0], octets, sizeof(octets)) > 0)
-		;
-	for (int kind = 0; kind < CHILD_COUNT; kind++)
-		supervisor.children[kind].control = -1;
-	*child = (struct child){
-	    .pid = start_silent(), .control = pair[0], .ready = true};
-	supervisor_reload(&supervisor);
-	assert_non_null(supervisor.next_config);
-	assert_true(supervisor.kept);
-	assert_false(child->reloading);
-	/* Not by SIGHUP. */
-	assert_int_equal(ends_with(child->pid), SIGTERM);
-	supervisor_drop_next(&supervisor);
-	config_release(config);
-	close(pair[0]);
-	close(pair[1]);
-	unlink(path);
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reload reload;
+		struct child *child = &reload.supervisor.children[CHILD_SMTP];
+		int pair[2];
+
+		print_message("%zu\n", i);
+		begin_reload(&reload);
+		write_config(reload.path, "mx.example", "");
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair),
+		    0);
+		while (
+		    rows[i].full && write(pair[0], octets, sizeof(octets)) > 0)
+			;
+		if (rows[i].closed)
+			close(pair[1]);
+		*child = (struct child){.pid = start_silent(),
+		    .control = pair[0],
+		    .ready = rows[i].ready};
+		supervisor_reload(&reload.supervisor);
+		assert_non_null(reload.supervisor.next_config);
+		assert_int_equal(reload.supervisor.kept, rows[i].kept);
+		assert_int_equal(child->reloading, rows[i].waited_for);
+		assert_int_equal(ends_with(child->pid), rows[i].ends_with);
+		end_reload(&reload);
+		close(pair[0]);
+		if (!rows[i].closed)
+			close(pair[1]);
+	}
+}
+
+static bool is_called(const struct config *config, const char *hostname)
+{
+	return slice_eq(config->hostname, slice_from(hostname));
+}
+
+/* SIGHUP amid a reload: another follows, of what the file is then.  What is
+ * wanted, and the log, are those of the last. */
+static void test_reload_amid_a_reload(void **state)
+{
+	struct reload reload;
+	struct supervisor *supervisor = &reload.supervisor;
+	struct child *child = &supervisor->children[CHILD_SMTP];
+	unsigned int set_ups = log_set_ups;
+
+	(void)state;
+	begin_reload(&reload);
+	write_config(reload.path, "one.example", "");
+	supervisor_reload(supervisor);
+	child->reloading = true;
+	supervisor_go_on_reloading(supervisor);
+	assert_true(is_called(supervisor->next_config, "one.example"));
+	write_config(
+	    reload.path, "two.example", "admin: {address: \"127.0.0.1:9\"}\n");
+	supervisor_reload(supervisor);
+	assert_true(is_called(supervisor->next_config, "one.example"));
+	child->reloading = false;
+	supervisor_go_on_reloading(supervisor);
+	assert_true(is_called(supervisor->config, "one.example"));
+	assert_false(supervisor->children[CHILD_ADMIN].wanted);
+	assert_true(is_called(supervisor->next_config, "two.example"));
+	supervisor_go_on_reloading(supervisor);
+	assert_true(is_called(supervisor->config, "two.example"));
+	assert_true(supervisor->children[CHILD_ADMIN].wanted);
+	assert_null(supervisor->next_config);
+	assert_int_equal(log_set_ups - set_ups, 2);
+	/* And no third. */
+	supervisor_go_on_reloading(supervisor);
+	assert_null(supervisor->next_config);
+	/* Nor one while it stops. */
+	supervisor->stopping = true;
+	supervisor_reload(supervisor);
+	assert_null(supervisor->next_config);
+	end_reload(&reload);
 }
 
 int main(void)
@@ -412,7 +516,8 @@ int main(void)
 	    cmocka_unit_test(test_ended),
 	    cmocka_unit_test(test_kept_behind_a_reload),
 	    cmocka_unit_test(test_one_that_keeps_the_old_file),
-	    cmocka_unit_test(test_one_that_is_not_given_the_file),
+	    cmocka_unit_test(test_handing_the_file_over),
+	    cmocka_unit_test(test_reload_amid_a_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

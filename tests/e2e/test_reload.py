@@ -134,11 +134,34 @@ def test_reload_changes_the_log(make_gate):
     gate.wait_for_log('"event":"message.verdict"')
 
 
-def test_reload_tells_what_takes_a_restart(make_gate):
+def other_store(gate):
+    gate.config['store'] = f'sqlite:{gate.folder}/state/other.db'
+
+
+def other_address(gate):
+    gate.config['listeners'][0]['address'] = f'127.0.0.1:{free_port()}'
+
+
+def one_listener_more(gate):
+    gate.config['listeners'].append(
+        dict(gate.config['listeners'][0], name='more',
+             address=f'127.0.0.1:{free_port()}'))
+
+
+def other_hostname(gate):
+    gate.config['hostname'] = 'other.agency.example'
+
+
+@pytest.mark.parametrize('change, setting', [
+    (other_store, 'store'), (other_address, 'listeners'),
+    (one_listener_more, 'listeners'), (other_hostname, None)])
+def test_reload_tells_what_takes_a_restart(make_gate, change, setting):
     gate = make_gate(zone=ZONE)
-    gate.write(store=f'sqlite:{gate.folder}/state/other.db')
+    change(gate)
+    gate.write()
     logged = gate.reload()
-    assert 'supervisor.takes_restart setting=store' in logged
+    assert ('supervisor.takes_restart' in logged) == bool(setting)
+    assert not setting or f'takes_restart setting={setting}' in logged
     assert 'result=loaded' in logged
 
 
