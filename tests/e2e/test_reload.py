@@ -194,6 +194,12 @@ def test_reload_takes_new_certificates(make_gate, folder):
     shutil.copy(paths[0][1], used['key'])
     assert 'kept' in gate.reload()
     assert served() == second
+    gate.metric('gatehouse_certificates_kept', 1)
+    # What is loaded is not kept any more.
+    shutil.copy(paths[1][1], used['key'])
+    assert 'result=loaded' in gate.reload()
+    gate.metric('gatehouse_certificates_kept', 0)
+    assert served() == second
 
 
 def test_renewed_certificates_are_taken_unasked(make_gate, folder):
