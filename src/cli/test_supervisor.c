@@ -286,6 +286,39 @@ static void test_ended(void **state)
 	config_release(config);
 }
 
+/* All children hear of it, once, and have the time to drain and some more; who
+ * is ready only now is not announced. */
+static void test_stop(void **state)
+{
+	enum { DRAIN_MS = 7000, MORE_MS = 5000 };
+	struct config *config = config_default();
+	struct supervisor supervisor = {.config = config};
+	struct child *child = &supervisor.children[CHILD_SMTP];
+	int control[2], status;
+
+	(void)state;
+	config->limits.drain_timeout = DRAIN_MS;
+	assert_int_equal(pipe(control), 0);
+	*child = (struct child){
+	    .pid = start_silent(), .control = control[0], .wanted = true};
+	supervisor_begin_stop(&supervisor);
+	assert_in_range(supervisor.stop_by.at_ms - clock_monotonic_ms(),
+	    DRAIN_MS + MORE_MS - 1000, DRAIN_MS + MORE_MS);
+	assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	child->pid = 0;
+	supervisor.stop_by.at_ms = 1;
+	supervisor_begin_stop(&supervisor);
+	assert_int_equal(supervisor.stop_by.at_ms, 1);
+	assert_int_equal(write(control[1], "ready\n", 6), 6);
+	supervisor_hear(&supervisor, CHILD_SMTP);
+	assert_true(child->ready);
+	assert_false(supervisor.announced);
+	close(control[0]);
+	close(control[1]);
+	config_release(config);
+}
+
 /* A word that nobody waits for any more: the gauge tells. */
 static void test_kept_behind_a_reload(void **state)
 {
@@ -514,6 +547,7 @@ int main(void)
 	    cmocka_unit_test(test_patience),
 	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_ended),
+	    cmocka_unit_test(test_stop),
 	    cmocka_unit_test(test_kept_behind_a_reload),
 	    cmocka_unit_test(test_one_that_keeps_the_old_file),
 	    cmocka_unit_test(test_handing_the_file_over),
