@@ -3,6 +3,7 @@
 
 #include "base/ascii.h"
 #include "base/text.h"
+#include "message/address.h"
 
 enum { WORD_MAX = 996, COLUMNS = 78, NAME_COLUMNS = 24 };
 
@@ -82,6 +83,7 @@ static bool is_plain_address(struct slice value)
 
 	return local.len < value.len && domain.len > 0 &&
 	       slice_all(local, is_local_byte) &&
+	       !address_has_odd_dots(local) &&
 	       slice_all(domain, is_domain_byte);
 }
 

@@ -618,6 +618,13 @@ struct slice address_domain(struct slice address)
 	return (struct slice){NULL, 0};
 }
 
+bool address_has_odd_dots(struct slice local)
+{
+	return local.len &&
+	       (local.ptr[0] == '.' || local.ptr[local.len - 1] == '.' ||
+		   slice_find_slice(local, SLICE("..")) < local.len);
+}
+
 /* To be written without quotes; what could be the start of an encoded word is
  * not. */
 static bool is_dot_atom(struct slice text)

@@ -50,6 +50,10 @@ bool address_parse_path(struct arena *arena, struct slice text, bool smtputf8,
 /* The part after the last '@', or the empty slice. */
 struct slice address_domain(struct slice address);
 
+/* Whether dots stand elsewhere than between other octets, as RFC 5321 (4.1.2)
+ * and RFC 5322 (3.2.3) have them in quotes alone. */
+bool address_has_odd_dots(struct slice local_part);
+
 /* "local@domain", the local part quoted where it must be. */
 struct slice address_format(struct arena *arena, const struct mailbox *mailbox);
 

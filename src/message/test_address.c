@@ -399,6 +399,11 @@ static void test_format(void **state)
 	assert_true(
 	    slice_eq(address_domain(SLICE("@c.example")), SLICE("c.example")));
 	assert_true(slice_empty(address_domain(SLICE("postmaster"))));
+	assert_true(address_has_odd_dots(SLICE(".a")));
+	assert_true(address_has_odd_dots(SLICE("a.")));
+	assert_true(address_has_odd_dots(SLICE("a..b")));
+	assert_false(address_has_odd_dots(SLICE("a.b")));
+	assert_false(address_has_odd_dots(SLICE("")));
 	arena_free(arena);
 }
 

@@ -28,13 +28,6 @@ static bool finish_command(
 	return smtp_client_send(client, buf_slice(buf), false, err);
 }
 
-static bool has_odd_dots(struct slice local)
-{
-	return local.len &&
-	       (local.ptr[0] == '.' || local.ptr[local.len - 1] == '.' ||
-		   slice_find_slice(local, SLICE("..")) < local.len);
-}
-
 /* As RFC 5321 section 4.1.2 wants it: a local part with dots elsewhere than
  * between atoms, which clients write as it is, stands in quotes. */
 static struct slice proper(struct arena *arena, struct slice address)
@@ -44,7 +37,7 @@ static struct slice proper(struct arena *arena, struct slice address)
 	if (!domain.len || address.ptr[0] == '"')
 		return address;
 	local = slice_sub(address, 0, address.len - domain.len - 1);
-	return has_odd_dots(local)
+	return address_has_odd_dots(local)
 		   ? ARENA_JOIN(arena, SLICE("\""), local, SLICE("\"@"), domain)
 		   : address;
 }
