@@ -4,7 +4,6 @@
 #define ADMIN_ADMIN_PRIVATE_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "admin/admin_server.h"
 #include "base/buf.h"
@@ -39,8 +38,6 @@ struct admin_state {
 	struct store *store;  /* NULL: not opened yet */
 	int64_t probed_at;    /* monotonic ms of the last probe; 0: never */
 	struct admin_probe probes[DISKS];
-	atomic_llong probing_since_ms; /* monotonic; 0: nobody probes */
-	atomic_int probing;	       /* that disk */
 	struct prober prober;
 };
 
@@ -66,8 +63,7 @@ void exposition_render(const struct metrics *metrics,
     const struct exposition_extra *extra, struct buf *out);
 
 /* The disks take writes, and have room for more than this probe: asked at most
- * every two seconds, however often this is called.  Who comes while another
- * has asked for a second already is told that there is no answer: E_TIMEOUT. */
+ * every two seconds, however often this is called. */
 bool readiness_disks(struct admin_state *state, struct admin_probe ret[DISKS]);
 
 /* The same without waiting: what the last probe said, and another is made

@@ -13,8 +13,8 @@
 #include "base/memory.h"
 
 enum {
-	THREADS = 2, /* /healthz answers while /readyz waits for a disk */
-	CONNECTIONS_MAX = 64,
+	CONNECTIONS_MAX = 64, /* a thread each */
+	STACK_SIZE = 1 << 20,
 	CONNECTIONS_PER_IP_MAX = 32,
 	TIMEOUT_S = 10,
 	REQUEST_MEMORY = 16 << 10, /* line and headers of a request */
@@ -181,12 +181,14 @@ static void free_server(struct admin_server *server)
 	memory_free(server);
 }
 
-/* It owns the socket from then on. */
+/* It owns the socket from then on.  A thread for each connection: /healthz
+ * answers however many wait in /readyz for a disk. */
 static struct MHD_Daemon *start_daemon(struct admin_server *server, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL,
-	    handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
-	    MHD_OPTION_THREAD_POOL_SIZE, (unsigned int)THREADS,
+	return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD |
+				    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC,
+	    0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
 	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 	    (unsigned int)CONNECTIONS_PER_IP_MAX, MHD_OPTION_CONNECTION_TIMEOUT,

@@ -11,11 +11,7 @@
 #include "base/clock.h"
 #include "base/disk_room.h"
 
-enum {
-	PROBE_INTERVAL_MS = 2000,
-	PROBE_MAX_MS = 10 * 1000,
-	PATIENCE_MS = 1000, /* with another's probe */
-};
+enum { PROBE_INTERVAL_MS = 2000, PROBE_MAX_MS = 10 * 1000 };
 
 /* With less some mail is deferred: the traces of a hundred messages that are
  * committed together, a message that memory does not keep. */
@@ -62,48 +58,17 @@ static void probe_spool(
 static void probe(struct admin_state *state)
 {
 	memset(state->probes, 0, sizeof(state->probes));
-	state->probing = DISK_STORE;
-	state->probing_since_ms = clock_monotonic_ms();
 	probe_store(state, &state->probes[DISK_STORE]);
-	state->probing = DISK_SPOOL;
 	probe_spool(state, &state->probes[DISK_SPOOL]);
 	state->probed_at = clock_monotonic_ms();
-	state->probing_since_ms = 0;
 }
 
-/* False: somebody has been at a probe for too long.  There are few threads, and
- * /healthz needs one. */
-static bool lock_soon(struct admin_state *state)
-{
-	int64_t since = state->probing_since_ms;
-	int64_t until_ms = (since ? since : clock_monotonic_ms()) + PATIENCE_MS;
-	struct timespec until = {
-	    .tv_sec = (time_t)(until_ms / 1000),
-	    .tv_nsec = (long)(until_ms % 1000) * 1000000,
-	};
-
-	return pthread_mutex_clocklock(&state->lock, CLOCK_MONOTONIC, &until) ==
-	       0;
-}
-
-static void tell_no_answer(
-    struct admin_state *state, struct admin_probe ret[DISKS])
-{
-	int64_t since = state->probing_since_ms;
-	int64_t waited = since ? clock_monotonic_ms() - since : PATIENCE_MS;
-
-	memset(ret, 0, sizeof(*ret) * DISKS);
-	err_set(&ret[state->probing].err, E_TIMEOUT,
-	    "no answer for %lld ms, and it is still waited for",
-	    (long long)waited);
-}
-
-/* With the lock, which it gives up.  Held over the probe: those who wait get
- * its answer. */
-static bool look(struct admin_state *state, struct admin_probe ret[DISKS])
+bool readiness_disks(struct admin_state *state, struct admin_probe ret[DISKS])
 {
 	bool ok = true;
 
+	/* Held over the probe: those who wait get its answer. */
+	pthread_mutex_lock(&state->lock);
 	if (state->probed_at == 0 ||
 	    clock_monotonic_ms() - state->probed_at >= PROBE_INTERVAL_MS)
 		probe(state);
@@ -112,14 +77,6 @@ static bool look(struct admin_state *state, struct admin_probe ret[DISKS])
 	for (size_t i = 0; i < DISKS; i++)
 		ok &= ret[i].err.kind == E_NONE;
 	return ok;
-}
-
-bool readiness_disks(struct admin_state *state, struct admin_probe ret[DISKS])
-{
-	if (lock_soon(state))
-		return look(state, ret);
-	tell_no_answer(state, ret);
-	return false;
 }
 
 /* With the lock.  Until it has gone well once nobody needs to ask: the file has
@@ -153,8 +110,7 @@ static void *probe_for_scrapes(void *object)
 		prober->is_asked = false;
 		prober->since_ms = clock_monotonic_ms();
 		pthread_mutex_unlock(&prober->lock);
-		pthread_mutex_lock(&state->lock);
-		ok = look(state, probes);
+		ok = readiness_disks(state, probes);
 		was_ok |= ok;
 		pthread_mutex_lock(&prober->lock);
 		prober->since_ms = 0;

@@ -285,11 +285,11 @@ class Gatehouse:
     def quarantine(self):
         return self.json('quarantine', 'list')
 
-    def http(self, path):
+    def http(self, path, seconds=5):
         """Status and text of the admin server."""
         url = f'http://127.0.0.1:{self.admin_port}{path}'
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=seconds) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
