@@ -285,8 +285,9 @@ class Gatehouse:
     def quarantine(self):
         return self.json('quarantine', 'list')
 
-    def http(self, path, seconds=5):
-        """Status and text of the admin server."""
+    def http(self, path, seconds=10):
+        """Status and text of the admin server, whose probe takes 5 seconds
+        where the store is locked."""
         url = f'http://127.0.0.1:{self.admin_port}{path}'
         try:
             with urllib.request.urlopen(url, timeout=seconds) as answer:
