@@ -52,7 +52,8 @@ PARSERS = {
     'fuzz_smtp_data': ['smtp/data.c', 'base/lines.c'],
     'fuzz_smtp_reply': ['smtp/reply.c', 'smtp/capabilities.c'],
     'fuzz_smtp_session': [
-        'smtp/session.c', 'smtp/verbs.c', 'smtp/transaction.c',
+        'smtp/session.c', 'smtp/session_command.c', 'smtp/session_reply.c',
+        'smtp/verbs.c', 'smtp/transaction.c',
         'smtp/cmd_helo.c', 'smtp/cmd_mail.c', 'smtp/cmd_rcpt.c',
         'smtp/cmd_data.c', 'smtp/cmd_auth.c', 'smtp/xclient.c',
         'smtp/delivery.c', 'smtp/delivery_pause.c', 'smtp/repeat.c',

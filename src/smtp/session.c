@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/session.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-#include "base/ascii.h"
 #include "base/log_client.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "smtp/line.h"
 #include "smtp/session_private.h"
 #include "smtp/transaction.h"
 
 enum {
-	LINGER_MS = 5,
 	/* More replies than these wait until the client has read some. */
 	UNSENT_MAX = 4096,
 	/* So long they wait for those to the commands behind theirs. */
 	UNSENT_MS = 2000,
 	ARENA_FIRST = 512,
-	TEXT_MAX = 2048,
-	REPLY_WIDTH = 480, /* RFC 5321, 4.5.3.1.5: 512 with the code */
-	SKIP_MAX = 65536,
 	/* Between two messages.  A client that keeps its connection alive
 	 * with NOOP connects again after so many. */
 	IDLE_COMMANDS_MAX = 100,
@@ -133,8 +124,6 @@ bool session_in_networks(
 	return false;
 }
 
-/* Writing. */
-
 void session_hang_up(struct session *session, const char *reason)
 {
 	if (!session->over)
@@ -142,127 +131,11 @@ void session_hang_up(struct session *session, const char *reason)
 	session->over = true;
 }
 
-static void note_lost(struct session *session, const struct err *err)
-{
-	session_hang_up(session,
-	    err->kind == E_TIMEOUT ? "client does not read" : "client lost");
-	session->lost = true;
-}
-
-void session_send(struct session *session, struct slice text)
-{
-	struct err err;
-
-	log_trace(
-	    LOG_TOPIC_SMTP, "smtp.reply", LOG_S("text", slice_trim(text)));
-	if (!stream_put(session->stream, text, &err))
-		note_lost(session, &err);
-}
-
-/* Sends what was said.  False: the client does not take all of it now, or will
- * not any more. */
-static bool flush(struct session *session)
-{
-	static const struct deadline at_once = {0};
-	struct err err;
-
-	if (session->lost)
-		return false;
-	if (stream_flush(session->stream, at_once, &err)) {
-		session->output_until.at_ms = 0;
-		return true;
-	}
-	if (err.kind == E_TIMEOUT && !session->output_until.at_ms)
-		session->output_until = deadline_in(
-		    (int64_t)session->limits->command_timeout);
-	else if (err.kind != E_TIMEOUT ||
-		 deadline_passed(session->output_until))
-		note_lost(session, &err);
-	return false;
-}
-
-void session_flush(struct session *session)
-{
-	if (!session->sleeps_until.at_ms)
-		flush(session);
-}
-
 bool session_is_own_system(const struct session *session)
 {
 	return session->client.role == ROLE_RELAY &&
 	       gate_client_is_internal(
 		   &session->snapshot->gate, &session->client);
-}
-
-/* A refusal costs the client time, but no thread.  Our own systems' outgoing
- * mail is not slowed down for one bad address. */
-static void hold_back(struct session *session, int code)
-{
-	int64_t delay = (int64_t)session->limits->tarpit_delay;
-
-	if (code >= 400 && delay && !session_is_own_system(session))
-		session->sleeps_until = deadline_in(delay);
-}
-
-/* As many words as a line holds, and the rest. */
-static struct slice take_reply_line(struct slice *text)
-{
-	struct slice line = slice_sub(*text, 0, REPLY_WIDTH);
-
-	if (line.len < text->len)
-		for (size_t i = line.len; i > REPLY_WIDTH / 2; i--)
-			if (line.ptr[i - 1] == ' ') {
-				line.len = i;
-				break;
-			}
-	*text = slice_from_pos(*text, line.len);
-	return line;
-}
-
-static void send_reply(
-    struct session *session, int code, struct slice enhanced, struct slice text)
-{
-	char line[REPLY_WIDTH + 64];
-
-	metrics_count_reply(METRIC_SMTP_REPLIES, code);
-	do {
-		struct slice part = take_reply_line(&text);
-		int len = snprintf(line, sizeof(line), "%d%c%.*s%s%.*s\r\n",
-		    code, text.len ? '-' : ' ', SLICE_ARGS(enhanced),
-		    enhanced.len ? " " : "", SLICE_ARGS(part));
-
-		session_send(session, slice_of(line, (size_t)len));
-	} while (text.len);
-	if (code == 421)
-		session_dismiss(session, "421");
-	else
-		hold_back(session, code);
-}
-
-void session_reply(struct session *session, int code, const char *enhanced,
-    const char *format, ...)
-{
-	char text[TEXT_MAX];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	for (char *c = text; *c; c++)
-		if (ascii_is_control(*c) || ascii_is_8bit(*c))
-			*c = '?';
-	send_reply(session, code, slice_from(enhanced), slice_from(text));
-}
-
-void session_reply_text(
-    struct session *session, const struct smtp_reply_text *reply)
-{
-	char enhanced[16];
-
-	snprintf(
-	    enhanced, sizeof(enhanced), "%.*s", SLICE_ARGS(reply->enhanced));
-	session_reply(
-	    session, reply->code, enhanced, "%.*s", SLICE_ARGS(reply->text));
 }
 
 void session_count_bad(struct session *session)
@@ -322,153 +195,10 @@ void session_enter(struct session *session, const struct session_phase *phase,
 	session->got_on = true;
 }
 
-/* Commands. */
-
-static const struct session_phase commands;
-
-static bool awaits_command(const struct session *session)
-{
-	return session->phase == &commands;
-}
-
-void session_await_command(struct session *session)
-{
-	session_enter(session, &commands,
-	    deadline_in((int64_t)session->limits->command_timeout));
-}
-
-static void handle_line(struct session *session, struct slice raw)
-{
-	struct slice line;
-
-	session->commands++;
-	switch (line_check(raw, &line)) {
-	case LINE_OK: break;
-	case LINE_BARE_LF:
-		session_refuse_smuggling(session, "bare LF in a command");
-		return;
-	case LINE_BARE_CR:
-		session_refuse_smuggling(session, "bare CR in a command");
-		return;
-	case LINE_NUL:
-		session->continuation = NULL;
-		session_reply(session, 501, "5.5.2", "NUL in a command");
-		session_count_bad(session);
-		return;
-	}
-	if (session->continuation)
-		session->continuation(session, line);
-	else
-		verbs_run(session, line);
-	if (awaits_command(session))
-		session_await_command(session);
-}
-
-static void refuse_long_line(struct session *session)
-{
-	session->continuation = NULL;
-	session->skipping = true;
-	session->skipped = 0;
-	session_reply(session, 500, "5.5.6",
-	    "line too long (limits.command_length: %llu)",
-	    (unsigned long long)session->limits->command_length);
-	session_count_bad(session);
-}
-
-/* The rest of a line that is too long.  False: it has not come yet. */
-static bool skip_line(struct session *session)
-{
-	struct slice have = stream_buffered(session->stream);
-	size_t end = slice_find(have, '\n');
-
-	stream_consume(session->stream, end < have.len ? end + 1 : have.len);
-	session->skipping = end == have.len;
-	session->skipped += end;
-	if (session->skipping && session->skipped > SKIP_MAX)
-		session_dismiss(session, "endless line");
-	return !session->skipping;
-}
-
-static size_t line_max(const struct session *session)
-{
-	size_t max = session->limits->command_length;
-
-	return max < STREAM_INPUT_MAX ? max : STREAM_INPUT_MAX;
-}
-
-static bool line_is_buffered(struct session *session)
-{
-	struct slice have = stream_buffered(session->stream);
-
-	return slice_find(have, '\n') < have.len ||
-	       have.len >= line_max(session);
-}
-
-/* A command that has come is answered: what is left unread when a connection
- * is closed resets it, and the client might not see why. */
-static bool leave(struct session *session)
-{
-	static const struct deadline at_once = {0};
-	struct err err;
-
-	if (stream_fill(session->stream, at_once, &err))
-		return true;
-	if (err.kind == E_TIMEOUT)
-		session_reply(session, 421, "4.3.2", "shutting down");
-	else
-		session_hang_up(session, "closed by client");
-	return true;
-}
-
-static bool take_command(struct session *session)
-{
-	struct slice line;
-	struct err err;
-
-	if ((session->skipping && !skip_line(session)) ||
-	    !line_is_buffered(session))
-		return !session->over && atomic_load(session->shared->draining)
-			   ? leave(session)
-			   : session->over;
-	if (stream_read_line(session->stream, line_max(session), session->until,
-		&line, &err))
-		handle_line(session, line);
-	else
-		refuse_long_line(session);
-	return true;
-}
-
-static bool fill(
-    struct session *session, struct deadline linger, struct err *err)
-{
-	return stream_fill(session->stream, linger, err);
-}
-
-static void give_up(struct session *session, const struct err *err)
-{
-	bool whole = deadline_passed(session->ends_at);
-
-	if (err->kind != E_TIMEOUT) {
-		session_hang_up(session, err->kind == E_CLOSED
-					     ? "closed by client"
-					     : "connection failed");
-		return;
-	}
-	transaction_drop(session);
-	session_reply(session, 421, "4.4.2", "%.*s timed out (%s)",
-	    SLICE_ARGS(session->config->hostname),
-	    whole ? "limits.session_timeout" : "limits.command_timeout");
-	session_time_out(
-	    session, whole ? "session timeout" : "command timeout");
-}
-
-static const struct session_phase commands = {
-    take_command, fill, give_up, LINGER_MS, true};
-
 bool session_may_end(const struct session *session)
 {
-	return session->rest_until.at_ms ||
-	       (awaits_command(session) && !session->output_until.at_ms);
+	return session->rest_until.at_ms || (session_awaits_command(session) &&
+						!session->output_until.at_ms);
 }
 
 /* Running. */
@@ -484,7 +214,7 @@ static bool is_bare(const struct session *session)
 /* Outside of a transaction the next command is most likely for a glance. */
 static bool goes_by_glances(const struct session *session)
 {
-	return awaits_command(session) && !session->continuation &&
+	return session_awaits_command(session) && !session->continuation &&
 	       is_bare(session);
 }
 
@@ -541,7 +271,7 @@ static void catch_up(struct session *session)
 		session->unsent_since_ms = now;
 	if (!late)
 		return;
-	flush(session);
+	session_write_out(session);
 	if (stream_is_cut(session->stream))
 		session_hang_up(session, "closed by client");
 	else if (deadline_passed(session->ends_at))
@@ -556,13 +286,14 @@ static bool go_on(struct session *session)
 	catch_up(session);
 	if (session->over)
 		return true;
-	if (stream_unsent(session->stream) >= UNSENT_MAX && !flush(session))
+	if (stream_unsent(session->stream) >= UNSENT_MAX &&
+	    !session_write_out(session))
 		return session->over;
 	if (session->phase->step(session)) {
 		session->got_on = true;
 		return true;
 	}
-	if (!flush(session))
+	if (!session_write_out(session))
 		return session->over;
 	if (get_more(session, &err))
 		return true;
@@ -577,7 +308,7 @@ static bool go_on(struct session *session)
 static enum session_next end(struct session *session)
 {
 	transaction_drop(session);
-	if (!flush(session) && !session->lost)
+	if (!session_write_out(session) && !session->lost)
 		return SESSION_WAITS;
 	if (session_may_close(session))
 		return SESSION_OVER;
@@ -600,8 +331,8 @@ static void forgive_wait(struct session *session)
 /* The reply that was held back: from now on the client has its time. */
 static void wake_up(struct session *session)
 {
-	flush(session);
-	if (awaits_command(session) && !session->over)
+	session_write_out(session);
+	if (session_awaits_command(session) && !session->over)
 		session_await_command(session);
 }
 
@@ -632,7 +363,7 @@ static bool is_light(const struct session *session)
 	struct slice have = stream_buffered(session->stream);
 	size_t end = slice_find(have, '\n');
 
-	if (!awaits_command(session))
+	if (!session_awaits_command(session))
 		return session->phase->light;
 	return goes_by_glances(session) && !session->skipping &&
 	       (end == have.len || verbs_are_light(slice_sub(have, 0, end)));

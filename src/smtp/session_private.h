@@ -98,9 +98,9 @@ struct session {
 	uint64_t bytes;
 };
 
-/* One reply.  enhanced is NULL for those that have none (RFC 2034: 220, 354,
- * 334).  Long text becomes several lines.  A refusal may be held back by
- * limits.tarpit_delay.  421 ends the session. */
+/* session_reply.c.  One reply.  enhanced is NULL for those that have none (RFC
+ * 2034: 220, 354, 334).  Long text becomes several lines.  A refusal may be
+ * held back by limits.tarpit_delay.  421 ends the session. */
 void session_reply(struct session *session, int code, const char *enhanced,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 void session_reply_text(
@@ -111,7 +111,11 @@ void session_reply_text(
  * message at once, and before it is sent on what stands before. */
 void session_send(struct session *session, struct slice text);
 
-/* Sends it now, as far as the client takes it, unless it is held back. */
+/* Sends what was said.  False: the client does not take all of it now, or will
+ * not any more. */
+bool session_write_out(struct session *session);
+
+/* The same, unless it is held back. */
 void session_flush(struct session *session);
 
 /* An unknown or wrong command was answered: counts against
@@ -149,7 +153,10 @@ void session_forget_client(struct session *session);
 /* What comes next, and until when all of it has to be there. */
 void session_enter(struct session *session, const struct session_phase *phase,
     struct deadline until);
+
+/* session_command.c. */
 void session_await_command(struct session *session);
+bool session_awaits_command(const struct session *session);
 
 /* session_start.c: the beginning, up to the greeting; the greeting; and a TLS
  * handshake, after what was said is sent. */
