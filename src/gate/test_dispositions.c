@@ -130,6 +130,8 @@ static const struct judge_case settings[] = {
     {"malformed: off, quoted at, bank", "From: \"a@b\"@bank.example\r\n", REJECT, .policy = "dmarc", AUTHENTICATION("malformed: off")},
     {"malformed: off, encoded word, bank", "From: =?utf-8?q?ceo?=@bank.example\r\n", REJECT, .policy = "dmarc", AUTHENTICATION("malformed: off")},
     {"malformed: off, ours", STRANGER US, REJECT, .policy = "own-domain", AUTHENTICATION("malformed: off")},
+    {"RSA of 1024 bits", BANK, ACCEPT, .signed_by = "bank.example", .rsa_bits = 1024, .dmarc = "pass"},
+    {"minimum_rsa_bits", BANK, REJECT, .signed_by = "bank.example", .rsa_bits = 1024, .dmarc = "fail", AUTHENTICATION("dkim: {minimum_rsa_bits: 2048}")},
     {"l= accepted", BANK, ACCEPT, .signed_by = "bank.example", .sign_tags = "l=5;", .appended = "more\r\n", AUTHENTICATION("dkim: {accept_body_length: true}")},
     {"Exchange's style is ours too", STRANGER, ACCEPT, .kept = "spf=pass (sender IP is 203.0.113.66)", AUTHENTICATION("exchange_style_results: true")},
     {"Received-SPF", STRANGER, ACCEPT, .kept = "Received-SPF: pass", AUTHENTICATION("received_spf: true")},

@@ -85,7 +85,13 @@ static const char *const signers[] = {"agency.example", "sub.agency.example",
 
 enum { SIGNER_COUNT = sizeof(signers) / sizeof(signers[0]) };
 
-static struct slice zone_text(struct arena *arena, const struct test_key *key)
+static const char *algorithm(const struct judge_case *test)
+{
+	return test->rsa_bits ? "rsa" : "ed25519";
+}
+
+static struct slice zone_text(struct arena *arena,
+    const struct judge_case *test, const struct test_key *key)
 {
 	struct buf *zone = buf_in_arena(arena, 16 * 1024);
 
@@ -95,7 +101,8 @@ static struct slice zone_text(struct arena *arena, const struct test_key *key)
 	for (size_t i = 0; i < SIGNER_COUNT; i++)
 		test_zone_add(zone,
 		    arena_format_slice(arena, "k._domainkey.%s", signers[i]),
-		    arena_format_slice(arena, "v=DKIM1; k=ed25519; p=%.*s",
+		    arena_format_slice(arena, "v=DKIM1; k=%s; p=%.*s",
+			algorithm(test),
 			SLICE_ARGS(test_key_public(arena, key))));
 	return buf_slice(zone);
 }
@@ -163,8 +170,8 @@ static struct slice signed_message(struct arena *arena,
 	};
 
 	signature.tags = arena_format(arena,
-	    "v=1; a=ed25519-sha256; c=relaxed/simple; d=%s; s=k; h=%s; %s",
-	    test->signed_by, signature.names,
+	    "v=1; a=%s-sha256; c=relaxed/simple; d=%s; s=k; h=%s; %s",
+	    algorithm(test), test->signed_by, signature.names,
 	    test->sign_tags ? test->sign_tags : "");
 	return test_sign(arena, &signature, message);
 }
@@ -304,11 +311,12 @@ static const char *difference(struct arena *arena,
 static bool judge_run(const struct judge_case *test)
 {
 	struct arena *arena = arena_new(0);
-	const struct test_key *key = test_key_new(arena, CRYPTO_ED25519, 0);
+	const struct test_key *key = test_key_new(arena,
+	    test->rsa_bits ? CRYPTO_RSA : CRYPTO_ED25519, test->rsa_bits);
 	struct slice content = make_message(arena, test, key);
 	struct gate_context context = {
 	    .config = load(arena, test->config),
-	    .resolver = open_dns(arena, test, zone_text(arena, key)),
+	    .resolver = open_dns(arena, test, zone_text(arena, test, key)),
 	    .clock = {.fixed = true, .fixed_at = now},
 	};
 	struct envelope_client client = make_client(arena, test);

@@ -26,6 +26,7 @@ struct judge_case {
 	const char *signed_by;	/* d=; NULL: unsigned */
 	const char *sign_names; /* h=; default from:subject:date */
 	const char *sign_tags;	/* more tags: "l=3;" */
+	unsigned int rsa_bits;	/* of the key; 0: it is Ed25519 */
 	struct judge_arc arc;	/* after signing */
 	const char *added;	/* fields on top, after signing and sealing */
 	const char *appended;	/* to the body, after signing and sealing */

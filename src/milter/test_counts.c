@@ -31,7 +31,7 @@ enum { HEADER_SIZE = sizeof("From: a@b.example\r\n\r\n") - 1, BODY_SIZE = 6 };
 enum { PROTOCOL, TIMEOUT, IO, FAILURES };
 enum { MAIL_SERVER };
 
-enum ending { QUITS, FALLS_SILENT, CLOSES, IS_LOST, IS_RESET };
+enum ending { QUITS, FALLS_SILENT, CLOSES, IS_LOST, LOSES_ANSWER, IS_RESET };
 
 static const struct {
 	const char *name, *script;
@@ -68,17 +68,20 @@ static const struct {
     {"the end amid a message", START FIELD, CLOSES, {0}, 0, 0, 0, 0, 0},
     {"a connection that is reset", AGREE_6, IS_RESET, {[IO] = 1}, 0, 0, 0, 0,
 	0},
+    {"lost amid its answer", START ">LX-Body| 20000 1234567|\n>N\n",
+	LOSES_ANSWER, {[IO] = 1}, sizeof("X-Body: 20000 1234567\r\n\r\n") - 1,
+	0, 1, 1, sizeof("X-Body: 20000 1234567\r\n\r\n") - 1},
     {"a lost connection", "", IS_LOST, {[IO] = 1}, 0, 0, 0, 0, 0},
 };
 
-/* With an answer on its way. */
-static void lose(struct stage *stage)
-{
-	static const struct slice options = SLICE_INIT(
-	    "\0\0\0\xdO\0\0\0\6\0\0\0\x3f\0\x1f\xff\xff");
+static const struct slice options = SLICE_INIT(
+    "\0\0\0\xdO\0\0\0\6\0\0\0\x3f\0\x1f\xff\xff");
 
+/* With an answer on its way. */
+static void lose(struct stage *stage, struct slice packet)
+{
 	assert_int_equal(
-	    send(stage->mta, options.ptr, options.len, 0), options.len);
+	    send(stage->mta, packet.ptr, packet.len, 0), packet.len);
 	assert_int_equal(shutdown(stage->mta, SHUT_RDWR), 0);
 	stage_run(stage);
 	assert_true(stage->over);
@@ -114,7 +117,9 @@ static void play(size_t i)
 		stage_run(&stage);
 		assert_true(stage.over);
 	} else if (rows[i].ending == IS_LOST) {
-		lose(&stage);
+		lose(&stage, options);
+	} else if (rows[i].ending == LOSES_ANSWER) {
+		lose(&stage, SLICE("\0\0\0\1E"));
 	} else if (rows[i].ending == IS_RESET) {
 		reset(&stage);
 	}

@@ -373,10 +373,17 @@ def test_a_new_trust_anchor_is_taken_unasked(folder, make_gate, by):
         assert reply().startswith('451 4.7.0')
         # What is none changes nothing.
         put(b'')
-        gate.wait_for_log(f'dns.trust_anchor child={by} result=kept')
+        kept = f'dns.trust_anchor child={by} result=kept'
+        gate.wait_for_log(kept)
+        # It is tried again, and said once.
+        time.sleep(3)
+        assert gate.log().count(kept) == 1
         put(nsd.trust_anchor.read_bytes())
         line = gate.wait_for_log(f'dns.trust_anchor child={by} result=loaded')
         assert str(anchors) in line
+        assert reply().startswith('550 5.7.1')
+        # What is in use now is what the next one takes over from.
+        assert 'result=loaded' in gate.reload()
         assert reply().startswith('550 5.7.1')
 
 
