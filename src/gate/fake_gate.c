@@ -58,10 +58,16 @@ struct teller {
 };
 
 static bool uses_threads;
+static atomic_uint noted;
 
 void fake_gate_use_threads(void)
 {
 	uses_threads = true;
+}
+
+unsigned int fake_gate_noted_count(void)
+{
+	return atomic_load(&noted);
 }
 
 static void release_teller(struct teller *teller)
@@ -541,6 +547,7 @@ void gate_note_delivery(
 	bool fits = false;
 
 	(void)message;
+	atomic_fetch_add(&noted, 1);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		fits = fits || (reply.len && reply.ptr[0] == words[i].digit &&
 				   slice_eq(verdict, words[i].verdict));

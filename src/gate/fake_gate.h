@@ -7,4 +7,7 @@
  * milliseconds, if it is not given up before. */
 void fake_gate_use_threads(void);
 
+/* So many deliveries were noted, of all messages. */
+unsigned int fake_gate_noted_count(void);
+
 #endif

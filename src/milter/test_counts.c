@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "gate/fake_gate.h"
 #include "message/content_memory.h"
 #include "milter/packet.h"
 #include "milter/test_stage.h"
@@ -38,7 +39,7 @@ static const struct {
 	enum ending ending;
 	int64_t failures[FAILURES];
 	int64_t bytes;	    /* received */
-	int64_t refused;    /* changes that the MTA does not allow */
+	int64_t refused;    /* changes that the MTA does not allow: noted */
 	int64_t messages;   /* answered */
 	uint64_t judged;    /* of these */
 	uint64_t sizes_sum; /* theirs */
@@ -169,14 +170,18 @@ static void test_counts(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct metrics *metrics;
+		unsigned int noted;
 		int fd;
 
 		print_message("%s\n", rows[i].name);
 		assert_true(metrics_create(&metrics, &fd, NULL));
 		close(fd);
 		metrics_use(metrics);
+		noted = fake_gate_noted_count();
 		play(i);
 		expect_counts(metrics, i);
+		assert_int_equal(
+		    fake_gate_noted_count() - noted, rows[i].refused);
 		metrics_use(NULL);
 		metrics_close(metrics);
 	}
