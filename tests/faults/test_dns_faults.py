@@ -20,6 +20,7 @@ import dns.rrset
 import pytest
 
 from dnsserver import DnsServer, Zone
+from faults import Faults
 from gatehouse import listener
 from mail import message
 from milter import Milter
@@ -385,6 +386,26 @@ def test_a_new_trust_anchor_is_taken_unasked(folder, make_gate, by):
         # What is in use now is what the next one takes over from.
         assert 'result=loaded' in gate.reload()
         assert reply().startswith('550 5.7.1')
+
+
+def test_a_trust_anchor_that_cannot_be_read_is_tried_again(folder, make_gate):
+    """It does not change again: the trouble was ours."""
+    anchors, fresh = folder / 'anchors', folder / 'anchors.new'
+    anchors.write_bytes(
+        Nsd(folder / 'old', {'example': SIGNED}).trust_anchor.read_bytes())
+    faults = Faults(folder / 'faults')
+    with Nsd(folder / 'dns', {'example': SIGNED}) as nsd:
+        gate = make_gate(
+            limits=LIMITS, environment=faults.environment, dns={
+                'zone': '', 'servers': [nsd.address],
+                'trust_anchor': str(anchors)})
+        with faults.failing('open', 'EMFILE', only='anchors'):
+            fresh.write_bytes(nsd.trust_anchor.read_bytes())
+            fresh.rename(anchors)
+            kept = gate.wait_for_log('dns.trust_anchor child=smtp result=kept')
+            assert 'Too many open files' in kept
+        gate.wait_for_log('dns.trust_anchor child=smtp result=loaded')
+        assert ask(gate, 'bank').startswith('550 5.7.1')
 
 
 @pytest.mark.parametrize('fault', [
