@@ -25,8 +25,11 @@ enum { STEP_MS = 500 };
 
 static pid_t start_silent(void)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
 
+	/* nohup(1) has it ignored. */
+	signal(SIGHUP, SIG_DFL);
+	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
