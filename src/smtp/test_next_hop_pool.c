@@ -364,6 +364,18 @@ static void test_threads(void **state)
 	assert_null(fake_server_stop(server));
 }
 
+static struct metrics *use_metrics(void)
+{
+	struct metrics *metrics;
+	struct err err;
+	int fd;
+
+	assert_true(metrics_create(&metrics, &fd, &err));
+	close(fd);
+	metrics_use(metrics);
+	return metrics;
+}
+
 static int64_t count_away(const struct metrics *metrics)
 {
 	return metrics_read(metrics, METRIC_NEXT_HOPS_AWAY, 0);
@@ -384,13 +396,9 @@ static void test_away_and_not_tried(void **state)
 	struct smtp_client *client;
 	struct next_hop_pool *pool;
 	struct world world;
-	struct err err;
-	int fd;
 
 	(void)state;
-	assert_true(metrics_create(&metrics, &fd, &err));
-	close(fd);
-	metrics_use(metrics);
+	metrics = use_metrics();
 	open_world(&world);
 	pool = next_hop_pool_new(world.config, NULL);
 	assert_false(
@@ -431,13 +439,9 @@ static void test_no_descriptor(void **state)
 	struct smtp_client *client;
 	struct next_hop_pool *pool;
 	struct world world;
-	struct err err;
-	int fd;
 
 	(void)state;
-	assert_true(metrics_create(&metrics, &fd, &err));
-	close(fd);
-	metrics_use(metrics);
+	metrics = use_metrics();
 	open_world(&world);
 	pool = next_hop_pool_new(world.config, NULL);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
