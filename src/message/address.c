@@ -383,23 +383,28 @@ static bool take_angle_address(
 	return true;
 }
 
-/* "a@b <a@b>": programs that quote no names write it, and whatever a reader
- * takes for the address, it is that one.  With another in the brackets readers
- * disagree. */
-static bool take_repetition(
+static bool is_plain_byte(char c)
+{
+	return is_domain_byte(c) || c == '+';
+}
+
+/* "a@b <c@b>": programs that quote no names write it, and whatever a reader
+ * takes for the address, its domain is that one.  With another in the brackets,
+ * or in quotes or an encoded word before it, readers disagree. */
+static bool take_address_as_name(
     struct scanner *scanner, const struct words *words, struct mailbox *mailbox)
 {
-	struct mailbox again = {0};
+	struct mailbox behind = {0};
 
 	if (!at_byte(scanner, '<'))
 		return true;
-	if (!take_angle_address(scanner, words, &again))
+	if (!take_angle_address(scanner, words, &behind))
 		return false;
-	if (!slice_eq(again.local_part, mailbox->local_part) ||
-	    !slice_eq_nocase(again.domain, mailbox->domain))
+	if (!slice_eq_nocase(behind.domain, mailbox->domain) ||
+	    !slice_all(mailbox->local_part, is_plain_byte))
 		return fail(scanner, "addresses are not separated");
-	again.display_name = mailbox->display_name;
-	*mailbox = again;
+	behind.display_name = mailbox->display_name;
+	*mailbox = behind;
 	return true;
 }
 
@@ -451,7 +456,7 @@ static enum element take_element(
 		ok = take_angle_address(scanner, &words, ret);
 	else
 		ok = take_addr_spec(scanner, &words, ret) &&
-		     take_repetition(scanner, &words, ret);
+		     take_address_as_name(scanner, &words, ret);
 	return ok && skip_cfws(scanner) ? ELEMENT_MAILBOX : ELEMENT_ERROR;
 }
 

@@ -31,7 +31,7 @@ struct mailbox_list {
  *
  *	a..b@c, .a@c, a.@c	some providers give such addresses
  *	A [x] <a@b>		brackets in a name without quotes
- *	a@b <a@b>		the address where the name should be
+ *	a@b <c@b>		an address where the name should be
  *	=?utf-8?q?x,_y?= <a@b>	specials in an encoded word; behind "@" only the
  *				same domain
  *

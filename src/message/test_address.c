@@ -48,7 +48,8 @@ static const struct {
     {S("a@b <a@b>"), "|a|b"},			/* not RFC 5322 */
     {S("a@b <a@B> (x), c@d<c@d>"), "|a|B;|c|d"},
     {S("G: a@b <a@b>;"), "|a|b"},
-    {S("a@b <A@b>"), NULL},
+    {S("a@b <c@B> (x), c@d<c@d>"), "|c|B;|c|d"}, /* one domain */
+    {S("a@b <c@b, d@e>"), NULL},
     {S("a@b <a@c>"), NULL},
     {S("a@b <a@b> <a@b>"), NULL},
     {S("a@b <a@b"), NULL},
