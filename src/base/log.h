@@ -75,6 +75,7 @@ struct log_field {
 #define LOG_ERR(err)                                                           \
 	LOG_T("kind", err_kind_name((err)->kind)), LOG_T("error", (err)->text)
 
+/* Also looks what stderr leads to: again when that is another. */
 void log_setup(enum log_level level, enum log_format format);
 
 /* Which topics are traced from now on, of all clients (base/log_client.h: of

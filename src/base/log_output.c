@@ -24,7 +24,7 @@ static struct {
 	pthread_mutex_t lock;
 	bool stuck; /* its reader did not read: nobody waits for it again */
 	bool cut;   /* amid a line */
-	/* What stderr leads to, since it was looked at last. */
+	/* What stderr led to when it was looked at. */
 	struct stat target;
 	int pipe; /* the description of our own; -1: none */
 } output = {.lock = PTHREAD_MUTEX_INITIALIZER, .pipe = -1};
@@ -74,13 +74,14 @@ static bool has_room(void)
 /* A write may wait: whether there is room has to be seen first. */
 static bool may_wait(void)
 {
-	return output.pipe < 0 && !S_ISSOCK(output.target.st_mode);
+	return output.pipe < 0 && !S_ISSOCK(output.target.st_mode) &&
+	       !S_ISREG(output.target.st_mode);
 }
 
 /* A pipe that has room takes no more than PIPE_BUF without waiting. */
 static size_t piece_of(struct slice line)
 {
-	return line.len > PIPE_BUF && S_ISFIFO(output.target.st_mode)
+	return line.len > PIPE_BUF && !S_ISREG(output.target.st_mode)
 		   ? PIPE_BUF
 		   : line.len;
 }
@@ -125,7 +126,6 @@ bool log_output_write(struct slice line)
 	bool ok;
 
 	pthread_mutex_lock(&output.lock);
-	look();
 	ok = (!output.cut || write_all(SLICE("\n"))) && write_all(line);
 	pthread_mutex_unlock(&output.lock);
 	return ok;

@@ -23,7 +23,7 @@ extern _Thread_local struct log_client log_client;
 bool log_output_write(struct slice line);
 
 /* Finds out what stderr leads to, while this process may still open it: before
- * it becomes another user. */
+ * it becomes another user.  Again when stderr is another. */
 void log_output_look(void);
 
 #endif

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/log_private.h"
 #include "base/text.h"
 
 #define S(text) SLICE_INIT(text)
@@ -37,6 +38,7 @@ static void capture_start(struct capture *capture)
 	assert_true(capture->file >= 0);
 	capture->saved = dup(STDERR_FILENO);
 	dup2(capture->file, STDERR_FILENO);
+	log_output_look();
 }
 
 static struct slice capture_end(struct capture *capture)
@@ -44,6 +46,7 @@ static struct slice capture_end(struct capture *capture)
 	ssize_t count;
 
 	dup2(capture->saved, STDERR_FILENO);
+	log_output_look();
 	close(capture->saved);
 	count = pread(capture->file, capture->text, CAPTURED_MAX, 0);
 	close(capture->file);
@@ -255,12 +258,14 @@ static void pipe_start(struct pipe_log *log)
 	log->read = ends[0];
 	log->saved = dup(STDERR_FILENO);
 	dup2(ends[1], STDERR_FILENO);
+	log_output_look();
 	close(ends[1]);
 }
 
 static void pipe_end(struct pipe_log *log)
 {
 	dup2(log->saved, STDERR_FILENO);
+	log_output_look();
 	close(log->saved);
 	close(log->read);
 }

@@ -144,8 +144,10 @@ static struct slice warnings(struct stage *stage)
 
 	fflush(stderr);
 	dup2(file, STDERR_FILENO);
+	log_setup(LOG_WARNING, LOG_FORMAT_TEXT);
 	gate_warn_of_expiry(&stage->context);
 	dup2(saved, STDERR_FILENO);
+	log_setup(LOG_WARNING, LOG_FORMAT_TEXT);
 	len = pread(file, text, 65536, 0);
 	close(file);
 	close(saved);
@@ -173,7 +175,6 @@ static void test_expiry(void **state)
 	static const char *const names[] = {"Old", "Older", "Name"};
 
 	(void)state;
-	log_setup(LOG_WARNING, LOG_FORMAT_TEXT);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const char *const wanted[] = {
 		    rows[i].old, rows[i].older, rows[i].name};
