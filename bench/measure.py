@@ -48,7 +48,8 @@ def over_rounds(rows):
         same.setdefault(key, []).append(row)
     return [{**group[0],
              **medians([{name: value for name, value in row.items()
-                         if isinstance(value, (int, float))}
+                         if isinstance(value, (int, float))
+                         and name != 'connections'}
                         for row in group]),
              'runs': group[0]['runs'] * len(group)}
             for group in same.values()]

@@ -45,8 +45,10 @@ def row(scenario, cost, kind='mix', connections=16):
 def test_rounds_become_one_row_each():
     rows = [row('milter', 1), row('milter', 7, '4k'), row('rspamd', 4),
             row('milter', 9), row('milter', 2), row('milter', 8, '4k')]
+    ones = measure.over_rounds(rows)
+    assert [str(one['connections']) for one in ones] == ['16'] * 3
     assert [(one['scenario'], one['kind'], one['cpu_per_1000'], one['runs'])
-            for one in measure.over_rounds(rows)] == [
+            for one in ones] == [
         ('milter', 'mix', 2, 3), ('milter', '4k', 7.5, 2),
         ('rspamd', 'mix', 4, 1)]
 
