@@ -19,7 +19,8 @@ struct fuzz_client {
 	struct slice script;
 	int fd; /* -1: closed */
 	atomic_bool *draining;
-	bool finished, cut;
+	bool finished, cut, deaf;
+	bool over; /* the session: a deaf client reads, too */
 	int64_t silent_until;
 	struct buf *waiting, *sent, *heard;
 };
@@ -45,7 +46,8 @@ static bool hear(struct fuzz_client *client)
 	char *room;
 	ssize_t count;
 
-	while (client->fd >= 0 && (room = buf_reserve(client->heard, 4096)) &&
+	while (client->fd >= 0 && (!client->deaf || client->over) &&
+	       (room = buf_reserve(client->heard, 4096)) &&
 	       (count = recv(client->fd, room, 4096, MSG_DONTWAIT)) > 0) {
 		buf_grown(client->heard, (size_t)count);
 		some = true;
@@ -114,10 +116,13 @@ static bool take_line(
 		return !slice_eq(word, SLICE("<")) &&
 		       !slice_eq(word, SLICE("t")) &&
 		       !slice_eq(word, SLICE("c")) &&
+		       !slice_eq(word, SLICE("q")) &&
 		       !slice_eq(word, SLICE("d"));
 	} else if (slice_eq(word, SLICE("t"))) {
 		if (slice_to_u64(text, 100 * 1000 * 1000, &ms))
 			client->silent_until = fuzz_time_now() + (int64_t)ms;
+	} else if (slice_eq(word, SLICE("q"))) {
+		client->deaf = true;
 	} else if (slice_eq(word, SLICE("d"))) {
 		atomic_store(client->draining, true);
 	} else if (slice_eq(word, SLICE("c"))) {
@@ -162,6 +167,8 @@ int64_t fuzz_client_act(struct fuzz_client *client)
 
 void fuzz_client_end(struct fuzz_client *client)
 {
+	/* What it would have heard: all, or less if the session gave up. */
+	client->over = true;
 	hear(client);
 	if (client->fd >= 0)
 		close(client->fd);
@@ -183,6 +190,7 @@ void fuzz_client_judge(const struct fuzz_client *client,
 	    .command_length = limits->command_length,
 	    .proxied = proxied,
 	    .cut = client->cut,
+	    .deaf = client->deaf,
 	};
 	struct judge *judge = judge_new(client->arena, &given);
 

@@ -9,6 +9,7 @@
  *	<		waits for what it is told; all between is sent at once
  *	t MS		says nothing for so long
  *	c		closes
+ *	q		reads no more of what it is told
  *	d		the service is told to end
  * What begins otherwise is not for the client.  At the end it says that no
  * more comes.

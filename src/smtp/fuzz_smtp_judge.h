@@ -17,6 +17,7 @@ struct judge_case {
 	uint64_t command_length;
 	bool proxied; /* a PROXY header stands first */
 	bool cut;     /* the client closed before it had heard all */
+	bool deaf;    /* or did not read all that was said */
 };
 
 struct judge;

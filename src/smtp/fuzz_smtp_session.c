@@ -33,7 +33,12 @@
 #include "smtp/session_fixture.h"
 #include "smtp/session_private.h"
 
-enum { RUNS_MAX = 100 * 1000, LIMIT_MIN = 2, LIMIT_MAX = 1 << 30 };
+enum {
+	RUNS_MAX = 100 * 1000,
+	LIMIT_MIN = 2,
+	LIMIT_MAX = 1 << 30,
+	SEND_BUFFER = 4096,
+};
 
 int LLVMFuzzerInitialize(int *count, char ***arguments);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -108,6 +113,7 @@ const char *const fuzz_script_lines[] = {
     "t 400000",
     "c",
     "d",
+    "q",
     "@.",
     "@x",
     "@h",
@@ -307,6 +313,9 @@ static struct session *open_session(struct world *world, struct slice script)
 	struct session *session = session_fixture_open(&world->fixture, &peer);
 
 	world->session_fd = session_fd(session);
+	/* A client that does not read is soon one whose replies wait. */
+	require(setsockopt(world->session_fd, SOL_SOCKET, SO_SNDBUF,
+		    &(int){SEND_BUFFER}, sizeof(int)) == 0);
 	world->client = fuzz_client_new(
 	    world->arena, script, peer, &world->fixture.draining);
 	session->client.tls = world->tls;
