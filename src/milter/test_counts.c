@@ -236,6 +236,17 @@ static void say_body(struct stage *stage, char octet, int pieces)
 	buf_release(&packet);
 }
 
+/* A message whose content is in a file of folder. */
+static void begin_in_file(struct stage *stage, const char *folder)
+{
+	stage_open(stage);
+	stage->config->spool_directory = slice_from(folder);
+	stage->config->limits.spool_memory = MEMORY;
+	stage_play(stage, START FIELD ">N\n");
+	say_body(stage, 'l', 1);
+	assert_int_equal(count_files_in(folder), 1);
+}
+
 /* However long the MTA goes on: neither a file nor memory is kept for a message
  * that is refused in any case. */
 static void test_failed_is_let_go(void **state)
@@ -250,12 +261,7 @@ static void test_failed_is_let_go(void **state)
 		struct slice heard;
 
 		print_message("%s\n", failures[i].name);
-		stage_open(&stage);
-		stage.config->spool_directory = slice_from(folder);
-		stage.config->limits.spool_memory = MEMORY;
-		stage_play(&stage, START FIELD ">N\n");
-		say_body(&stage, 'l', 1);
-		assert_int_equal(count_files_in(folder), 1);
+		begin_in_file(&stage, folder);
 		assert_true(content_memory_hold(&nothing, 0) > 0);
 		say_body(&stage, failures[i].octet, failures[i].pieces);
 		stage_play(&stage, failures[i].script);
@@ -286,12 +292,7 @@ static void test_given_up_is_let_go(void **state)
 		struct stage stage;
 
 		print_message("%s", words[i]);
-		stage_open(&stage);
-		stage.config->spool_directory = slice_from(folder);
-		stage.config->limits.spool_memory = MEMORY;
-		stage_play(&stage, START FIELD ">N\n");
-		say_body(&stage, 'l', 1);
-		assert_int_equal(count_files_in(folder), 1);
+		begin_in_file(&stage, folder);
 		stage_play(&stage, words[i]);
 		assert_int_equal(count_files_in(folder), 0);
 		assert_int_equal(content_memory_hold(&nothing, 0), 0);

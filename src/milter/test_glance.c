@@ -141,26 +141,28 @@ static void begin_commit(struct stage *stage, const char *fields)
 	    milter_session_run(stage->session), MILTER_SESSION_COMMITS);
 }
 
+/* The store is done; next is what a glance at the answer says. */
+static void tell_committed(struct stage *stage, enum milter_session_result next)
+{
+	assert_true(atomic_exchange(&stage->committed, false));
+	milter_session_committed(stage->session);
+	assert_int_equal(milter_session_glance(stage->session), next);
+}
+
 static void test_answer_of_a_glance(void **state)
 {
 	struct stage stage;
 
 	(void)state;
 	begin_commit(&stage, ">LX-A| b|\n");
-	assert_true(atomic_exchange(&stage.committed, false));
-	milter_session_committed(stage.session);
-	assert_int_equal(
-	    milter_session_glance(stage.session), MILTER_SESSION_WAITS);
+	tell_committed(&stage, MILTER_SESSION_WAITS);
 	stage_hear(&stage);
 	stage_play(&stage, "<c\n%");
 	stage_close(&stage);
 
 	/* A body may be more than the MTA takes at once. */
 	begin_commit(&stage, ">LX-Body| 2 line|\n");
-	assert_true(atomic_exchange(&stage.committed, false));
-	milter_session_committed(stage.session);
-	assert_int_equal(
-	    milter_session_glance(stage.session), MILTER_SESSION_WORKS);
+	tell_committed(&stage, MILTER_SESSION_WORKS);
 	assert_int_equal(
 	    milter_session_run(stage.session), MILTER_SESSION_WAITS);
 	stage_hear(&stage);
@@ -198,10 +200,7 @@ static void test_before_the_store_tells(void **state)
 	    milter_session_run(stage.session), MILTER_SESSION_COMMITS);
 	assert_int_equal(
 	    milter_session_wakes_at(stage.session).at_ms, INT64_MAX);
-	assert_true(atomic_exchange(&stage.committed, false));
-	milter_session_committed(stage.session);
-	assert_int_equal(
-	    milter_session_glance(stage.session), MILTER_SESSION_WAITS);
+	tell_committed(&stage, MILTER_SESSION_WAITS);
 	stage_hear(&stage);
 	stage_play(&stage, "<c\n%");
 	stage_close(&stage);

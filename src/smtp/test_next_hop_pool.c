@@ -364,19 +364,27 @@ static void test_threads(void **state)
 	assert_null(fake_server_stop(server));
 }
 
-static struct metrics *use_metrics(void)
+static struct metrics *metrics;
+
+static void open_counted(struct world *world)
 {
-	struct metrics *metrics;
 	struct err err;
 	int fd;
 
 	assert_true(metrics_create(&metrics, &fd, &err));
 	close(fd);
 	metrics_use(metrics);
-	return metrics;
+	open_world(world);
 }
 
-static int64_t count_away(const struct metrics *metrics)
+static void close_counted(struct world *world)
+{
+	close_world(world);
+	metrics_use(NULL);
+	metrics_close(metrics);
+}
+
+static int64_t count_away(void)
 {
 	return metrics_read(metrics, METRIC_NEXT_HOPS_AWAY, 0);
 }
@@ -390,7 +398,6 @@ static void test_away_and_not_tried(void **state)
 	    .kind = NEXT_HOP_SMTP, .targets = &target, .target_count = 1};
 	const struct next_hop_request request = {
 	    .route = &route, .until = deadline_in(2000)};
-	struct metrics *metrics;
 	int64_t now = clock_monotonic_ms();
 	struct smtp_reply_text text;
 	struct smtp_client *client;
@@ -398,24 +405,21 @@ static void test_away_and_not_tried(void **state)
 	struct world world;
 
 	(void)state;
-	metrics = use_metrics();
-	open_world(&world);
+	open_counted(&world);
 	pool = next_hop_pool_new(world.config, NULL);
 	assert_false(
 	    next_hop_pool_get(pool, world.arena, &request, &client, &text));
 	next_hop_pool_tidy(pool, now + 5 * 60 * 1000);
-	assert_int_equal(count_away(metrics), 1);
+	assert_int_equal(count_away(), 1);
 	next_hop_pool_tidy(pool, now + 11 * 60 * 1000);
-	assert_int_equal(count_away(metrics), 0);
+	assert_int_equal(count_away(), 0);
 	/* Tried again, it counts again. */
 	assert_false(
 	    next_hop_pool_get(pool, world.arena, &request, &client, &text));
-	assert_int_equal(count_away(metrics), 1);
+	assert_int_equal(count_away(), 1);
 	next_hop_pool_release(pool);
-	assert_int_equal(count_away(metrics), 0);
-	close_world(&world);
-	metrics_use(NULL);
-	metrics_close(metrics);
+	assert_int_equal(count_away(), 0);
+	close_counted(&world);
 }
 
 /* What this process lacks is nobody's fault: once it is there, the first next
@@ -433,7 +437,6 @@ static void test_no_descriptor(void **state)
 	    .kind = NEXT_HOP_SMTP, .targets = targets, .target_count = 2};
 	const struct next_hop_request request = {
 	    .route = &route, .until = deadline_in(2000)};
-	struct metrics *metrics;
 	struct rlimit limit, none;
 	struct smtp_reply_text text;
 	struct smtp_client *client;
@@ -441,8 +444,7 @@ static void test_no_descriptor(void **state)
 	struct world world;
 
 	(void)state;
-	metrics = use_metrics();
-	open_world(&world);
+	open_counted(&world);
 	pool = next_hop_pool_new(world.config, NULL);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
@@ -452,17 +454,15 @@ static void test_no_descriptor(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(text.code, 451);
 	assert_true(slice_eq(text.enhanced, SLICE("4.3.0")));
-	assert_int_equal(count_away(metrics), 0);
+	assert_int_equal(count_away(), 0);
 	assert_true(
 	    next_hop_pool_get(pool, world.arena, &request, &client, &text));
 	/* It was not said to be back, since it was never away. */
 	assert_int_equal(next_hop_pool_statistics(pool).opened, 1);
-	assert_int_equal(count_away(metrics), 0);
+	assert_int_equal(count_away(), 0);
 	smtp_client_drop(client);
 	next_hop_pool_release(pool);
-	close_world(&world);
-	metrics_use(NULL);
-	metrics_close(metrics);
+	close_counted(&world);
 	assert_null(fake_server_stop(server));
 }
 

@@ -181,6 +181,18 @@ static void age(struct world *world, int64_t ms)
 		session->ready_ms -= ms;
 }
 
+/* A session of that data_rate in which before was said and answered. */
+static void begin(struct world *world, uint64_t data_rate, const char *before)
+{
+	set_up(world);
+	world->fixture.config->limits.data_rate = data_rate;
+	open_session(world);
+	assert_int_equal(session_glance(world->session), SESSION_WAITS);
+	say(world, before);
+	if (session_glance(world->session) == SESSION_WORKS)
+		assert_int_equal(session_run(world->session), SESSION_WAITS);
+}
+
 /* What a client has sent counts, though its deadline has passed before there is
  * a thread to read it; then it waits no longer for one that drips. */
 static void test_late(void **state)
@@ -212,14 +224,7 @@ static void test_late(void **state)
 		enum session_next next;
 
 		print_message("case %zu\n", i);
-		set_up(&world);
-		world.fixture.config->limits.data_rate = 10;
-		open_session(&world);
-		assert_int_equal(session_glance(world.session), SESSION_WAITS);
-		say(&world, cases[i].before);
-		if (session_glance(world.session) == SESSION_WORKS)
-			assert_int_equal(
-			    session_run(world.session), SESSION_WAITS);
+		begin(&world, 10, cases[i].before);
 		age(&world, cases[i].comes_ms);
 		say(&world, cases[i].words);
 		next = session_glance(world.session);
@@ -272,14 +277,7 @@ static void test_endless(void **state)
 		struct world world;
 
 		print_message("case %zu\n", i);
-		set_up(&world);
-		world.fixture.config->limits.data_rate = 1;
-		open_session(&world);
-		assert_int_equal(session_glance(world.session), SESSION_WAITS);
-		say(&world, cases[i].before);
-		if (session_glance(world.session) == SESSION_WORKS)
-			assert_int_equal(
-			    session_run(world.session), SESSION_WAITS);
+		begin(&world, 1, cases[i].before);
 		if (cases[i].whole)
 			world.session->ends_at.at_ms = clock_monotonic_ms();
 		else if (cases[i].ends)
