@@ -9,7 +9,8 @@
 
 enum {
 	WARN_EVERY_MS = 24 * 3600 * 1000,
-	CERTIFICATES_AGAIN_MS = 15 * 1000,
+	AGAIN_FIRST_MS = 15 * 1000,
+	AGAIN_MAX_MS = 3600 * 1000,
 };
 
 struct smtp_child {
@@ -17,6 +18,7 @@ struct smtp_child {
 	struct smtp_server *server;
 	struct file_watch certificates;
 	int64_t certificates_again_ms; /* 0: all are in use */
+	int64_t certificates_delay_ms; /* before that */
 	struct expiry expiry;
 	int64_t warn_at_ms;
 };
@@ -37,6 +39,23 @@ static bool start(struct mail_child *child, const struct listener *listeners,
 	return smtp_server_start(&settings, &smtp->server, err);
 }
 
+/* Less and less often: connections to next hops, and what is known of those
+ * that are away, do not outlast a try. */
+static void plan_again(struct smtp_child *child, bool ok)
+{
+	int64_t delay = child->certificates_delay_ms * 2;
+
+	child->certificates_delay_ms = child->certificates_again_ms = 0;
+	if (ok)
+		return;
+	if (delay < AGAIN_FIRST_MS)
+		delay = AGAIN_FIRST_MS;
+	if (delay > AGAIN_MAX_MS)
+		delay = AGAIN_MAX_MS;
+	child->certificates_delay_ms = delay;
+	child->certificates_again_ms = clock_monotonic_ms() + delay;
+}
+
 static bool reload(
     struct mail_child *child, const struct gate_context *next, struct err *err)
 {
@@ -47,7 +66,7 @@ static bool reload(
 	if (!smtp_server_reload(smtp->server, next, err))
 		return false;
 	smtp->certificates = certificates;
-	smtp->certificates_again_ms = 0;
+	plan_again(smtp, true);
 	metrics_set(METRIC_CERTIFICATES_KEPT, 0);
 	smtp->warn_at_ms = 0;
 	return true;
@@ -69,9 +88,7 @@ static bool renew_with(struct smtp_child *child,
 	bool ok = smtp_server_renew(child->server, context, tell);
 
 	metrics_set(METRIC_CERTIFICATES_KEPT, !ok);
-	child->certificates_again_ms = ok ? 0
-					  : clock_monotonic_ms() +
-						CERTIFICATES_AGAIN_MS;
+	plan_again(child, ok);
 	return ok;
 }
 
@@ -95,12 +112,15 @@ static void reload_certificates(struct smtp_child *child)
 {
 	struct gate_context context = mail_child_context(&child->mail);
 
-	if (certificate_watch_changed(&child->certificates, child->mail.config))
+	if (certificate_watch_changed(
+		&child->certificates, child->mail.config)) {
+		child->certificates_delay_ms = 0;
 		tell_loaded(renew_with(child, &context, tell_kept));
-	else if (child->certificates_again_ms &&
-		 clock_monotonic_ms() >= child->certificates_again_ms &&
-		 renew_with(child, &context, tell_nothing))
+	} else if (child->certificates_again_ms &&
+		   clock_monotonic_ms() >= child->certificates_again_ms &&
+		   renew_with(child, &context, tell_nothing)) {
 		tell_loaded(true);
+	}
 }
 
 static void expire(struct smtp_child *child)
