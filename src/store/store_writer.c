@@ -401,12 +401,14 @@ static void learn_company(struct store_writer *writer)
 
 /* With the lock held; gives it up in between.  A commit costs much more than a
  * row, so who comes together is committed together: at 16 connections groups
- * of 4 became 7, and a message took 10 % less CPU time.  Not longer than the
- * last commit took: where that is cheap there is little to be won. */
+ * of 4 became 7, and a message took 10 % less CPU time.  Not longer than twice
+ * what the last commit took: where that is cheap there is little to be won.
+ * (Twice instead of once: 3 to 8 % less with 16 connections, 2 % more with 4,
+ * the latency is the same.) */
 static void wait_for_company(struct store_writer *writer)
 {
-	uint64_t patience = writer->commit_us < COMPANY_US ? writer->commit_us
-							   : COMPANY_US;
+	uint64_t twice = 2 * writer->commit_us;
+	uint64_t patience = twice < COMPANY_US ? twice : COMPANY_US;
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
