@@ -22,6 +22,18 @@ static const char route_config[] =
     "  - {domains: [agency.example, y.x.agency.example],\n"
     "     next_hop: 'smtp:[192.0.2.4]:25'}\n";
 
+/* Of two for the same names the first. */
+static const char twice_config[] =
+    "routes:\n"
+    "  - {domains: ['*'], next_hop: 'smtp:[192.0.2.1]:25'}\n"
+    "  - {domains: [.agency.example], next_hop: 'smtp:[192.0.2.2]:25'}\n"
+    "  - {domains: [.x.agency.example], next_hop: 'smtp:[192.0.2.3]:25'}\n"
+    "  - {domains: [agency.example, y.x.agency.example],\n"
+    "     next_hop: 'smtp:[192.0.2.4]:25'}\n"
+    "  - {domains: ['*', .agency.example, .x.agency.example,\n"
+    "     agency.example, y.x.agency.example],\n"
+    "     next_hop: 'smtp:[192.0.2.5]:25'}\n";
+
 /* The order is of no importance. */
 static const char backwards_config[] =
     "routes:\n"
@@ -71,6 +83,7 @@ static void test_routes(void **state)
 	(void)state;
 	check_routes(route_config);
 	check_routes(backwards_config);
+	check_routes(twice_config);
 }
 
 static const struct {

@@ -156,6 +156,30 @@ static void test_accepted(void **state)
 	assert_true(slice_eq(trace->delivery, SLICE("451 4.2.0 later")));
 }
 
+static bool put_with_patience(struct fixture *fixture, int64_t ms)
+{
+	struct store_trace trace = {.id = SLICE("X")};
+
+	return store_put(
+	    fixture->stage.context.store, &trace, NULL, deadline_in(ms), NULL);
+}
+
+/* Once somebody has waited in vain; no longer when there was a commit. */
+static void test_stalled(void **state)
+{
+	struct fixture *fixture = *state;
+	struct gate_message *message = judge(fixture, PLAIN, false);
+	sqlite3 *other = open_raw(&fixture->place);
+
+	run_raw(other, "BEGIN IMMEDIATE");
+	assert_false(put_with_patience(fixture, 100));
+	assert_false(gate_expects_commit(message));
+	run_raw(other, "COMMIT");
+	assert_true(put_with_patience(fixture, 10000));
+	assert_true(gate_expects_commit(message));
+	sqlite3_close(other);
+}
+
 /* As it would have been delivered, and nothing less. */
 static void test_quarantined(void **state)
 {
@@ -505,6 +529,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_accepted, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_stalled, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		test_quarantined, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(

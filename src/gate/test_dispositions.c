@@ -134,13 +134,15 @@ static const struct judge_case settings[] = {
     {"minimum_rsa_bits", BANK, REJECT, .signed_by = "bank.example", .rsa_bits = 1024, .dmarc = "fail", AUTHENTICATION("dkim: {minimum_rsa_bits: 2048}")},
     {"l= accepted", BANK, ACCEPT, .signed_by = "bank.example", .sign_tags = "l=5;", .appended = "more\r\n", AUTHENTICATION("dkim: {accept_body_length: true}")},
     {"Exchange's style is ours too", STRANGER, ACCEPT, .kept = "spf=pass (sender IP is 203.0.113.66)", AUTHENTICATION("exchange_style_results: true")},
+    {"SMTPUTF8", STRANGER, ACCEPT, .mail_from = "j\xc3\xb6rg@stranger.example", .kept = "smtp.mailfrom=\"j\xc3\xb6rg@stranger.example\""},
     {"Received-SPF", STRANGER, ACCEPT, .kept = "Received-SPF: pass", AUTHENTICATION("received_spf: true")},
     {"header over its limit", BANK TEN, .verdict = VERDICT_REJECT, .policy = "limits", .reply = "552 5.3.4 ", .config = "limits: {header_count: 10}\n"},
     {"authors over their limit", "From: a@stranger.example, b@stranger.example, c@stranger.example\r\n", REJECT, .policy = "malformed", .config = "limits: {from_addresses: 2}\n"},
 };
 
 static const struct judge_case intermediaries[] = {
-    {"host", BANK, ACCEPT, .client_name = "list.partner.example", TRUST("host: list.partner.example"), .dmarc = "fail", .because = "(p=reject); overridden: "},
+    {"host", BANK, ACCEPT, .client_name = "list.partner.example", TRUST("host: list.partner.example"), .dmarc = "fail", .because = "(p=reject); overridden: ", .override = "list.partner.example"},
+    {"host, passes itself", BANK, ACCEPT, .signed_by = "bank.example", .client_name = "list.partner.example", TRUST("host: list.partner.example"), .dmarc = "pass", .override = ""},
     {"host, other case", BANK, ACCEPT, .client_name = "List.Partner.Example.", TRUST("host: list.partner.example")},
     {"host, another", BANK, REJECT, .client_name = "evil-list.partner.example", TRUST("host: list.partner.example")},
     {"host, said in HELO only", BANK, REJECT, .helo = "list.partner.example", TRUST("host: list.partner.example")},

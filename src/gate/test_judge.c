@@ -271,16 +271,40 @@ static bool says(const struct decision *decision, const char *because)
 	return false;
 }
 
+static bool is_overridden(
+    const struct gate_message *message, const char *reason)
+{
+	if (!*reason)
+		return !message->override.applies;
+	return message->override.applies &&
+	       contains(message->override.reason, reason);
+}
+
 static bool is_word(const char *expected, const char *word)
 {
 	return !expected || !strcmp(expected, word);
+}
+
+static const char *other_words(struct arena *arena,
+    const struct judge_case *test, struct gate_message *message)
+{
+	struct slice all = handed_on(arena, message);
+
+	if (test->kept && !contains(all, test->kept))
+		return "what must be in the message";
+	if (test->removed && contains(all, test->removed))
+		return "what must not be in the message";
+	if (test->because && !says(&message->decision, test->because))
+		return "what the steps say";
+	if (test->override && !is_overridden(message, test->override))
+		return "the override";
+	return NULL;
 }
 
 static const char *difference(struct arena *arena,
     const struct judge_case *test, struct gate_message *message)
 {
 	const struct decision *decision = &message->decision;
-	struct slice all = handed_on(arena, message);
 
 	if (decision->verdict != test->verdict)
 		return "the verdict";
@@ -299,13 +323,7 @@ static const char *difference(struct arena *arena,
 	if (!is_word(test->own_domain,
 		own_domain_result_name(message->own_domain.result)))
 		return "own domain";
-	if (test->kept && !contains(all, test->kept))
-		return "what must be in the message";
-	if (test->removed && contains(all, test->removed))
-		return "what must not be in the message";
-	if (test->because && !says(decision, test->because))
-		return "what the steps say";
-	return NULL;
+	return other_words(arena, test, message);
 }
 
 static bool judge_run(const struct judge_case *test)

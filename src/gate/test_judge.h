@@ -47,6 +47,7 @@ struct judge_case {
 	const char *dmarc, *own_domain; /* of the first author; of all */
 	const char *kept, *removed;	/* is in, is not in what is handed on */
 	const char *because;		/* is in the words of a step */
+	const char *override; /* is in its reason; "": there is none */
 };
 
 /* Judges each and compares; fails the test, with everything that is known about
