@@ -7,15 +7,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "auth/dmarc_walk.h"
 #include "base/limits.h"
+#include "dns/dns_test.h"
 
 /* clang-format off */
 static const char zone[] =
@@ -72,28 +70,8 @@ static const struct dns_failure failures[] = {
 
 static int open_zone(void **state)
 {
-	char path[] = "/tmp/gatehouse-test-dmarc-XXXXXX";
-	int fd = mkstemp(path);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-	struct dns_settings settings = {
-	    .zone_file = slice_from(path),
-	    .failure_count = sizeof(failures) / sizeof(*failures),
-	    .failures = failures,
-	    .query_timeout_ms = 1000,
-	};
-	struct dns_resolver *resolver;
-	struct err err = {0};
-
-	if (!file)
-		return -1;
-	fputs(zone, file);
-	fclose(file);
-	if (!dns_resolver_open(&settings, &resolver, &err)) {
-		fprintf(stderr, "%s\n", err.text);
-		return -1;
-	}
-	unlink(path);
-	*state = resolver;
+	*state = dns_test_open(
+	    slice_from(zone), sizeof(failures) / sizeof(*failures), failures);
 	return 0;
 }
 
@@ -101,12 +79,6 @@ static int close_zone(void **state)
 {
 	dns_resolver_release(*state);
 	return 0;
-}
-
-static struct dns_session *session_of(struct arena *arena, void **state)
-{
-	return dns_session_new(
-	    arena, *state, &limits_default, deadline_in(10000));
 }
 
 /* clang-format off */
@@ -176,7 +148,7 @@ static void test_discovery(void **state)
 	     i < sizeof(discovery_cases) / sizeof(*discovery_cases); i++) {
 		const struct discovery_case *test = &discovery_cases[i];
 		struct arena *arena = arena_new(0);
-		struct dns_session *session = session_of(arena, state);
+		struct dns_session *session = dns_test_session(arena, *state);
 		struct dmarc_discovery found = dmarc_discover(
 		    arena, session, slice_from(test->domain));
 
@@ -227,7 +199,7 @@ static void test_existence(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct arena *arena = arena_new(0);
-		struct dns_session *session = session_of(arena, state);
+		struct dns_session *session = dns_test_session(arena, *state);
 		struct dmarc_discovery found = dmarc_discover(
 		    arena, session, slice_from(cases[i].domain));
 		size_t others = all_queries(session) - txt_queries(session);
@@ -267,7 +239,7 @@ static void test_details(void **state)
 	};
 	struct arena *arena = arena_new(0);
 	struct dmarc_discovery found = dmarc_discover(
-	    arena, session_of(arena, state), SLICE("sub.full.example"));
+	    arena, dns_test_session(arena, *state), SLICE("sub.full.example"));
 
 	assert_true(slice_starts(found.record, SLICE("v=DMARC1; p=reject;")));
 	assert_true(slice_eq(found.rua, SLICE("mailto:a@b.example")));
@@ -278,7 +250,7 @@ static void test_details(void **state)
 	for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
 		struct slice wanted = slice_from(problems[i].problem);
 
-		found = dmarc_discover(arena, session_of(arena, state),
+		found = dmarc_discover(arena, dns_test_session(arena, *state),
 		    slice_from(problems[i].domain));
 		if (!slice_eq(found.problem, wanted))
 			fail_msg("%s: %.*s", problems[i].domain,
@@ -302,7 +274,7 @@ static void test_walk_order(void **state)
 	};
 	struct slice author = SLICE("a.b.c.d.e.f.g.h.i.j.mail.example.com");
 	struct arena *arena = arena_new(0);
-	struct dns_session *session = session_of(arena, state);
+	struct dns_session *session = dns_test_session(arena, *state);
 	const struct dns_query_record *queries;
 
 	dmarc_prefetch(session, author);
@@ -421,8 +393,8 @@ static void test_evaluation(void **state)
 		    .domain = slice_from(test->dkim_domain),
 		};
 		struct dmarc_outcome outcome = dmarc_evaluate(arena,
-		    session_of(arena, state), slice_from(test->from), &spf, 1,
-		    &dkim);
+		    dns_test_session(arena, *state), slice_from(test->from),
+		    &spf, 1, &dkim);
 
 		if (outcome.result != test->result ||
 		    outcome.spf_aligned != test->spf_aligned ||
@@ -486,10 +458,10 @@ static void test_reasons(void **state)
 		};
 
 		assert_string_equal(
-		    arena_text(
-			arena, dmarc_evaluate(arena, session_of(arena, state),
-				   slice_from(cases[i].from), &spf, 1, &dkim)
-				   .reason),
+		    arena_text(arena,
+			dmarc_evaluate(arena, dns_test_session(arena, *state),
+			    slice_from(cases[i].from), &spf, 1, &dkim)
+			    .reason),
 		    cases[i].reason);
 		arena_free(arena);
 	}
@@ -499,7 +471,8 @@ static void test_nothing_checked(void **state)
 {
 	struct arena *arena = arena_new(0);
 	struct dmarc_outcome outcome = dmarc_evaluate(arena,
-	    session_of(arena, state), SLICE("example.com"), NULL, 0, NULL);
+	    dns_test_session(arena, *state), SLICE("example.com"), NULL, 0,
+	    NULL);
 
 	assert_int_equal(outcome.result, DMARC_FAIL);
 	assert_int_equal(outcome.discovery.applied_policy, DMARC_POLICY_REJECT);

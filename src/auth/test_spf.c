@@ -6,14 +6,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "dns/dns_test.h"
 
 /* clang-format off */
 static const char zone[] =
@@ -307,18 +306,20 @@ static const struct {
 };
 /* clang-format on */
 
+enum { ZONE_MAX = 65536 };
+
 /* mx-many.example: one MX record more than the limit, the last of which would
  * match; mx-ten.example: as many as may be. */
-static void add_exchanges(FILE *file)
+static void add_exchanges(struct buf *text)
 {
 	for (int i = 0; i < 11; i++)
-		fprintf(file,
+		buf_add_format(text,
 		    "mx-many.example. 300 IN MX %d m%d.example.\n"
 		    "m%d.example. 300 IN A 192.0.2.%d\n",
 		    i, i, i, i == 0 ? 1 : 100 + i);
 	for (int i = 0; i < 10; i++)
-		fprintf(file, "mx-ten.example. 300 IN MX %d m%d.example.\n",
-		    9 - i, i);
+		buf_add_format(text,
+		    "mx-ten.example. 300 IN MX %d m%d.example.\n", 9 - i, i);
 }
 
 static int open_zone(void **state)
@@ -329,29 +330,14 @@ static int open_zone(void **state)
 	    {SLICE_INIT("servfail.example"), true, 0, false},
 	    {SLICE_INIT("36.2.0.192.in-addr.arpa"), true, 0, false},
 	};
-	char path[] = "/tmp/gatehouse-test-spf-XXXXXX";
-	int fd = mkstemp(path);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-	struct dns_settings settings = {
-	    .zone_file = slice_from(path),
-	    .failure_count = sizeof(failures) / sizeof(*failures),
-	    .failures = failures,
-	    .query_timeout_ms = 1000,
-	};
-	struct dns_resolver *resolver;
-	struct err err = {0};
+	struct arena *arena = arena_new(0);
+	struct buf *text = buf_in_arena(arena, ZONE_MAX);
 
-	if (!file)
-		return -1;
-	fputs(zone, file);
-	add_exchanges(file);
-	fclose(file);
-	if (!dns_resolver_open(&settings, &resolver, &err)) {
-		fprintf(stderr, "%s\n", err.text);
-		return -1;
-	}
-	unlink(path);
-	*state = resolver;
+	buf_add_text(text, zone);
+	add_exchanges(text);
+	*state = dns_test_open(
+	    buf_slice(text), sizeof(failures) / sizeof(*failures), failures);
+	arena_free(arena);
 	return 0;
 }
 
@@ -359,12 +345,6 @@ static int close_zone(void **state)
 {
 	dns_resolver_release(*state);
 	return 0;
-}
-
-static struct dns_session *new_session(struct arena *arena, void **state)
-{
-	return dns_session_new(
-	    arena, *state, &limits_default, deadline_in(10000));
 }
 
 static struct spf_request request_of(
@@ -388,7 +368,7 @@ static void test_rows(void **state)
 		struct spf_request request = request_of(
 		    row->client, row->helo, row->mail_from);
 		struct spf_outcome outcome = spf_check_mailfrom(
-		    arena, new_session(arena, state), &request);
+		    arena, dns_test_session(arena, *state), &request);
 		bool is_error = outcome.result == SPF_TEMPERROR ||
 				outcome.result == SPF_PERMERROR;
 
@@ -416,7 +396,7 @@ static void test_explanations(void **state)
 		struct spf_request request = request_of(
 		    "192.0.2.9", "h.example", explanations[i].mail_from);
 		struct spf_outcome outcome = spf_check_mailfrom(
-		    arena, new_session(arena, state), &request);
+		    arena, dns_test_session(arena, *state), &request);
 
 		assert_int_equal(outcome.result, SPF_FAIL);
 		assert_string_equal(arena_text(arena, outcome.explanation),
@@ -432,7 +412,7 @@ static void test_helo(void **state)
 	struct spf_request request = request_of(
 	    "192.0.2.9", "one.example", "u@quals.example");
 	struct spf_outcome outcome = spf_check_helo(
-	    arena, new_session(arena, state), &request);
+	    arena, dns_test_session(arena, *state), &request);
 
 	assert_int_equal(outcome.result, SPF_FAIL);
 	assert_int_equal(outcome.identity, SPF_IDENTITY_HELO);
@@ -457,7 +437,7 @@ static size_t count_queries(
 static void test_queries(void **state)
 {
 	struct arena *arena = arena_new(0);
-	struct dns_session *session = new_session(arena, state);
+	struct dns_session *session = dns_test_session(arena, *state);
 	struct spf_request request = request_of(
 	    "192.0.2.1", "h.example", "u@eleven.example");
 	const struct dns_query_record *queries;
@@ -473,12 +453,12 @@ static void test_queries(void **state)
 	    count_queries(session, SLICE("ten.example"), DNS_TXT), 1);
 	assert_int_equal(dns_session_queries(session, &queries), 3);
 
-	session = new_session(arena, state);
+	session = dns_test_session(arena, *state);
 	request = request_of("192.0.2.1", "h.example", "u@early.example");
 	spf_check_mailfrom(arena, session, &request);
 	assert_int_equal(dns_session_queries(session, &queries), 1);
 	/* No domain, no query. */
-	session = new_session(arena, state);
+	session = dns_test_session(arena, *state);
 	request = request_of("192.0.2.1", "h", "u@[192.0.2.1]");
 	spf_prefetch(session, &request);
 	spf_check_mailfrom(arena, session, &request);
@@ -518,7 +498,7 @@ static void test_asked_ahead(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct arena *arena = arena_new(0);
-		struct dns_session *session = new_session(arena, state);
+		struct dns_session *session = dns_test_session(arena, *state);
 		struct spf_request request = request_of(
 		    cases[i].client, "h.example", cases[i].mail_from);
 		const struct dns_query_record *queries;
@@ -565,7 +545,7 @@ static void test_valid_domains(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct arena *arena = arena_new(0);
-		struct dns_session *session = new_session(arena, state);
+		struct dns_session *session = dns_test_session(arena, *state);
 		struct buf *helo = buf_in_arena(arena, 1000);
 		struct spf_request request;
 		const struct dns_query_record *queries;
@@ -621,7 +601,7 @@ static void test_everybody(void **state)
 		struct spf_request request = request_of(
 		    cases[i].client, "h.example", cases[i].mail_from);
 		struct spf_outcome outcome = spf_check_mailfrom(
-		    arena, new_session(arena, state), &request);
+		    arena, dns_test_session(arena, *state), &request);
 
 		if (outcome.result != cases[i].result ||
 		    outcome.everybody != cases[i].everybody)
@@ -663,7 +643,7 @@ static void test_problems(void **state)
 		struct spf_request request = request_of(
 		    "192.0.2.1", "h.example", cases[i].mail_from);
 		struct spf_outcome outcome = spf_check_mailfrom(
-		    arena, new_session(arena, state), &request);
+		    arena, dns_test_session(arena, *state), &request);
 
 		assert_string_equal(
 		    arena_text(arena, outcome.problem), cases[i].problem);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "dns/dns_test.h"
 #include "dns/name.h"
 
 /* clang-format off */
@@ -83,20 +84,10 @@ static struct dns_resolver *open_zone(struct arena *arena)
 	    {.name = SLICE_INIT("10.2.0.192.in-addr.arpa"), .any_type = true},
 	};
 	struct buf *text = buf_in_arena(arena, 65536);
-	struct dns_settings settings = {
-	    .failure_count = 2,
-	    .failures = failures,
-	    .query_timeout_ms = 1000,
-	};
-	struct dns_resolver *resolver;
-	struct err err;
 
 	buf_add_text(text, zone);
 	add_names(text);
-	settings.zone_text = buf_slice(text);
-	if (!dns_resolver_open(&settings, &resolver, &err))
-		fail_msg("%s", err.text);
-	return resolver;
+	return dns_test_open(buf_slice(text), 2, failures);
 }
 
 static void test_names(void **state)
@@ -110,8 +101,8 @@ static void test_names(void **state)
 
 		/* Whichever is asked first, nothing is asked twice. */
 		for (int first = 0; first < 2; first++) {
-			struct dns_session *dns = dns_session_new(arena,
-			    resolver, &limits_default, deadline_in(10000));
+			struct dns_session *dns = dns_test_session(
+			    arena, resolver);
 			struct spf_ptr ptr = {0};
 			struct ip ip;
 			bool matches = false;
@@ -158,8 +149,7 @@ static void test_prefetch(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct arena *arena = arena_new(0);
 		struct dns_resolver *resolver = open_zone(arena);
-		struct dns_session *dns = dns_session_new(
-		    arena, resolver, &limits_default, deadline_in(10000));
+		struct dns_session *dns = dns_test_session(arena, resolver);
 		const struct dns_query_record *queries;
 		struct spf_ptr ptr = {0};
 		struct ip ip;
@@ -186,8 +176,7 @@ static void test_asked_again(void **state)
 {
 	struct arena *arena = arena_new(0);
 	struct dns_resolver *resolver = open_zone(arena);
-	struct dns_session *dns = dns_session_new(
-	    arena, resolver, &limits_default, deadline_in(10000));
+	struct dns_session *dns = dns_test_session(arena, resolver);
 	struct spf_ptr ptr = {0};
 	struct ip ip;
 	size_t size;

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "dns/dns_test.h"
 
 static const char zone[] =
     "$TTL 300\n"
@@ -91,18 +92,8 @@ static struct dns_resolver *open_zone(void)
 	static const struct dns_failure failures[] = {
 	    {.name = SLICE_INIT("_dmarc.down.example"), .any_type = true},
 	};
-	struct dns_settings settings = {
-	    .zone_text = slice_from(zone),
-	    .failure_count = 1,
-	    .failures = failures,
-	    .query_timeout_ms = 1000,
-	};
-	struct dns_resolver *resolver = NULL;
-	struct err err;
 
-	if (!dns_resolver_open(&settings, &resolver, &err))
-		fail_msg("%s", err.text);
-	return resolver;
+	return dns_test_open(slice_from(zone), 1, failures);
 }
 
 void stage_set(struct stage *stage, const struct stage_input *input)
