@@ -92,10 +92,14 @@ static bool is_unspecified(const struct ip *ip)
 }
 
 /* One of our listeners would answer there.  Who connects to no address is
- * connected to this host. */
-static bool is_ourselves(
-    const struct config *config, const struct ip *ip, uint16_t port)
+ * connected to this host.  An exchanger with an address of this host is us, of
+ * whatever family; a fixed next hop may be another program at the same port of
+ * the other. */
+static const struct conf_listener *find_ourselves(const struct config *config,
+    const struct conf_route *route, const struct ip *ip, uint16_t port)
 {
+	bool by_mx = route->kind == NEXT_HOP_MX;
+
 	if (is_unspecified(ip))
 		ip = ip->family == IP_V4 ? &loopback4 : &loopback6;
 	for (size_t i = 0; i < config->listener_count; i++) {
@@ -108,10 +112,24 @@ static bool is_ourselves(
 		    at != port)
 			continue;
 		if (ip_equal(&listens, ip) ||
-		    (is_unspecified(&listens) && is_our_address(ip)))
-			return true;
+		    (is_unspecified(&listens) &&
+			(by_mx || listens.family == ip->family) &&
+			is_our_address(ip)))
+			return &config->listeners[i];
 	}
-	return false;
+	return NULL;
+}
+
+/* False: not added, since we would be our own next hop: each session would
+ * begin another one at RCPT, until there are no more. */
+static bool add_ip(struct finder *finder, struct slice host,
+    const struct ip *ip, uint16_t port)
+{
+	if (find_ourselves(finder->config, finder->route, ip, port))
+		return false;
+	add(finder,
+	    (struct smtp_endpoint){.host = host, .ip = *ip, .port = port});
+	return true;
 }
 
 /* *ret_loop: an address of it is ours.  Returns how many were added. */
@@ -131,13 +149,10 @@ static size_t add_addresses(struct finder *finder, struct slice host,
 		if (data.len != (type == DNS_A ? 4 : 16))
 			continue;
 		ip = ip_from_bytes(type == DNS_A ? IP_V4 : IP_V6, data.ptr);
-		if (finder->route->kind == NEXT_HOP_MX &&
-		    is_ourselves(finder->config, &ip, port)) {
+		if (!add_ip(finder, host, &ip, port)) {
 			*ret_loop = true;
 			continue;
 		}
-		add(finder, (struct smtp_endpoint){
-				.host = host, .ip = ip, .port = port});
 		added++;
 	}
 	return added;
@@ -159,12 +174,12 @@ static bool add_localhost(
 {
 	if (!slice_eq_nocase(host, SLICE("localhost")))
 		return false;
-	if (has_use_of(finder, IP_V4))
-		add(finder, (struct smtp_endpoint){
-				.host = host, .ip = loopback4, .port = port});
-	if (has_use_of(finder, IP_V6))
-		add(finder, (struct smtp_endpoint){
-				.host = host, .ip = loopback6, .port = port});
+	if (has_use_of(finder, IP_V4) &&
+	    !add_ip(finder, host, &loopback4, port))
+		finder->loop = true;
+	if (has_use_of(finder, IP_V6) &&
+	    !add_ip(finder, host, &loopback6, port))
+		finder->loop = true;
 	return true;
 }
 
@@ -305,8 +320,7 @@ static bool parse_literal(struct slice domain, struct ip *ret)
 
 static void find_target(struct finder *finder, const struct conf_target *target)
 {
-	uint16_t port = target->port ? target->port : PORT_SMTP;
-	bool ignored = false;
+	uint16_t port = targets_port(target);
 	struct ip ip;
 
 	if (slice_starts(target->host, unix_prefix))
@@ -316,14 +330,13 @@ static void find_target(struct finder *finder, const struct conf_target *target)
 	else if (finder->route->kind == NEXT_HOP_MX)
 		find_mx(finder, target->host, port);
 	else if (ip_parse(target->host, &ip))
-		add(finder, (struct smtp_endpoint){
-				.host = target->host, .ip = ip, .port = port});
+		finder->loop |= !add_ip(finder, target->host, &ip, port);
 	else if (add_localhost(finder, target->host, port))
 		return;
 	else if (target->lookup_mx)
 		find_mx(finder, target->host, port);
 	else
-		add_host(finder, target->host, port, &ignored);
+		add_host(finder, target->host, port, &finder->loop);
 }
 
 static void find_domain(struct finder *finder, struct slice domain)
@@ -342,13 +355,47 @@ static void find_domain(struct finder *finder, struct slice domain)
 	}
 	if (!target.port)
 		target.port = PORT_SMTP;
-	if (is_ourselves(finder->config, &ip, target.port))
-		finder->loop = true;
-	else
-		add(finder, (struct smtp_endpoint){
-				.host = slice_sub(domain, 1, domain.len - 2),
-				.ip = ip,
-				.port = target.port});
+	finder->loop |= !add_ip(
+	    finder, slice_sub(domain, 1, domain.len - 2), &ip, target.port);
+}
+
+uint16_t targets_port(const struct conf_target *target)
+{
+	return target->port ? target->port : PORT_SMTP;
+}
+
+/* One at this port, whatever its address. */
+static const struct conf_listener *find_at_port(
+    const struct config *config, uint16_t port)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		struct ip ip;
+		uint16_t at;
+
+		if (config->listeners[i].role != ROLE_MILTER &&
+		    ip_parse_with_port(config->listeners[i].address, PORT_SMTP,
+			&ip, &at, NULL) &&
+		    at == port)
+			return &config->listeners[i];
+	}
+	return NULL;
+}
+
+const struct conf_listener *targets_lead_to(const struct config *config,
+    const struct conf_route *route, const struct conf_target *target)
+{
+	uint16_t port = targets_port(target);
+	struct ip ip;
+
+	if (slice_starts(target->host, unix_prefix))
+		return NULL;
+	if (ip_parse(target->host, &ip))
+		return find_ourselves(config, route, &ip, port);
+	if (slice_eq_nocase(target->host, SLICE("localhost")))
+		return find_ourselves(config, route, &loopback4, port);
+	if (slice_eq_nocase(target->host, config->hostname))
+		return find_at_port(config, port);
+	return NULL;
 }
 
 bool targets_same(const struct conf_route *a, const struct conf_route *b)
@@ -366,6 +413,10 @@ static struct smtp_reply_text reason(const struct finder *finder)
 	if (finder->temporary)
 		return reply(451, SLICE("4.4.3"),
 		    SLICE("the next hop's name cannot be looked up now"));
+	if (finder->route->kind != NEXT_HOP_MX && finder->loop)
+		return reply(451, SLICE("4.3.5"),
+		    SLICE("the route for this domain leads back to this "
+			  "gateway; the administrator must correct routes"));
 	if (finder->route->kind != NEXT_HOP_MX)
 		return reply(451, SLICE("4.4.1"),
 		    SLICE("the next hop's name has no address"));

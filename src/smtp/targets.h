@@ -25,6 +25,14 @@ struct target_list {
  * transaction (with kind mx, that of one domain). */
 bool targets_same(const struct conf_route *a, const struct conf_route *b);
 
+/* The listener at which mail for this target would come in again, or NULL, as
+ * far as it is known without DNS: addresses, and our own name. */
+const struct conf_listener *targets_lead_to(const struct config *config,
+    const struct conf_route *route, const struct conf_target *target);
+
+/* The port that is tried. */
+uint16_t targets_port(const struct conf_target *target);
+
 /* Text lives in arena.  False: *ret_reply says why there is none.  Only a
  * route of kind mx can lead to a permanent refusal: elsewhere it would be our
  * configuration that is wrong. */

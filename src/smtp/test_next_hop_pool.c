@@ -231,6 +231,43 @@ static void test_no_address_is_ours(void **state)
 	close_world(&world);
 }
 
+/* A fixed next hop on this host is another program, or ourselves. */
+static void test_fixed_next_hop_here(void **state)
+{
+	static const struct {
+		const char *listens, *host;
+		uint16_t port;
+		const char *found;
+	} cases[] = {
+	    {"0.0.0.0:25", "127.0.0.1", 25, "451 4.3.5"},
+	    {"0.0.0.0:25", "localhost", 0, "::1"},
+	    {"127.0.0.1:25", "localhost", 0, "::1"},
+	    {"0.0.0.0:25", "127.0.0.1", 10025, "127.0.0.1"},
+	    {"0.0.0.0:10025", "127.0.0.1", 0, "127.0.0.1"},
+	    {"192.0.2.7:25", "127.0.0.1", 25, "127.0.0.1"},
+	    {"0.0.0.0:25", "192.0.2.5", 25, "192.0.2.5"},
+	    {"[::]:25", "::1", 25, "451 4.3.5"},
+	};
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.route.kind = NEXT_HOP_SMTP;
+	world.route.target_count = 1;
+	world.route.targets = &world.target;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *found;
+
+		world.listener.address = slice_from(cases[i].listens);
+		world.target.host = slice_from(cases[i].host);
+		world.target.port = cases[i].port;
+		found = find(&world, "x.example");
+		if (strcmp(found, cases[i].found))
+			fail_msg("%zu: %s", i, found);
+	}
+	close_world(&world);
+}
+
 /* A configured next hop that cannot be found must not cost a message. */
 static void test_fixed_names(void **state)
 {
@@ -247,6 +284,12 @@ static void test_fixed_names(void **state)
 	    {"nobody.example", true, "451 4.4.1"},
 	    {"null.example", true, "451 4.4.1"},
 	    {"broken.example", false, "451 4.4.3"},
+	    /* ourselves: each message would be a hundred sessions */
+	    {"127.0.0.7", false, "451 4.3.5"},
+	    {"alias.example", false, "451 4.3.5"},
+	    {"same.example", true, "451 4.3.5"},
+	    {"us.example", true, "451 4.3.5"},
+	    {"backup.example", true, "192.0.2.1 2001:db8::1"},
 	};
 	struct world world;
 
@@ -473,6 +516,7 @@ int main(void)
 	    cmocka_unit_test(test_address_family),
 	    cmocka_unit_test(test_no_address_is_ours),
 	    cmocka_unit_test(test_fixed_names),
+	    cmocka_unit_test(test_fixed_next_hop_here),
 	    cmocka_unit_test(test_two_domains),
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_away_and_not_tried),

@@ -43,6 +43,21 @@ def test_next_hop_that_is_down(make_gate):
         assert reply.startswith('451 4.4.1'), reply
 
 
+def test_next_hop_that_is_ourselves(make_gate):
+    """Each session would begin another one at RCPT, a hundred for a message,
+    and the client would hear nothing for minutes."""
+    gate = make_gate(zone=ZONE, start=False)
+    gate.write(routes=[{'domains': ['agency.example'],
+                        'next_hop': f'smtp:[127.0.0.1]:{gate.port}'}])
+    gate.start()
+    with gate.client(SHOP) as client:
+        assert client.command('MAIL FROM:<news@shop.example>')[:3] == '250'
+        reply = client.command('RCPT TO:<user@agency.example>')
+        assert reply.startswith(
+            '451 4.3.5 the route for this domain leads back to this gateway;')
+    assert gate.metrics()['gatehouse_connections_accepted_total'] == 1
+
+
 STAGES = [
     # stage, what the next hop says, what the client hears, at which command
     ('connect', '554 5.3.2 not today', '4', 'RCPT'),
