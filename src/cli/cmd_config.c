@@ -144,9 +144,11 @@ const struct command command_config_check = {
 	"Reads the configuration as the server would, and prints every\n"
 	"error and warning with its line and column.  Unlike the start of\n"
 	"the server it also looks whether the files that are named can be\n"
-	"read by the user who asks, whether certificates and their keys\n"
-	"belong together and are valid, whether authorities, trust anchor and\n"
-	"zone can be used, and whether there are the folders and the user.\n\n"
+	"read by the user who asks (if root asks, also by the user of the\n"
+	"configuration), whether certificates and their keys belong together,\n"
+	"are valid and for this host, whether authorities, trust anchor and\n"
+	"zone can be used, whether a next hop is this gateway itself, and\n"
+	"whether there are the folders and the user.\n\n"
 	"The exit code is 78 if there is an error; warnings do not count.",
     .options = {options_config, options_json},
     .examples = "gatehouse config check\n"

@@ -85,9 +85,14 @@ static void check_rights(const struct folders *folders, const char *key,
 	uid_t uid;
 	gid_t gid;
 
-	if (geteuid() == 0 && config->user.len &&
-	    identity_find(folders->arena, config, &uid, &gid, NULL) &&
-	    !may_write(status, uid, gid))
+	if (access(arena_text(folders->arena, path), W_OK) < 0 &&
+	    errno == EROFS)
+		check_warning(folders->checker, key,
+		    "%.*s is on a file system that is mounted read-only",
+		    SLICE_ARGS(path));
+	else if (geteuid() == 0 && config->user.len &&
+		 identity_find(folders->arena, config, &uid, &gid, NULL) &&
+		 !may_write(status, uid, gid))
 		check_warning(folders->checker, key,
 		    "user %.*s may not write to %.*s by its mode",
 		    SLICE_ARGS(config->user), SLICE_ARGS(path));

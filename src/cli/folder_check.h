@@ -8,7 +8,7 @@
 /* One that is missing is an error, unless the start makes it: the last part of
  * spool_directory, and the unit's StateDirectory=.  One that who asks may not
  * look at, or where (asked by root) the configured user seems to have no
- * right to write, is a warning. */
+ * right to write, or nobody has, is a warning. */
 void folder_check(const struct config *config, const struct checker *checker);
 
 #endif

@@ -115,6 +115,11 @@ static bool bind_failed(int fd, struct slice address, struct err *err)
 		    "listen on %.*s: another program "
 		    "listens there (ss -ltnp shows which)",
 		    SLICE_ARGS(address));
+	else if (number == EADDRNOTAVAIL)
+		err_set(err, E_TEMP,
+		    "listen on %.*s: no interface of this host has this "
+		    "address (ip address shows them)",
+		    SLICE_ARGS(address));
 	close(fd);
 	return false;
 }

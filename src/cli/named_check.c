@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "cli/folder_check.h"
 #include "cli/identity.h"
+#include "cli/read_check.h"
 #include "cli/resolver_config.h"
 #include "smtp/client_tls.h"
+#include "smtp/targets.h"
 #include "smtp/tls_certificate.h"
 #include "smtp/tls_server.h"
 
@@ -25,8 +27,9 @@ static void check_validity(struct arena *arena, const struct checker *checker,
 }
 
 static void check_tls(struct arena *arena, const struct checker *checker,
-    const struct conf_listener *listener, size_t i)
+    const struct config *config, size_t i)
 {
+	const struct conf_listener *listener = &config->listeners[i];
 	const char *path = arena_format(arena, "listeners[%zu].tls", i);
 	struct ssl_ctx_st *context;
 	struct err err = {0};
@@ -38,6 +41,15 @@ static void check_tls(struct arena *arena, const struct checker *checker,
 		check_error(checker, path, "%s", err.text);
 		return;
 	}
+	/* Clients of the others know them by names of their own. */
+	if (listener->role == ROLE_MX && check_is_sound(checker, "hostname") &&
+	    !tls_server_is_for(context, config->hostname))
+		check_warning(checker,
+		    arena_format(arena, "%s.certificate", path),
+		    "%.*s is not for %.*s: who verifies it (MTA-STS) sends "
+		    "nothing, unless the MX record has a name that is in it",
+		    SLICE_ARGS(listener->tls.certificate),
+		    SLICE_ARGS(config->hostname));
 	tls_server_free(context);
 	check_validity(arena, checker,
 	    arena_format(arena, "%s.certificate", path),
@@ -78,6 +90,31 @@ static void check_authorities(struct arena *arena,
 	client_tls_free(tls);
 }
 
+/* What is known without asking DNS. */
+static void check_next_hops(struct arena *arena, const struct checker *checker,
+    const struct config *config)
+{
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct conf_route *route = &config->routes[i];
+		const char *path = arena_format(
+		    arena, "routes[%zu].next_hop", i);
+
+		for (size_t j = 0; j < route->target_count; j++) {
+			const struct conf_listener *listener = targets_lead_to(
+			    config, route, &route->targets[j]);
+
+			if (listener && check_is_sound(checker, path))
+				check_warning(checker, path,
+				    "%.*s port %u is listener %.*s of this "
+				    "gateway itself: write where the mailboxes "
+				    "are",
+				    SLICE_ARGS(route->targets[j].host),
+				    targets_port(&route->targets[j]),
+				    SLICE_ARGS(listener->name));
+		}
+	}
+}
+
 /* Only root changes to it, and it may be made before the start. */
 static void check_user(struct arena *arena, const struct checker *checker,
     const struct config *config)
@@ -101,13 +138,15 @@ void named_check(const struct config *config, const struct checker *checker)
 	struct arena *arena = arena_new(0);
 
 	for (size_t i = 0; i < config->listener_count; i++)
-		check_tls(arena, checker, &config->listeners[i], i);
+		check_tls(arena, checker, config, i);
 	if (!config->listener_count && check_is_sound(checker, "listeners"))
 		check_error(checker, "listeners",
 		    "there are none: the start would have nothing to serve");
 	folder_check(config, checker);
 	check_dns(arena, checker, config);
 	check_authorities(arena, checker, config);
+	check_next_hops(arena, checker, config);
 	check_user(arena, checker, config);
+	read_check(config, checker);
 	arena_free(arena);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/named_check.h - what a configuration names, looked at: certificates with
  * their keys, the authorities of next hops, the trust anchor or zone, the user,
- * folders.
+ * folders, and next hops that are this gateway.
  */
 #ifndef CLI_NAMED_CHECK_H
 #define CLI_NAMED_CHECK_H

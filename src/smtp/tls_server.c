@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/require.h"
@@ -14,9 +15,15 @@ enum { NAMES_MAX = 100, PATH_SIZE = 4096 };
 
 static bool fail(struct err *err, struct slice path, const char *what)
 {
+	unsigned long code = ERR_get_error();
 	char reason[200];
 
-	ERR_error_string_n(ERR_get_error(), reason, sizeof(reason));
+	/* The library would give a number for what the system has words for. */
+	if (ERR_SYSTEM_ERROR(code))
+		snprintf(reason, sizeof(reason), "%s",
+		    strerror(ERR_GET_REASON(code)));
+	else
+		ERR_error_string_n(code, reason, sizeof(reason));
 	ERR_clear_error();
 	return err_set(
 	    err, E_CONFIG, "%.*s: %s: %s", SLICE_ARGS(path), what, reason);
@@ -154,6 +161,14 @@ struct ssl_ctx_st *tls_server_hold(struct ssl_ctx_st *context)
 {
 	require(SSL_CTX_up_ref(context) == 1);
 	return context;
+}
+
+bool tls_server_is_for(struct ssl_ctx_st *context, struct slice name)
+{
+	X509 *certificate = SSL_CTX_get0_certificate(context);
+
+	return certificate &&
+	       X509_check_host(certificate, name.ptr, name.len, 0, NULL) == 1;
 }
 
 int64_t tls_server_expires(const struct ssl_ctx_st *context)

@@ -30,6 +30,10 @@ struct ssl_ctx_st *tls_server_hold(struct ssl_ctx_st *context);
  * that cannot be told. */
 int64_t tls_server_expires(const struct ssl_ctx_st *context);
 
+/* Whether the certificate has the name, as RFC 6125 has it: an alternative name
+ * ("*." stands for one label), or the common name where there are none. */
+bool tls_server_is_for(struct ssl_ctx_st *context, struct slice name);
+
 /* For stream_start_tls. */
 struct ssl_st *tls_server_accept(struct ssl_ctx_st *context);
 

@@ -2,12 +2,13 @@
 """`gatehouse config check` finds what the start would end with: the unit does
 not try again after 78, and a reboot is the wrong time to learn of it."""
 import os
+import pathlib
 import subprocess
 
 import pytest
 
 from certificates import Authority
-from gatehouse import binary
+from gatehouse import binary, listener
 
 
 def check(gate, code=0):
@@ -97,6 +98,103 @@ def test_folders_of_others(make_gate, folder):
     gate.process = None
     gate.own_by('nobody')
     assert ' 0 warnings' in check(gate)
+
+
+def with_tls(certificate, key):
+    return [listener(tls={'certificate': str(certificate), 'key': str(key)})]
+
+
+def test_files_of_others(make_gate, folder):
+    """The start ends with 78, which systemd does not try again, when the key
+    is root's alone: so certbot and a careful umask leave it."""
+    if os.getuid() != 0:
+        pytest.skip('only root changes its user')
+    authority = Authority(folder / 'ca')
+    certificate, key = authority.issue('mx1.agency.example')
+    gate = make_gate(start=False, user='nobody', group='')
+    gate.own_by('nobody')
+    pathlib.Path(key).chmod(0o600)
+    gate.write(listeners=with_tls(certificate, key))
+    told = check(gate)
+    assert f'warning: listeners[0].tls.key: user nobody may not read {key}: ' \
+        'Permission denied' in told
+    assert told.count('may not read') == 1, told
+    gate.launch()
+    assert gate.process.wait(10) == 78
+    # In words, not the library's number.
+    assert f'{key}: no private key: Permission denied' in gate.log()
+    gate.process = None
+    pathlib.Path(key).chmod(0o644)
+    assert 'may not read' not in check(gate)
+    # We are root again: what comes after the files is looked at as before.
+    assert ' may not write' not in check(gate)
+
+
+def test_certificate_of_another_host(make_gate, folder):
+    """Who verifies the certificate of an MX sends nothing then."""
+    authority = Authority(folder / 'ca')
+    certificate, key = authority.issue('www.agency.example')
+    gate = make_gate(start=False)
+    gate.write(listeners=with_tls(certificate, key))
+    assert f'warning: listeners[0].tls.certificate: {certificate} is not ' \
+        'for mx1.agency.example' in check(gate)
+    gate.write(hostname='www.agency.example')
+    assert 'is not for' not in check(gate)
+    # Those who log in use another name.
+    gate.write(hostname='mx1.agency.example')
+    gate.config['listeners'][0]['role'] = 'submission'
+    gate.write()
+    assert 'is not for' not in check(gate)
+    gate.config['listeners'][0]['role'] = 'mx'
+    gate.write(hostname='mx1')
+    assert 'is not for' not in check(gate, 78)
+
+
+@pytest.mark.parametrize('listens, hop, words', [
+    ('127.0.0.1:25', '[127.0.0.1]', '127.0.0.1 port 25 is listener mx'),
+    ('0.0.0.0:25', 'localhost:25', 'localhost port 25 is listener mx'),
+    ('0.0.0.0:25', 'MX1.agency.example',
+     'mx1.agency.example port 25 is listener mx'),
+    ('0.0.0.0:25', '[127.0.0.1]:10025', ''),
+    ('127.0.0.1:25', '[127.0.0.2]:25', ''),
+    ('127.0.0.1:10025', 'mx1.agency.example', ''),
+])
+def test_route_to_ourselves(make_gate, listens, hop, words):
+    gate = make_gate(start=False)
+    gate.write(listeners=[{'name': 'mx', 'role': 'mx', 'address': listens}],
+               routes=[{'domains': ['agency.example'],
+                        'next_hop': f'smtp:{hop}'}])
+    told = check(gate)
+    assert ('routes[0].next_hop: ' in told) == bool(words), told
+    assert words in told
+
+
+def test_address_that_this_host_has_not(make_gate):
+    gate = make_gate(start=False)
+    gate.write(listeners=[listener(address='192.0.2.77:2525')])
+    gate.launch()
+    # It may come: a start before the network is up.
+    assert gate.process.wait(10) == 75
+    assert 'listen on 192.0.2.77:2525: no interface of this host has this ' \
+        'address (ip address shows them)' in gate.log()
+    gate.process = None
+
+
+def test_folder_of_a_disk_mounted_read_only(make_gate):
+    gate = make_gate(start=False)
+    mounted = gate.folder / 'mounted'
+    mounted.mkdir()
+    gate.write(state_directory=str(mounted))
+    hidden = ['unshare', '-rm', 'sh', '-c',
+              f'mount -t tmpfs -o ro none {mounted} && exec "$@"', 'sh']
+    done = subprocess.run(
+        [*hidden, binary(), 'config', 'check', '-c', str(gate.path)],
+        capture_output=True, text=True)
+    if 'unshare' in done.stderr or 'mount' in done.stderr:
+        pytest.skip('no namespaces here')
+    assert f'warning: store: {mounted} is on a file system that is mounted ' \
+        'read-only' in done.stdout
+    assert done.returncode == 0
 
 
 def test_folder_that_cannot_be_looked_at(make_gate, folder):
