@@ -30,8 +30,8 @@ static struct smtp_reply_text reply(
 	return (struct smtp_reply_text){code, enhanced, text};
 }
 
-/* What makes two endpoints one connection's worth. */
-static struct slice key_of(
+/* Who is there, and what protects the way; a socket is protected as it is. */
+static struct slice place_of(
     struct arena *arena, const struct smtp_endpoint *endpoint)
 {
 	static const char *const policies[] = {
@@ -41,15 +41,29 @@ static struct slice key_of(
 	};
 	char ip[IP_TEXT_MAX] = "";
 
-	if (!endpoint->path.len)
-		ip_format(&endpoint->ip, ip);
-	return arena_format_slice(arena,
-	    "%s:%.*s%.*s[%s]:%u,tls=%s%.*s%s,proxy=%u",
-	    endpoint->lmtp ? "lmtp" : "smtp", SLICE_ARGS(endpoint->path),
+	if (endpoint->path.len)
+		return arena_format_slice(
+		    arena, "unix:%.*s", SLICE_ARGS(endpoint->path));
+	ip_format(&endpoint->ip, ip);
+	return arena_format_slice(arena, "%.*s[%s]:%u,tls=%s%s%.*s",
 	    SLICE_ARGS(endpoint->host), ip, (unsigned int)endpoint->port,
-	    policies[endpoint->tls], SLICE_ARGS(endpoint->tls_ca),
-	    endpoint->xforward ? ",xforward" : "",
-	    (unsigned int)endpoint->proxy_protocol);
+	    policies[endpoint->tls], endpoint->tls_ca.len ? ",ca=" : "",
+	    SLICE_ARGS(endpoint->tls_ca));
+}
+
+/* What makes two endpoints one connection's worth; the log has it, too. */
+static struct slice key_of(
+    struct arena *arena, const struct smtp_endpoint *endpoint)
+{
+	struct slice place = place_of(arena, endpoint);
+	struct slice proxy = {0};
+
+	if (endpoint->proxy_protocol)
+		proxy = arena_format_slice(
+		    arena, ",proxy=%u", (unsigned int)endpoint->proxy_protocol);
+	return arena_format_slice(arena, "%s:%.*s%s%.*s",
+	    endpoint->lmtp ? "lmtp" : "smtp", SLICE_ARGS(place),
+	    endpoint->xforward ? ",xforward" : "", SLICE_ARGS(proxy));
 }
 
 static void add(struct finder *finder, struct smtp_endpoint endpoint)

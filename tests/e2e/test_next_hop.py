@@ -58,6 +58,29 @@ def test_next_hop_that_is_ourselves(make_gate):
     assert gate.metrics()['gatehouse_connections_accepted_total'] == 1
 
 
+def test_target_is_named_as_the_route_names_it(make_gate, folder):
+    """Of a socket its path, and nothing that only hosts have."""
+    port = free_port()
+    gate = make_gate(
+        zone=ZONE + 'hop.example. A 127.0.0.1\n',
+        organization={'accepted_domains': ['agency.example', 'b.example']},
+        routes=[{'domains': ['agency.example'],
+                 'next_hop': f'lmtp:unix:{folder}/lmtp'},
+                {'domains': ['b.example'],
+                 'next_hop': f'lmtp:hop.example:{port}',
+                 'tls': 'must', 'proxy_protocol': 2,
+                 'tls_ca': '/etc/ssl/certs/ca-certificates.crt'}])
+    for domain, target in (
+            ('agency.example', f'lmtp:unix:{folder}/lmtp'),
+            ('b.example', f'lmtp:hop.example[127.0.0.1]:{port},tls=must,'
+             'ca=/etc/ssl/certs/ca-certificates.crt,proxy=2')):
+        reply = first_refusal(gate, to=f'user@{domain}')
+        assert reply.startswith('451 4.4.1'), reply
+        line = gate.wait_for_log(f'error="{target}: connect')
+        assert 'warning next-hop.away' in line
+        assert f'target={target} ' in line.replace('"', '')
+
+
 STAGES = [
     # stage, what the next hop says, what the client hears, at which command
     ('connect', '554 5.3.2 not today', '4', 'RCPT'),
