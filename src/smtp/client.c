@@ -240,14 +240,21 @@ bool smtp_client_reset(struct smtp_client *client, struct err *err)
 	return true;
 }
 
-static bool refused(struct smtp_client *client, const char *what,
+static bool say_refusal(const struct smtp_client *client, const char *what,
     const struct smtp_reply *reply, struct err *err)
 {
 	struct slice text = reply->line_count ? reply->lines[0] : SLICE("");
 
 	err_set(
 	    err, E_TEMP, "%s: %d %.*s", what, reply->code, SLICE_ARGS(text));
-	return failed(client, err);
+	return err_prefix(err, "%.*s", SLICE_ARGS(client->endpoint.key));
+}
+
+static bool refused(struct smtp_client *client, const char *what,
+    const struct smtp_reply *reply, struct err *err)
+{
+	client->broken = true;
+	return say_refusal(client, what, reply, err);
 }
 
 static bool say_hello(struct smtp_client *client, struct err *err)
@@ -316,9 +323,13 @@ static bool start_tls(
 	}
 	if (!smtp_client_command(client, SLICE("STARTTLS"), &reply, err))
 		return false;
-	if (reply.code != 220)
-		return (!must && !reply_is_closing(&reply)) ||
-		       refused(client, "STARTTLS", &reply, err);
+	if (reply.code != 220) {
+		if (must || reply_is_closing(&reply))
+			return refused(client, "STARTTLS", &reply, err);
+		say_refusal(client, "STARTTLS", &reply, err);
+		client->state.tls_failed = true;
+		return true;
+	}
 	/* What it offered before counts no more (RFC 3207 section 4.2). */
 	client->capabilities = (struct smtp_capabilities){0};
 	if (!shake_hands(client, err)) {
@@ -414,6 +425,7 @@ bool smtp_client_open(const struct smtp_client_settings *settings,
 {
 	bool handshake_failed = false;
 	struct smtp_endpoint plain;
+	struct err again = {0};
 
 	if (open_once(settings, endpoint, client, deadline, ret, ret_stage,
 		&handshake_failed, err))
@@ -422,6 +434,11 @@ bool smtp_client_open(const struct smtp_client_settings *settings,
 		return false;
 	plain = *endpoint;
 	plain.tls = NEXT_HOP_TLS_OFF;
-	return open_once(settings, &plain, client, deadline, ret, ret_stage,
-	    &handshake_failed, err);
+	if (!open_once(settings, &plain, client, deadline, ret, ret_stage,
+		&handshake_failed, &again)) {
+		*err = again;
+		return false;
+	}
+	(*ret)->state.tls_failed = true;
+	return true;
 }

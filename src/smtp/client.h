@@ -51,8 +51,10 @@ struct smtp_client;
 enum smtp_client_stage { STAGE_CONNECT, STAGE_GREETING, STAGE_TLS };
 
 /* client (or NULL) is told in the PROXY header.  With tls "may", a handshake
- * that fails is followed by one more connection without TLS.  All of it is over
- * by deadline.  settings must outlive the connection; endpoint is copied.
+ * that fails is followed by one more connection without TLS.  After that, and
+ * where STARTTLS is offered and refused, the state of *ret has tls_failed, and
+ * *err says why.  All of it is over by deadline.  settings must outlive the
+ * connection; endpoint is copied.
  * False: *ret_stage says where; the kinds of base/io.h; E_TEMP when the peer's
  * reply or its lack of TLS stands in the way. */
 bool smtp_client_open(const struct smtp_client_settings *settings,
@@ -87,8 +89,9 @@ bool smtp_client_is_broken(const struct smtp_client *client);
 
 /* Facts of its history, for those who keep connections. */
 struct smtp_client_state {
-	bool reused;  /* served a transaction before */
-	bool proxied; /* carries one client's identity */
+	bool reused;	 /* served a transaction before */
+	bool proxied;	 /* carries one client's identity */
+	bool tls_failed; /* offered; so it is in plain text */
 	bool authenticated;
 	bool in_transaction;	  /* MAIL was accepted */
 	unsigned int refusals;	  /* since a message was taken */

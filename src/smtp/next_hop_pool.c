@@ -37,8 +37,9 @@ struct aside {
 	uint64_t hash;
 	int64_t until_ms;   /* so long others are tried first */
 	int64_t tell_at_ms; /* no warning before */
-	bool told;	    /* of a failure, and not of its end */
-	bool counted;	    /* in METRIC_NEXT_HOPS_AWAY */
+	int64_t tell_plain_at_ms;
+	bool told;    /* of a failure, and not of its end */
+	bool counted; /* in METRIC_NEXT_HOPS_AWAY */
 };
 
 struct next_hop_pool {
@@ -251,6 +252,28 @@ static void note_failure(struct next_hop_pool *pool,
 	if (tell)
 		log_event(is_configured(request) ? LOG_WARNING : LOG_INFO,
 		    "next-hop.away", LOG_S("target", key), LOG_ERR(err));
+}
+
+/* It took the connection, but could not do the TLS that it offers. */
+static void note_plain(struct next_hop_pool *pool,
+    const struct next_hop_request *request, struct slice key,
+    const struct err *err)
+{
+	int64_t now = clock_monotonic_ms();
+	struct aside *aside;
+	bool tell;
+
+	lock(pool);
+	aside = find_aside(pool, key);
+	if (!aside)
+		aside = new_aside(pool, key);
+	tell = now >= aside->tell_plain_at_ms;
+	if (tell)
+		aside->tell_plain_at_ms = now + TELL_EVERY_MS;
+	unlock(pool);
+	if (tell)
+		log_event(is_configured(request) ? LOG_WARNING : LOG_INFO,
+		    "next-hop.plain", LOG_S("target", key), LOG_ERR(err));
 }
 
 static void note_success(
@@ -575,6 +598,8 @@ static bool open_one(struct next_hop_pool *pool,
 		return false;
 	}
 	note_success(pool, client);
+	if (smtp_client_state(client)->tls_failed)
+		note_plain(pool, request, endpoint->key, err);
 	*ret = client;
 	return true;
 }

@@ -61,7 +61,7 @@ static const struct {
 	bool with_ca;
 	const char *host;
 	const char *const *scripts[2];
-	bool opens, encrypted;
+	bool opens, encrypted, tells; /* why it is plain */
 } cases[] = {
     {"off", NEXT_HOP_TLS_OFF, false, "hop.example",
 	{SCRIPT("S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS", "C:QUIT")},
@@ -73,11 +73,11 @@ static const struct {
     {"may, refused", NEXT_HOP_TLS_MAY, false, "hop.example",
 	{SCRIPT("S:220 hop", "C:EHLO", "S:250-hop\r\n250 STARTTLS",
 	    "C:STARTTLS", "S:454 4.7.0 not now", "C:QUIT")},
-	true, false},
+	true, false, true},
     {"may, handshake fails", NEXT_HOP_TLS_MAY, false, "hop.example",
 	{SCRIPT(OFFER, "G"), SCRIPT("S:220 hop", "C:EHLO",
 				 "S:250-hop\r\n250 STARTTLS", "C:QUIT")},
-	true, false},
+	true, false, true},
     {"must", NEXT_HOP_TLS_MUST, true, "hop.example",
 	{SCRIPT(OFFER, "T", AGAIN)}, true, true},
     {"must, other name", NEXT_HOP_TLS_MUST, true, "other.example",
@@ -144,6 +144,10 @@ static void test_policies(void **state)
 				assert_int_equal(
 				    smtp_client_capabilities(client)->size_max,
 				    77);
+			if (smtp_client_state(client)->tls_failed !=
+				cases[i].tells ||
+			    (err.kind != E_NONE) != cases[i].tells)
+				fail_msg("%s: %s", cases[i].name, err.text);
 			smtp_client_quit(client);
 		}
 		problem = fake_server_stop(server);

@@ -328,6 +328,39 @@ def test_failures_are_counted(make_gate, make_hop, script, tls, reason):
         {f'{name}{{reason="{reason}"}}': 1}
 
 
+def lacks_its_key(handler):
+    """OpenSMTPD 6.8 with OpenSSL 3: the alert internal_error."""
+    handler.wfile.write(b'220 2.0.0 go\r\n')
+    handler.rfile.read1()
+    handler.wfile.write(b'\x15\x03\x03\x00\x02\x02\x50')
+    handler.rfile.read()
+
+
+PLAIN = [
+    # what it says to STARTTLS, the log, connections for a message
+    (Act(lacks_its_key, '220'), 'internal error', 2),
+    # Exim that may not read its key.
+    ('454 TLS currently unavailable', ': STARTTLS: 454 TLS currently', 1),
+]
+
+
+@pytest.mark.parametrize('says, why, connections', PLAIN)
+def test_plain_text_instead_of_tls_is_told(make_gate, make_hop, says, why,
+                                           connections):
+    script = {'STARTTLS': says}
+    hop = make_hop(script, extensions=USUAL + ('STARTTLS',))
+    gate = make_gate(zone=ZONE, route=hop.route)
+    assert first_refusal(gate)[:3] == '250'
+    line = gate.wait_for_log('warning next-hop.plain')
+    assert f'target="smtp:127.0.0.1[127.0.0.1]:{hop.port},tls=may" ' in line
+    assert why in line
+    # Once, not with each connection.
+    hop.play(script)
+    assert first_refusal(gate)[:3] == '250'
+    assert hop.connections == 2 * connections
+    assert gate.log().count('next-hop.plain') == 1
+
+
 def test_name_without_address_is_counted(make_gate):
     gate = make_gate(zone=ZONE, route='smtp:[nowhere.agency.example]:25')
     assert first_refusal(gate).startswith('451 4.4.1')
