@@ -107,8 +107,9 @@ static const struct field limits_fields[] = {
 		"routes together. Of more, those "
 		"that have waited longest are given back, and their "
 		"recipients asked for once more when the message is there. "
-		"A half of what the next hop takes at one time (Postfix: "
-		"100). With 0 a client that does not send its commands "
+		"A half of what the next hop takes at one time (Postfix, "
+		"Dovecot: 100; Exim: 20). With 0 a client that does not send "
+		"its commands "
 		"together can have five recipients in a message.",
 	.example = "50"},
     {LIMIT(drain_timeout, TYPE_MILLISECONDS, 0, 3600 * 1000),
