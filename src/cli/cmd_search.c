@@ -84,6 +84,8 @@ static json_t *row_json(struct arena *arena, const struct store_trace *row)
 
 static void add_row(const struct store_trace *row, struct buf *out)
 {
+	struct slice reply;
+
 	show_time(out, row->time_ms);
 	buf_add_text(out, "  ");
 	show_text(out, row->id);
@@ -99,8 +101,13 @@ static void add_row(const struct store_trace *row, struct buf *out)
 	}
 	buf_add_text(out, " from ");
 	show_text(out, row->client_ip);
-	buf_add_text(out, "\n    ");
-	show_text(out, row->reply);
+	buf_add_byte(out, '\n');
+	/* Of what was accepted the next hop's words are the reply. */
+	reply = row->reply.len ? row->reply : row->delivery;
+	if (!reply.len)
+		return;
+	buf_add_text(out, "    ");
+	show_text(out, reply);
 	buf_add_byte(out, '\n');
 }
 

@@ -266,6 +266,8 @@ static bool parse_line(struct arena *arena, struct reader *reader,
 	return line->help || check_complete(line, err);
 }
 
+enum { NAMES_MAX = 64 };
+
 /* How many words of the line are the command's name; 0: another command. */
 static int match_name(
     const struct command *command, int count, char *const *words)
@@ -307,26 +309,45 @@ static bool is_group(const struct command *const *commands, const char *word)
 	return false;
 }
 
-static int unknown_command(
-    const struct command *const *commands, const char *word)
+/* The names to choose from: all commands, or the second words of a group. */
+static size_t list_names(const struct command *const *commands,
+    const char *group, const char *names[static NAMES_MAX])
 {
-	const char *names[64];
-	const char *nearest;
-	size_t count = 0;
+	size_t count = 0, length = strlen(group);
 
-	if (is_group(commands, word)) {
-		manual_print_group(commands, word, stderr);
+	for (; *commands && count < NAMES_MAX; commands++) {
+		const char *name = (*commands)->name;
+
+		if (!length)
+			names[count++] = name;
+		else if (!strncmp(name, group, length) && name[length] == ' ')
+			names[count++] = name + length + 1;
+	}
+	return count;
+}
+
+/* Of a group two words are the name: "config chek". */
+static int unknown_command(
+    const struct command *const *commands, int count, char *const *words)
+{
+	bool is_second = is_group(commands, words[0]);
+	const char *group = is_second ? words[0] : "";
+	const char *space = is_second ? " " : "";
+	const char *names[NAMES_MAX], *nearest, *word;
+
+	if (is_second && (count < 2 || words[1][0] == '-')) {
+		manual_print_group(commands, group, stderr);
 		return EXIT_USAGE;
 	}
-	while (commands[count] && count < 64) {
-		names[count] = commands[count]->name;
-		count++;
-	}
-	nearest = text_nearest(slice_from(word), names, count);
-	fprintf(stderr, "gatehouse: unknown command \"%s\"", word);
+	word = words[is_second];
+	nearest = text_nearest(
+	    slice_from(word), names, list_names(commands, group, names));
+	fprintf(stderr, "gatehouse: unknown command \"%s%s%s\"", group, space,
+	    word);
 	if (nearest)
-		fprintf(stderr, "; did you mean \"%s\"?", nearest);
-	fputs("\nTry: gatehouse --help\n", stderr);
+		fprintf(stderr, "; did you mean \"%s%s%s\"?", group, space,
+		    nearest);
+	fprintf(stderr, "\nTry: gatehouse %s%s--help\n", group, space);
 	return EXIT_USAGE;
 }
 
@@ -350,8 +371,8 @@ static int print_help(
 	command = find_command(commands, count, words, &ignored);
 	if (command)
 		return manual_print_command(command, stdout);
-	if (!is_group(commands, words[0]))
-		return unknown_command(commands, words[0]);
+	if (!is_group(commands, words[0]) || count > 1)
+		return unknown_command(commands, count, words);
 	manual_print_group(commands, words[0], stdout);
 	return EXIT_DONE;
 }
@@ -381,7 +402,7 @@ static int run_words(
 	if (!line.command) {
 		if (argc > 2 && wants_help(argv[2]))
 			return print_help(commands, 1, argv + 1);
-		return unknown_command(commands, argv[1]);
+		return unknown_command(commands, argc - 1, argv + 1);
 	}
 	arena = arena_new(0);
 	reader.at = 1 + words;

@@ -289,6 +289,36 @@ def test_errors_of_a_configuration_are_told_with_their_place(gate):
         assert place in told, told
 
 
+@pytest.mark.parametrize('words, told', [
+    (['serv'], 'unknown command "serv"; did you mean "serve"?\n'
+     'Try: gatehouse --help\n'),
+    (['config', 'chek'], 'unknown command "config chek"; did you mean '
+     '"config check"?\nTry: gatehouse config --help\n'),
+    (['quarantine', 'frobnicate'], 'unknown command "quarantine frobnicate"\n'
+     'Try: gatehouse quarantine --help\n'),
+    (['help', 'config', 'chek'], 'unknown command "config chek"; did'),
+    (['config', '--json'], 'usage: gatehouse config COMMAND'),
+    (['config'], 'usage: gatehouse config COMMAND'),
+])
+def test_unknown_commands(words, told):
+    done = subprocess.run([binary(), *words], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not done.stdout
+
+
+def test_search_tells_what_the_next_hop_said(make_gate):
+    """The reply to who sent an accepted message is not ours."""
+    gate = make_gate(zone=ZONE)
+    assert gate.mail(message(), ip=SHOP)[:3] == '250'
+    assert gate.mail(message(sender='news@agency.example'),
+                     ip=STRANGER)[:3] == '550'
+    lines = gate.run('search', '-c', str(gate.path)).split('\n')
+    assert lines[1].startswith('    550 5.7.1 mail from outside')
+    assert lines[3] == '    250 2.0.0 delivered to the mailbox'
+    assert not [line for line in lines[:-1] if not line.strip()]
+
+
 def config_check(gate, code=0, **changes):
     gate.write(**changes)
     return gate.run('config', 'check', '-c', str(gate.path), code=code)
