@@ -162,7 +162,8 @@ const struct command command_explain = {
 	"The message is named by the id of its transaction, as in the log and "
 	"in the reply, or by its Message-ID with or without angle brackets. "
 	"If several messages have that Message-ID the newest of them, up to "
-	"100, are listed.\n"
+	"100, are listed: with --json as an array, where one message is an "
+	"object.\n"
 	"\n"
 	"Exit code 1: no such message.",
     .options = {options_store, options_json},

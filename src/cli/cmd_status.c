@@ -513,7 +513,8 @@ static int run(struct arena *arena, const struct command_line *line)
 	arena_defer(arena, release_config, config);
 	if (slice_empty(config->admin_address)) {
 		err_set(&err, E_CONFIG,
-		    "%s: admin.address is not set, so nothing can be asked",
+		    "%s: admin.address is not set, so nothing can be asked; "
+		    "write admin: {address: \"127.0.0.1:8025\"} and reload",
 		    path);
 		return command_fail(&err);
 	}

@@ -152,6 +152,7 @@ def test_without_an_admin_address(make_gate):
     done = gate.command('status', '-c', str(gate.path))
     assert done.returncode == 78
     assert b'admin.address' in done.stderr
+    assert b'write admin: {address: "127.0.0.1:8025"}' in done.stderr
 
 
 def test_dns_and_rates(make_gate, folder):
