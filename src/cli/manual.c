@@ -199,6 +199,8 @@ static void roff_command(const struct command *command, FILE *out)
 static void roff_page(
     const struct command *const *commands, struct slice word, FILE *out)
 {
+	const char *between = " \\- ";
+
 	fputs(".TH \"GATEHOUSE\\-", out);
 	for (size_t i = 0; i < word.len; i++)
 		fputc(word.ptr[i] & ~0x20, out);
@@ -208,9 +210,9 @@ static void roff_page(
 	for (const struct command *const *c = commands; *c; c++) {
 		if (!slice_eq(first_word(*c), word))
 			continue;
-		fputs(" \\- ", out);
+		fputs(between, out);
 		manual_roff_text((*c)->summary, out);
-		break;
+		between = "; ";
 	}
 	fputc('\n', out);
 	for (; *commands; commands++)

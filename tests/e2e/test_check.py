@@ -307,6 +307,15 @@ def test_unknown_commands(words, told):
     assert not done.stdout
 
 
+def test_page_of_several_commands_names_all(folder):
+    """whatis and apropos read this line alone."""
+    subprocess.run([binary(), 'manual', str(folder)], check=True)
+    text = (folder / 'gatehouse-quarantine.1').read_text()
+    name = text.split('.SH NAME\n')[1].split('\n')[0]
+    for word in ('list', 'show', 'deliver', 'delete'):
+        assert word in name, name
+
+
 def test_search_tells_what_the_next_hop_said(make_gate):
     """The reply to who sent an accepted message is not ours."""
     gate = make_gate(zone=ZONE)
