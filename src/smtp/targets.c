@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/targets.h"
 
-#include <ifaddrs.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "dns/resolver.h"
+#include "smtp/interfaces.h"
 
 enum { PORT_SMTP = 25 };
 
@@ -81,23 +81,6 @@ static void add(struct finder *finder, struct smtp_endpoint endpoint)
 	finder->list->endpoints[finder->list->count++] = endpoint;
 }
 
-/* An address of this machine: loopback, or of one of its interfaces. */
-static bool is_our_address(const struct ip *ip)
-{
-	struct ifaddrs *all, *one;
-	bool found = ip_is_loopback(ip);
-	struct ip local;
-
-	if (found || getifaddrs(&all) < 0)
-		return found;
-	for (one = all; one && !found; one = one->ifa_next)
-		found = one->ifa_addr &&
-			ip_from_sockaddr(one->ifa_addr, &local, NULL) &&
-			ip_equal(&local, ip);
-	freeifaddrs(all);
-	return found;
-}
-
 static bool is_unspecified(const struct ip *ip)
 {
 	struct ip any = {.family = ip->family};
@@ -128,7 +111,7 @@ static const struct conf_listener *find_ourselves(const struct config *config,
 		if (ip_equal(&listens, ip) ||
 		    (is_unspecified(&listens) &&
 			(by_mx || listens.family == ip->family) &&
-			is_our_address(ip)))
+			interfaces_have(ip)))
 			return &config->listeners[i];
 	}
 	return NULL;
