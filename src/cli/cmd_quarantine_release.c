@@ -29,6 +29,7 @@ struct release {
 	struct store *store;
 	struct next_hop_pool *pool;
 	int lock;
+	struct show_list *list; /* NULL: words */
 };
 
 enum { OTHER_RELEASE_MS = 60 * 1000 };
@@ -91,19 +92,53 @@ static bool check_wanted(const struct release *release,
 	    SLICE_ARGS(held->id), SLICE_ARGS(buf_slice(strays)));
 }
 
-/* "ID <recipient> what", and a moment if it is one's. */
-static void print_line(const struct release *release, struct slice id,
-    struct slice recipient, struct slice what, int64_t moment_ms)
-{
-	struct buf *out = buf_in_arena(release->arena, 4096);
+/* What became of one recipient: the next hop's reply, or since when he has the
+ * message (0: not yet). */
+struct fate {
+	struct slice recipient;
+	const char *result;
+	struct slice reply;
+	int64_t had_since_ms;
+};
 
+static void add_json(
+    const struct release *release, struct slice id, const struct fate *fate)
+{
+	struct arena *arena = release->arena;
+
+	show_list_add(release->list,
+	    json_pack("{s:o, s:o, s:s, s:o, s:o}", "id",
+		show_json_text(arena, id), "recipient",
+		show_json_text(arena, fate->recipient), "result", fate->result,
+		"reply",
+		fate->had_since_ms ? json_null()
+				   : show_json_text(arena, fate->reply),
+		"released",
+		fate->had_since_ms ? show_json_time(arena, fate->had_since_ms)
+				   : json_null()));
+}
+
+/* "ID <recipient> what". */
+static void tell(
+    const struct release *release, struct slice id, const struct fate *fate)
+{
+	struct buf *out;
+
+	if (release->list) {
+		add_json(release, id, fate);
+		return;
+	}
+	out = buf_in_arena(release->arena, 4096);
 	show_text(out, id);
 	buf_add_text(out, " <");
-	show_text(out, recipient);
+	show_text(out, fate->recipient);
 	buf_add_text(out, "> ");
-	show_text(out, what);
-	if (moment_ms)
-		show_time(out, moment_ms);
+	if (fate->had_since_ms) {
+		buf_add_text(out, "has it already, since ");
+		show_time(out, fate->had_since_ms);
+	} else {
+		show_text(out, fate->reply);
+	}
 	buf_add_byte(out, '\n');
 	show_print(out);
 }
@@ -144,7 +179,7 @@ static void deliver_to(const struct release *release,
     const struct store_quarantined *held, size_t i, struct slice message,
     struct tally *tally)
 {
-	struct slice recipient = held->recipients[i];
+	struct fate fate = {.recipient = held->recipients[i]};
 	struct smtp_reply_text reply = {0};
 	bool taken;
 
@@ -152,18 +187,19 @@ static void deliver_to(const struct release *release,
 	if (held->recipient_released_ms[i] &&
 	    !command_has(release->line, "again")) {
 		tally->had++;
-		print_line(release, held->id, recipient,
-		    SLICE("has it already, since "),
-		    held->recipient_released_ms[i]);
+		fate.result = "released-before";
+		fate.had_since_ms = held->recipient_released_ms[i];
+		tell(release, held->id, &fate);
 		return;
 	}
-	taken = quarantine_release_deliver(
-	    release->arena, release->pool, held, recipient, message, &reply);
+	taken = quarantine_release_deliver(release->arena, release->pool, held,
+	    fate.recipient, message, &reply);
 	tally->failed += !taken;
-	print_line(release, held->id, recipient,
-	    decision_reply_line(release->arena, &reply), 0);
+	fate.result = taken ? "delivered" : "failed";
+	fate.reply = decision_reply_line(release->arena, &reply);
+	tell(release, held->id, &fate);
 	if (taken)
-		mark(release, held, recipient, tally);
+		mark(release, held, fate.recipient, tally);
 }
 
 static bool conclude(const struct store_quarantined *held,
@@ -266,7 +302,11 @@ static bool open_pool(struct arena *arena, struct release *release,
 
 static int run(struct arena *arena, const struct command_line *line)
 {
-	struct release release = {.line = line};
+	struct show_list list = {0};
+	struct release release = {
+	    .line = line,
+	    .list = command_has(line, "json") ? &list : NULL,
+	};
 	struct config *config = NULL;
 	const char *const *arguments;
 	size_t count = command_arguments(line, &arguments);
@@ -283,6 +323,8 @@ static int run(struct arena *arena, const struct command_line *line)
 			code = command_fail(&err);
 		arena_free(release.arena);
 	}
+	if (release.list && show_list_end(&list) != EXIT_DONE)
+		return EXIT_INTERNAL;
 	return code;
 }
 
@@ -305,7 +347,9 @@ const struct command command_quarantine_release = {
 	"Root becomes user and group of the configuration first: mailboxes and "
 	"the files that routes name must be open to them, as to the service.\n"
 	"\n"
-	"Prints the next hop's reply for each recipient. Exit code 2: "
+	"Prints the next hop's reply for each recipient; with --json an array "
+	"of objects: id, recipient, result (delivered, failed or "
+	"released-before), reply, and since when he has it. Exit code 2: "
 	"--to names somebody who is no recipient of the message, and nothing "
 	"of it was sent; or all have it already. Exit code 75: some "
 	"did not get it, and the message is still held for them. Exit code 66: "
@@ -313,7 +357,7 @@ const struct command command_quarantine_release = {
 	"goes on all the same. Whoever has got it and could not be marked, "
 	"because the store was locked or full, is told of, and gets it again "
 	"with the next release.",
-    .options = {options_release, options_store},
+    .options = {options_release, options_store, options_json},
     .arguments_min = 1,
     .arguments_max = 1000,
     .examples = "# A false positive\n"

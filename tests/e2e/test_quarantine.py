@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Held mail is released once, to all, and as the service would deliver it."""
 import contextlib
+import json
 import os
 import pwd
 import sqlite3
@@ -150,6 +151,43 @@ def test_marks_that_fail(make_gate, make_hop):
     assert f'{held}: delivered to <{THREE[0]}>, but could not' in told
     assert '1 of 3 recipients did not get it' in told
     assert gate.quarantine()[0]['held_for'] == [THREE[0], THREE[2]]
+
+
+def test_release_in_json(make_gate, make_hop):
+    """An object for each recipient; what cannot be said of one is told where
+    errors are."""
+    def reply(_):
+        taken.append(1)
+        return '250 2.0.0 queued' if len(taken) != 2 else '451 4.2.1 later'
+
+    def released(*args, code):
+        done = gate.command('quarantine', 'release', '--json', *args, '-c',
+                            str(gate.path))
+        assert done.returncode == code, done
+        return json.loads(done.stdout), done.stderr.decode()
+
+    taken = []
+    hop = make_hop({'.': reply})
+    gate = make_gate(zone=ZONE, route=hop.route)
+    held = hold(gate, to=THREE)
+    rows, told = released(held, 'nosuchmessage000', code=66)
+    assert rows == [
+        {'id': held, 'recipient': THREE[0], 'result': 'delivered',
+         'reply': '250 2.0.0 queued', 'released': None},
+        {'id': held, 'recipient': THREE[1], 'result': 'failed',
+         'reply': '451 4.2.1 later', 'released': None},
+        {'id': held, 'recipient': THREE[2], 'result': 'delivered',
+         'reply': '250 2.0.0 queued', 'released': None}]
+    assert '1 of 3 recipients did not get it' in told
+    assert 'nosuchmessage000' in told
+
+    rows, _ = released(held, code=0)
+    assert [row['result'] for row in rows] == [
+        'released-before', 'delivered', 'released-before']
+    assert rows[0]['reply'] is None
+    assert rows[0]['released'].endswith('Z')
+    assert rows[1]['released'] is None
+    assert released('nosuchmessage000', code=66)[0] == []
 
 
 def test_two_releases_at_once(make_gate, make_hop):
