@@ -212,14 +212,27 @@ static bool is_aside(struct next_hop_pool *pool, struct slice key)
 	return found;
 }
 
-/* Locked. */
-static struct aside *new_aside(struct next_hop_pool *pool, struct slice key)
+/* Locked.  The one of this target, or the oldest in its place. */
+static struct aside *find_or_add_aside(
+    struct next_hop_pool *pool, struct slice key)
 {
-	struct aside *aside = &pool->aside[pool->aside_next++ % ASIDE_MAX];
+	struct aside *aside = find_aside(pool, key);
 
+	if (aside)
+		return aside;
+	aside = &pool->aside[pool->aside_next++ % ASIDE_MAX];
 	count_away(aside, false);
 	*aside = (struct aside){.hash = hash_of(key)};
 	return aside;
+}
+
+/* Locked.  Once in TELL_EVERY_MS. */
+static bool may_tell(int64_t *tell_at_ms, int64_t now_ms)
+{
+	if (now_ms < *tell_at_ms)
+		return false;
+	*tell_at_ms = now_ms + TELL_EVERY_MS;
+	return true;
 }
 
 /* The servers of strangers are theirs to mend: no warning, and no alert. */
@@ -238,16 +251,11 @@ static void note_failure(struct next_hop_pool *pool,
 
 	lock(pool);
 	pool->statistics.failed++;
-	aside = find_aside(pool, key);
-	if (!aside)
-		aside = new_aside(pool, key);
+	aside = find_or_add_aside(pool, key);
 	aside->until_ms = now + ASIDE_MS;
 	count_away(aside, is_configured(request) && !pool->retired);
-	tell = now >= aside->tell_at_ms;
-	if (tell) {
-		aside->told = true;
-		aside->tell_at_ms = now + TELL_EVERY_MS;
-	}
+	tell = may_tell(&aside->tell_at_ms, now);
+	aside->told = aside->told || tell;
 	unlock(pool);
 	if (tell)
 		log_event(is_configured(request) ? LOG_WARNING : LOG_INFO,
@@ -259,17 +267,11 @@ static void note_plain(struct next_hop_pool *pool,
     const struct next_hop_request *request, struct slice key,
     const struct err *err)
 {
-	int64_t now = clock_monotonic_ms();
-	struct aside *aside;
 	bool tell;
 
 	lock(pool);
-	aside = find_aside(pool, key);
-	if (!aside)
-		aside = new_aside(pool, key);
-	tell = now >= aside->tell_plain_at_ms;
-	if (tell)
-		aside->tell_plain_at_ms = now + TELL_EVERY_MS;
+	tell = may_tell(&find_or_add_aside(pool, key)->tell_plain_at_ms,
+	    clock_monotonic_ms());
 	unlock(pool);
 	if (tell)
 		log_event(is_configured(request) ? LOG_WARNING : LOG_INFO,
@@ -550,14 +552,11 @@ static bool is_lack(enum smtp_client_stage stage, const struct err *err)
 
 static void note_lack(struct next_hop_pool *pool, const struct err *err)
 {
-	int64_t now = clock_monotonic_ms();
 	bool tell;
 
 	lock(pool);
 	pool->statistics.failed++;
-	tell = now >= pool->tell_lack_at_ms;
-	if (tell)
-		pool->tell_lack_at_ms = now + TELL_EVERY_MS;
+	tell = may_tell(&pool->tell_lack_at_ms, clock_monotonic_ms());
 	unlock(pool);
 	if (tell)
 		log_error("next-hop.lack", LOG_ERR(err));

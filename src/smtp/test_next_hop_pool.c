@@ -231,6 +231,15 @@ static void test_no_address_is_ours(void **state)
 	close_world(&world);
 }
 
+/* Whose route is one fixed host: world->target. */
+static void open_fixed_world(struct world *world)
+{
+	open_world(world);
+	world->route.kind = NEXT_HOP_SMTP;
+	world->route.target_count = 1;
+	world->route.targets = &world->target;
+}
+
 /* A fixed next hop on this host is another program, or ourselves. */
 static void test_fixed_next_hop_here(void **state)
 {
@@ -251,10 +260,7 @@ static void test_fixed_next_hop_here(void **state)
 	struct world world;
 
 	(void)state;
-	open_world(&world);
-	world.route.kind = NEXT_HOP_SMTP;
-	world.route.target_count = 1;
-	world.route.targets = &world.target;
+	open_fixed_world(&world);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *found;
 
@@ -294,10 +300,7 @@ static void test_fixed_names(void **state)
 	struct world world;
 
 	(void)state;
-	open_world(&world);
-	world.route.kind = NEXT_HOP_SMTP;
-	world.route.target_count = 1;
-	world.route.targets = &world.target;
+	open_fixed_world(&world);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		world.target.host = slice_from(cases[i].host);
 		world.target.lookup_mx = cases[i].lookup_mx;
