@@ -36,16 +36,31 @@ void milter_stream_release(struct milter_stream *stream)
 	buf_release(&stream->output);
 }
 
-bool milter_stream_read(struct milter_stream *stream, struct err *err)
+/* As recv(2).  Most sessions need little of what they could get: that is kept
+ * in memory of its size.  A body comes where it is to stay. */
+static ssize_t receive(struct milter_stream *stream)
 {
-	const size_t size = stream->read_size;
-	char *room = buf_reserve(&stream->input, size);
+	char usual[READ_SIZE];
+	bool is_usual = stream->read_size == READ_SIZE;
+	char *room = is_usual ? usual
+			      : buf_reserve(&stream->input, stream->read_size);
 	ssize_t count;
 
 	require(room);
 	do
-		count = recv(stream->fd, room, size, 0);
+		count = recv(stream->fd, room, stream->read_size, 0);
 	while (count < 0 && errno == EINTR);
+	if (count > 0 && is_usual)
+		require(buf_add(&stream->input, slice_of(room, (size_t)count)));
+	else if (count > 0)
+		buf_grown(&stream->input, (size_t)count);
+	return count;
+}
+
+bool milter_stream_read(struct milter_stream *stream, struct err *err)
+{
+	ssize_t count = receive(stream);
+
 	if (count == 0)
 		return err_set(err, E_CLOSED, "closed by the mail server");
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -55,8 +70,7 @@ bool milter_stream_read(struct milter_stream *stream, struct err *err)
 		err->kind = E_IO;
 		return false;
 	}
-	buf_grown(&stream->input, (size_t)count);
-	if ((size_t)count == size)
+	if ((size_t)count == stream->read_size)
 		stream->read_size = READ_SIZE_MAX;
 	return true;
 }

@@ -51,12 +51,17 @@ struct mime_converters *mime_converters_new(void)
 	return MEMORY_NEW(struct mime_converters);
 }
 
-void mime_converters_free(struct mime_converters *converters)
+static void close_all(struct mime_converters *converters)
 {
 	for (size_t i = 0; i < converters->count; i++) {
 		memory_free(converters->open[i].name);
 		iconv_close(converters->open[i].converter);
 	}
+}
+
+void mime_converters_free(struct mime_converters *converters)
+{
+	close_all(converters);
 	memory_free(converters);
 }
 
@@ -161,10 +166,12 @@ struct slice mime_convert(struct mime_converters *converters,
 struct slice mime_to_utf8(
     struct arena *arena, struct slice charset, struct slice bytes)
 {
-	struct mime_converters *converters = mime_converters_new();
-	struct slice text = mime_convert(converters, arena, charset, bytes);
+	struct mime_converters converters;
+	struct slice text;
 
-	mime_converters_free(converters);
+	converters.count = 0;
+	text = mime_convert(&converters, arena, charset, bytes);
+	close_all(&converters);
 	return text;
 }
 
