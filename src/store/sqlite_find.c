@@ -3,6 +3,7 @@
  * what is in them.  Fresh ones and filed ones are asked for each by its own
  * indexes. */
 #include "store/sqlite_query.h"
+#include "store/store_pack.h"
 
 #define FRESH "recent_trace WHERE 1"
 #define BY_TIME " ORDER BY time_ms DESC, row DESC"
@@ -226,8 +227,10 @@ static bool find_rows(struct store_connection *connection, struct arena *arena,
 	" sender, header_from, subject, verdict, policy, reply, delivery,"     \
 	" own_domain_result, own_domain, spf_result, dkim_result,"             \
 	" dmarc_result, connector, "
-#define FACTS                                                                  \
-	"ifnull((SELECT facts FROM trace_facts f WHERE f.row = t.row), facts)"
+#define OF_FACTS(column)                                                       \
+	"(SELECT " column " FROM trace_facts f WHERE f.row = t.row)"
+#define FACTS "ifnull(" OF_FACTS("facts") ", facts), " OF_FACTS("packed")
+#define NO_FACTS "'', x''"
 #define OF_ROW ", time_ms, size FROM all_trace t WHERE row = ?"
 
 /* What reads one trace after the other. */
@@ -244,7 +247,7 @@ static bool open_reader(
 
 	reader->trace = sqlite_prepare_query(reader->connection,
 	    with_facts ? SLICE(TRACE_TEXTS FACTS OF_ROW)
-		       : SLICE(TRACE_TEXTS "''" OF_ROW),
+		       : SLICE(TRACE_TEXTS NO_FACTS OF_ROW),
 	    &none, err);
 	reader->recipients = sqlite_prepare_query(reader->connection,
 	    SLICE("SELECT address FROM all_recipient WHERE parent = ?"
@@ -257,6 +260,23 @@ static void close_reader(struct trace_reader *reader)
 {
 	sqlite3_finalize(reader->trace);
 	sqlite3_finalize(reader->recipients);
+}
+
+/* What an older version wrote is not packed. */
+static bool read_facts(struct trace_reader *reader, int column,
+    const struct store_trace *trace, struct slice *ret, struct err *err)
+{
+	const void *packed = sqlite3_column_blob(reader->trace, column);
+	size_t len = (size_t)sqlite3_column_bytes(reader->trace, column);
+
+	if (len == 0 ||
+	    store_unpack(reader->arena, slice_of(packed, len), ret, NULL))
+		return true;
+	return err_set(err, E_IO,
+	    "store: %s: the facts of trace %.*s are damaged; put a copy of the "
+	    "database in place, with its -wal and -shm moved away "
+	    "(docs/OPERATIONS.md)",
+	    reader->connection->path, SLICE_ARGS(slice_sub(trace->id, 0, 64)));
 }
 
 static bool read_trace(struct trace_reader *reader, int64_t row,
@@ -274,9 +294,10 @@ static bool read_trace(struct trace_reader *reader, int64_t row,
 
 	for (int i = 0; i < TEXTS; i++)
 		*texts[i] = sqlite_copy_text(reader->arena, reader->trace, i);
-	trace.time_ms = sqlite3_column_int64(reader->trace, TEXTS);
-	trace.size = (uint64_t)sqlite3_column_int64(reader->trace, TEXTS + 1);
-	if (!sqlite_read_recipients(reader->connection, reader->arena,
+	trace.time_ms = sqlite3_column_int64(reader->trace, TEXTS + 1);
+	trace.size = (uint64_t)sqlite3_column_int64(reader->trace, TEXTS + 2);
+	if (!read_facts(reader, TEXTS, &trace, &trace.facts, err) ||
+	    !sqlite_read_recipients(reader->connection, reader->arena,
 		reader->recipients, row, &trace.recipient_count, &recipients,
 		NULL, err))
 		return false;

@@ -205,12 +205,18 @@ static const char version_5[] = "CREATE TABLE clock ("
 				") STRICT;"
 				"INSERT INTO clock VALUES (1, 0, 0);";
 
+/* Facts are packed (store_pack.h): a page has those of five traces, not of
+ * one.  What was written before stays in its column. */
+static const char version_6[] = "ALTER TABLE trace_facts ADD COLUMN"
+				" packed BLOB NOT NULL DEFAULT x'';";
+
 const struct sqlite_migration sqlite_migrations[] = {
     {1, version_1},
     {2, version_2},
     {3, version_3},
     {4, version_4},
     {5, version_5},
+    {6, version_6},
 };
 
 const size_t sqlite_migration_count = sizeof(sqlite_migrations) /

@@ -18,6 +18,8 @@ enum { FREE_PAGES_MAX = 16384 };
 	" verdict = CASE WHEN ?3 = '' THEN verdict ELSE ?3 END"                \
 	" WHERE id = ?1"
 
+/* OR FAIL: what fails takes its transaction along, so SQLite needs to keep no
+ * copies of pages to undo a statement alone. */
 const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -25,7 +27,8 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_SAVEPOINT_RELEASE] = "RELEASE member",
     [SQL_SAVEPOINT_ROLLBACK] = "ROLLBACK TO member",
     [SQL_PUT_TRACE] =
-	"INSERT INTO recent_trace (row, id, message_id, listener, client_ip, "
+	"INSERT OR FAIL INTO recent_trace (row, id, message_id, listener, "
+	"client_ip, "
 	"client_name,"
 	" helo, sender, sender_key, sender_domain, header_from, subject,"
 	" verdict, policy, reply, delivery, own_domain_result, own_domain,"
@@ -38,7 +41,8 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
 		     "ifnull((SELECT max(row) FROM recent_trace), 0),"
 		     "ifnull((SELECT max(row) FROM trace), 0))",
     [SQL_PUT_TRACE_FACTS] =
-	"INSERT OR REPLACE INTO trace_facts (row, facts) VALUES (?1, ?2)",
+	"INSERT OR REPLACE INTO trace_facts (row, facts, packed)"
+	" VALUES (?1, '', ?2)",
     [SQL_PUT_TRACE_RECIPIENT] =
 	"INSERT INTO recent_recipient (parent, place, address, address_key,"
 	" domain) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -58,11 +62,12 @@ const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_FILE_CHUNKS] = "INSERT OR IGNORE INTO trace_chunk"
 			" SELECT DISTINCT row >> 13 FROM recent_trace"
 			" WHERE row <= ?1",
-    [SQL_FILE_TRACES] = "INSERT INTO trace (" SQLITE_TRACE_COLUMNS ", facts)"
+    [SQL_FILE_TRACES] = "INSERT OR FAIL INTO trace (" SQLITE_TRACE_COLUMNS
+			", facts)"
 			" SELECT " SQLITE_TRACE_COLUMNS ", ''"
 			" FROM recent_trace WHERE row <= ?1",
     [SQL_FILE_RECIPIENTS] =
-	"INSERT INTO trace_recipient (" SQLITE_RECIPIENT_COLUMNS ")"
+	"INSERT OR FAIL INTO trace_recipient (" SQLITE_RECIPIENT_COLUMNS ")"
 	" SELECT " SQLITE_RECIPIENT_COLUMNS
 	" FROM recent_recipient WHERE parent <= ?1",
     [SQL_FILE_DELETE_RECIPIENTS] =
@@ -146,7 +151,7 @@ static bool put_recipients(struct store_connection *connection,
 }
 
 static bool put_facts(struct store_connection *connection, int64_t row,
-    struct slice facts, struct err *err)
+    struct slice packed, struct err *err)
 {
 	sqlite3_stmt *statement = sqlite_prepared(
 	    connection, SQL_PUT_TRACE_FACTS, err);
@@ -154,7 +159,8 @@ static bool put_facts(struct store_connection *connection, int64_t row,
 	if (!statement)
 		return false;
 	sqlite3_bind_int64(statement, 1, row);
-	sqlite_bind_slice(statement, 2, facts);
+	sqlite3_bind_blob64(
+	    statement, 2, packed.ptr, packed.len, SQLITE_STATIC);
 	return sqlite_execute(connection, statement, NULL, err);
 }
 
@@ -210,7 +216,7 @@ static bool put_trace(struct store_connection *connection,
 		    "store: a trace has the id %.*s already",
 		    SLICE_ARGS(slice_sub(trace->id, 0, 64)));
 	connection->last_row = parent;
-	if (put_facts(connection, parent, trace->facts, err) &&
+	if (put_facts(connection, parent, row->packed_facts, err) &&
 	    put_recipients(connection, SQL_PUT_TRACE_RECIPIENT, parent,
 		&row->recipients, err))
 		return true;

@@ -29,6 +29,7 @@ struct store_recipients {
 struct store_row {
 	struct store_trace trace;
 	struct slice sender_key, sender_domain; /* lower case */
+	struct slice packed_facts;		/* store_pack.h */
 	struct store_recipients recipients;
 	struct store_recipients held; /* of the quarantined message */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "store/store_pack.h"
 #include "store/store_private.h"
 
 /* The texts of a trace; the identifiers are ours, but cleaned all the same.
@@ -32,7 +33,6 @@ static const struct {
     {offsetof(struct store_trace, dkim_result), 0},
     {offsetof(struct store_trace, dmarc_result), 0},
     {offsetof(struct store_trace, connector), 0},
-    {offsetof(struct store_trace, facts), 0},
 };
 
 struct slice store_row_domain(struct arena *arena, struct slice address)
@@ -76,6 +76,7 @@ struct store_row *store_row_new(struct arena *arena,
 		if (texts[i].cap)
 			*text = text_cut(*text, texts[i].cap);
 	}
+	row->packed_facts = store_pack(arena, trace->facts);
 	row->sender_key = arena_lower(arena, row->trace.sender);
 	row->sender_domain = store_row_domain(arena, row->trace.sender);
 	row->recipients = clean_recipients(

@@ -180,7 +180,7 @@ static void test_left_behind(void **state)
 		const char *left, *removed;
 		enum err_kind kind; /* E_NONE: stored all the same */
 	} rows[] = {
-	    {"INSERT INTO trace_facts VALUES (1, '{}')",
+	    {"INSERT INTO trace_facts VALUES (1, '{}', x'')",
 		"DELETE FROM trace_facts WHERE facts = '{}'", E_NONE},
 	    {"INSERT INTO recent_recipient VALUES (1, 1, 'a@b', 'a@b', 'b')",
 		"DELETE FROM recent_recipient", E_IO},
