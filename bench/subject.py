@@ -121,7 +121,7 @@ def start_nsd(folder, zone, standard=False):
     reverse = [line for line in lines if '.in-addr.arpa.' in line]
     forward = [line for line in lines if line and line not in reverse]
     server = Nsd(folder, {'example': '\n'.join(forward) + '\n',
-                          '192.in-addr.arpa': '\n'.join(reverse) + '\n'},
+                          'in-addr.arpa': '\n'.join(reverse) + '\n'},
                  sign=False)
     if standard:
         config = server.folder / 'nsd.conf'
