@@ -21,7 +21,8 @@ struct limits {
 	uint64_t received_count;    /* Received: fields before it is a loop */
 	uint64_t mime_depth;
 	uint64_t mime_parts;
-	uint64_t spool_memory;	 /* larger messages go to a file */
+	uint64_t spool_memory;	 /* larger messages go to a file, see
+				  * message/content_memory.h */
 	uint64_t content_memory; /* of all messages that come to a child */
 	/* session */
 	uint64_t connections;		  /* in all */

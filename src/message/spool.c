@@ -14,7 +14,7 @@
 #include "base/require.h"
 
 /* Small pieces are collected into writes of this size. */
-enum { WRITE_SIZE = 256 * 1024 };
+enum { WRITE_SIZE = 256 * 1024, SMALL = 64 * 1024 };
 
 struct spool {
 	const char *directory;
@@ -187,6 +187,12 @@ bool spool_add(struct spool *spool, struct slice bytes, struct err *err)
 	}
 	spool->size += bytes.len;
 	return true;
+}
+
+void spool_use_file(struct spool *spool)
+{
+	if (spool->memory_max > SMALL)
+		spool->memory_max = SMALL;
 }
 
 void spool_forget(struct spool *spool)

@@ -24,6 +24,10 @@ struct spool *spool_new(
  * what was there is let go, unless it is E_LIMIT. */
 bool spool_add(struct spool *spool, struct slice bytes, struct err *err);
 
+/* Memory is short: with the next octets all but a small message (64 KiB) goes
+ * to the file. */
+void spool_use_file(struct spool *spool);
+
 /* What is there is let go; from now on octets are counted, and refused over
  * the limit, but not kept: spool_content must not follow. */
 void spool_forget(struct spool *spool);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "message/content_memory.h"
 #include "message/spool.h"
 
 #include <dirent.h>
@@ -87,12 +88,13 @@ static bool fill(
     struct spool *spool, uint64_t size, size_t step, struct err *err)
 {
 	static char piece[PIECE_MAX];
+	const uint64_t before = spool_size(spool);
 
 	for (uint64_t done = 0; done < size;) {
 		size_t count = step < size - done ? step : size - done;
 
 		for (size_t i = 0; i < count; i++)
-			piece[i] = byte_at(done + i);
+			piece[i] = byte_at(before + done + i);
 		if (!spool_add(spool, slice_of(piece, count), err))
 			return false;
 		done += count;
@@ -169,6 +171,77 @@ static void test_content_then_more(void **state)
 	expect_content(spool, 2000);
 	arena_free(arena);
 	assert_int_equal(count_held(), held);
+}
+
+/* When memory is short a message that is not small goes to its file, whatever
+ * was allowed before; one that is there stays. */
+static void test_use_file(void **state)
+{
+	static const struct {
+		uint64_t before, after;
+		bool in_file;
+	} cases[] = {
+	    {0, 64 * 1024, false},
+	    {64 * 1024, 0, false},
+	    {10, 64 * 1024, true},
+	    {300000, 1, true},
+	    {900000, 900000, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct limits limits = limits_with(1 << 20, 10 << 20);
+		struct arena *arena = arena_new(0);
+		struct spool *spool = spool_new(arena, directory(), &limits);
+		size_t held = count_held();
+		struct err err;
+
+		assert_true(fill(spool, cases[i].before, 100, &err));
+		spool_use_file(spool);
+		assert_int_equal(count_held(), held);
+		assert_true(fill(spool, cases[i].after, 100, &err));
+		assert_int_equal(count_held() > held, cases[i].in_file);
+		assert_in_range(spool_memory(spool), 0, FILE_MEMORY + 1);
+		expect_content(spool, cases[i].before + cases[i].after);
+		arena_free(arena);
+		assert_int_equal(count_held(), held);
+	}
+}
+
+/* Others hold much: an eighth of what all may. */
+static void test_memory_of_all(void **state)
+{
+	enum { OTHERS = 1000000, MINE = 300000 };
+	static const struct {
+		uint64_t max;
+		bool allowed, in_file;
+	} cases[] = {
+	    {OTHERS + MINE, false, true},
+	    {OTHERS * 4, true, true},
+	    {OTHERS * 16, true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct limits limits = limits_with(1 << 20, 10 << 20);
+		struct arena *arena = arena_new(0);
+		struct spool *spool = spool_new(arena, directory(), &limits);
+		uint64_t others = 0, mine = 0;
+		size_t files = count_held();
+		struct err err;
+
+		content_memory_hold(&others, OTHERS);
+		assert_true(fill(spool, MINE, 1000, &err));
+		assert_int_equal(
+		    content_memory_allows(cases[i].max, &mine, spool, 100),
+		    cases[i].allowed);
+		assert_int_equal(mine, spool_memory(spool) + 100);
+		assert_true(fill(spool, 1, 1, &err));
+		assert_int_equal(count_held() > files, cases[i].in_file);
+		content_memory_hold(&others, 0);
+		assert_int_equal(content_memory_hold(&mine, 0), 0);
+		arena_free(arena);
+	}
 }
 
 /* What is let go is counted on, in no memory and no file. */
@@ -409,6 +482,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_sizes),
 	    cmocka_unit_test(test_content_then_more),
+	    cmocka_unit_test(test_use_file),
+	    cmocka_unit_test(test_memory_of_all),
 	    cmocka_unit_test(test_forget),
 	    cmocka_unit_test(test_no_tmpfile),
 	    cmocka_unit_test(test_no_mapping),

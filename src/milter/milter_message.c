@@ -352,8 +352,8 @@ static bool count_memory(struct milter_message *message)
 {
 	const uint64_t max = message->limits->content_memory;
 
-	if (content_memory_hold(&message->memory,
-		spool_memory(message->spool) + message->header.size) <= max)
+	if (content_memory_allows(
+		max, &message->memory, message->spool, message->header.size))
 		return true;
 	fail(message, 452, SLICE("4.3.1"),
 	    SLICE("too much mail at one time, try again later"));

@@ -213,10 +213,8 @@ static bool count_memory(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
 
-	return content_memory_hold(
-		   &transaction->memory, spool_memory(transaction->spool) +
-					     transaction->header.size) <=
-	       session->limits->content_memory;
+	return content_memory_allows(session->limits->content_memory,
+	    &transaction->memory, transaction->spool, transaction->header.size);
 }
 
 void transaction_add(struct session *session, struct slice piece)
