@@ -506,6 +506,14 @@ static int run(struct arena *arena, const struct command_line *line)
 	struct err err = {0};
 	int code;
 
+	status->seconds = 1;
+	if (command_has(line, "seconds") &&
+	    !slice_to_u64(
+		command_text(line, "seconds"), SECONDS_MAX, &status->seconds)) {
+		err_set(&err, E_USAGE, "--seconds is a number up to %d",
+		    SECONDS_MAX);
+		return command_fail(&err);
+	}
 	if (command_has(line, "config"))
 		path = arena_text(arena, command_text(line, "config"));
 	if (!config_load(arena, path, &config, NULL, &err))
@@ -521,14 +529,6 @@ static int run(struct arena *arena, const struct command_line *line)
 	status->arena = arena;
 	status->config = config;
 	status->now = clock_now(NULL);
-	status->seconds = 1;
-	if (command_has(line, "seconds") &&
-	    !slice_to_u64(
-		command_text(line, "seconds"), SECONDS_MAX, &status->seconds)) {
-		err_set(&err, E_USAGE, "--seconds is a number up to %d",
-		    SECONDS_MAX);
-		return command_fail(&err);
-	}
 	if (!ask(status, &err))
 		status_add_line(&status->problems,
 		    arena_format_slice(arena, "no answer from %.*s: %s",

@@ -169,6 +169,8 @@ def test_dns_and_rates(make_gate, folder):
     told = status(gate)
     sender.join()
     assert told['rates']['messages_per_second'] > 0
+    done = gate.command('status', '-c', '/none', '--seconds', 'x')
+    assert done.returncode == 2 and b'--seconds is a number' in done.stderr
     told = json.loads(gate.run('status', '-c', str(gate.path), '--json',
                                '--seconds', '0'))
     assert 'rates' not in told
