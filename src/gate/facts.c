@@ -23,8 +23,7 @@ enum {
 	RECIPIENT_COUNT_CAP = 100, /* RFC 5321 section 4.5.3.1.8 */
 };
 
-/* Far above what is left: many recipients, many parts (both: check). */
-enum { FACTS_MAX = 64 << 20, USUAL_SIZE = 4096 };
+enum { USUAL_SIZE = 4096 };
 
 static void write_cut(
     struct json_write *json, const char *key, struct slice text, size_t cap)
@@ -444,9 +443,10 @@ static void write_facts(struct json_write *json, struct gate_message *message)
 	json_write_end(json, '}');
 }
 
+/* STORE_FACTS_MAX is far above what is left of many recipients and parts. */
 struct slice gate_json(struct gate_message *message)
 {
-	struct buf *buf = buf_in_arena(message->arena, FACTS_MAX);
+	struct buf *buf = buf_in_arena(message->arena, STORE_FACTS_MAX);
 	struct json_write json = {.buf = buf};
 
 	buf_reserve(buf, USUAL_SIZE);

@@ -39,6 +39,9 @@ void store_close(struct store *store);
  * search for a longer one finds what was cut. */
 enum { STORE_TEXT_MAX = 1000 };
 
+/* Octets of the facts of a trace at most. */
+enum { STORE_FACTS_MAX = 64 << 20 };
+
 /* One message, one row. */
 struct store_trace {
 	struct slice id;	 /* transaction id */

@@ -5,6 +5,7 @@
 #include <lz4.h>
 
 #include "base/require.h"
+#include "store/store.h"
 #include "store/store_pack.h"
 
 enum { LENGTH_OCTETS = 4 };
@@ -93,7 +94,7 @@ struct slice store_pack(struct arena *arena, struct slice text)
 	int room, len;
 	char *packed;
 
-	require(text.len <= STORE_PACK_TEXT_MAX);
+	require(text.len <= STORE_FACTS_MAX);
 	room = LZ4_compressBound((int)text.len);
 	packed = arena_alloc(arena, LENGTH_OCTETS + (size_t)room);
 	put_length((unsigned char *)packed, text.len);
@@ -114,7 +115,8 @@ bool store_unpack(struct arena *arena, struct slice packed, struct slice *ret,
 	if (packed.len < LENGTH_OCTETS || packed.len > INT_MAX)
 		return err_set(err, E_IO, "no packed text");
 	length = get_length((const unsigned char *)packed.ptr);
-	if (length > STORE_PACK_TEXT_MAX)
+	/* More was never packed: a damaged row must not take memory. */
+	if (length > STORE_FACTS_MAX)
 		return err_set(err, E_IO, "no packed text");
 	text = arena_alloc(arena, length + 1);
 	if (LZ4_decompress_safe_usingDict(packed.ptr + LENGTH_OCTETS, text,

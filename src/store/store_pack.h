@@ -11,10 +11,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-/* More was never packed: a damaged row must not take memory. */
-enum { STORE_PACK_TEXT_MAX = 64 << 20 };
-
-/* In the arena; the text has STORE_PACK_TEXT_MAX octets at most. */
+/* In the arena; the text has STORE_FACTS_MAX octets at most. */
 struct slice store_pack(struct arena *arena, struct slice text);
 
 /* *ret in the arena, terminated.  False: E_IO, what store_pack made is
