@@ -40,7 +40,7 @@ struct fuzz_client *fuzz_client_new(
 	return client;
 }
 
-static bool hear(struct fuzz_client *client)
+bool fuzz_client_hear(struct fuzz_client *client)
 {
 	bool some = false;
 	char *room;
@@ -150,7 +150,7 @@ int64_t fuzz_client_act(struct fuzz_client *client)
 {
 	int64_t now = fuzz_time_now();
 
-	if (hear(client))
+	if (fuzz_client_hear(client))
 		return 0;
 	if (client->finished)
 		return FUZZ_TIME_NEVER;
@@ -169,7 +169,7 @@ void fuzz_client_end(struct fuzz_client *client)
 {
 	/* What it would have heard: all, or less if the session gave up. */
 	client->over = true;
-	hear(client);
+	fuzz_client_hear(client);
 	if (client->fd >= 0)
 		close(client->fd);
 	client->fd = -1;

@@ -31,6 +31,9 @@ struct fuzz_client;
 struct fuzz_client *fuzz_client_new(
     struct arena *arena, struct slice script, int fd, atomic_bool *draining);
 
+/* Reads what there is, unless it is deaf.  False: nothing. */
+bool fuzz_client_hear(struct fuzz_client *client);
+
 /* As fuzz_time_peer. */
 int64_t fuzz_client_act(struct fuzz_client *client);
 

@@ -331,8 +331,9 @@ static int64_t act(void *context, int fd)
 	return fuzz_hop_act(hop, fd) ? 0 : FUZZ_TIME_NEVER;
 }
 
-/* The server's part: parks and wakes the session. */
-static void serve(struct session *session)
+/* The server's part: parks and wakes the session.  While that sleeps its client
+ * goes on reading. */
+static void serve(struct world *world, struct session *session)
 {
 	enum session_next next = session_glance(session);
 	bool ready = false;
@@ -343,11 +344,13 @@ static void serve(struct session *session)
 
 		require(++runs < RUNS_MAX);
 		ready = false;
-		if (next == SESSION_SLEEPS)
+		if (next == SESSION_SLEEPS) {
+			fuzz_client_hear(world->client);
 			fuzz_time_pass(deadline_poll_ms(wakes));
-		else if (next == SESSION_WAITS)
+		} else if (next == SESSION_WAITS) {
 			ready = io_wait(session_fd(session),
 			    session_wants(session), wakes, NULL);
+		}
 		next = ready ? session_glance(session) : session_run(session);
 	}
 }
@@ -418,7 +421,7 @@ static void play(struct world *world, struct slice script)
 	const struct limits limits = world->fixture.config->limits;
 	struct session *session = open_session(world, script);
 
-	serve(session);
+	serve(world, session);
 	session_free(session);
 	fuzz_client_end(world->client);
 	fuzz_hop_end(hop);
