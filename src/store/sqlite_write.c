@@ -18,7 +18,8 @@ enum { FREE_PAGES_MAX = 16384 };
 	" verdict = CASE WHEN ?3 = '' THEN verdict ELSE ?3 END"                \
 	" WHERE id = ?1"
 
-/* OR FAIL: what fails takes its transaction along, so SQLite needs to keep no
+/* OR FAIL: of one row all is looked at before anything is written, and where
+ * many are filed a failure ends their transaction.  So SQLite needs to keep no
  * copies of pages to undo a statement alone. */
 const char *const sqlite_statement_texts[SQL_STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
