@@ -132,6 +132,37 @@ static void test_filing(void **state)
 	place_remove(&place);
 }
 
+/* Fresh or filed: what has an id that is there leaves nothing behind, though
+ * what it began is not undone. */
+static void test_same_id(void **state)
+{
+	struct place place = place_new("");
+	struct store_trace trace = trace_new("A", 1);
+	struct store *store = open_place(&place);
+	struct err err = {.kind = E_NONE};
+
+	(void)state;
+	assert_true(store_put(store, &trace, NULL, deadline_in(20000), NULL));
+	for (int filed = 0; filed < 2; filed++) {
+		assert_false(
+		    store_put(store, &trace, NULL, deadline_in(20000), &err));
+		assert_int_equal(err.kind, E_SYNTAX);
+		assert_int_equal(
+		    count(&place, "SELECT count(*) FROM all_trace"), 1);
+		assert_int_equal(
+		    count(&place, "SELECT count(*) FROM all_recipient"), 2);
+		assert_int_equal(
+		    count(&place, "SELECT count(*) FROM trace_facts"), 1);
+		assert_int_equal(count(&place, "SELECT count(*) FROM"
+					       " pragma_integrity_check"
+					       " WHERE integrity_check = 'ok'"),
+		    1);
+		wait_until_filed(&place);
+	}
+	store_close(store);
+	place_remove(&place);
+}
+
 /* Rows of the first version keep what they say. */
 static void test_old_rows(void **state)
 {
@@ -309,6 +340,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_filing),
+	    cmocka_unit_test(test_same_id),
 	    cmocka_unit_test(test_old_rows),
 	    cmocka_unit_test(test_left_behind),
 	    cmocka_unit_test(test_chunks),

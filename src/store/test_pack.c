@@ -8,6 +8,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/hash.h"
 #include "store/store_pack.h"
 #include "store/store_test.h"
 
@@ -81,6 +83,39 @@ static void test_of_the_first_version(void **state)
 
 	(void)state;
 	assert_true(slice_eq(unpacked(arena, packed), slice_from(facts)));
+	arena_free(arena);
+}
+
+/* A block that is nothing but a match of all of it (lz4_Block_format.md), and
+ * the literals that each block ends with. */
+static void test_dictionary_never_changes(void **state)
+{
+	enum { LENGTH = 3391, ENDS = 5, SHORTEST = 4, MORE = 15 };
+	static const char ends[] = "@ends";
+	static const struct hash_secret fixed = {1, 2};
+	struct arena *arena = arena_new(0);
+	struct buf *packed = buf_in_arena(arena, 100);
+	const int length = LENGTH + ENDS;
+	int rest = LENGTH - SHORTEST - MORE;
+	struct slice text;
+
+	(void)state;
+	buf_add_byte(packed, (char)(length & 0xff));
+	buf_add_byte(packed, (char)(length >> 8));
+	buf_add(packed, slice_of("\0\0", 2));
+	buf_add_byte(packed, MORE); /* no literals, a long match */
+	buf_add_byte(packed, (char)(LENGTH & 0xff));
+	buf_add_byte(packed, (char)(LENGTH >> 8));
+	for (; rest >= 255; rest -= 255)
+		buf_add_byte(packed, '\xff');
+	buf_add_byte(packed, (char)rest);
+	buf_add_byte(packed, ENDS << 4);
+	buf_add_text(packed, ends);
+	text = unpacked(arena, buf_slice(packed));
+	assert_int_equal(text.len, length);
+	assert_true(
+	    slice_ends_nocase(text, SLICE("\"rcode\":\"NOERROR\"}]}@ends")));
+	assert_int_equal(hash_bytes(&fixed, text), 4059996166);
 	arena_free(arena);
 }
 
@@ -158,6 +193,7 @@ int main(void)
 	    cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_what_all_have_in_common),
 	    cmocka_unit_test(test_of_the_first_version),
+	    cmocka_unit_test(test_dictionary_never_changes),
 	    cmocka_unit_test(test_damaged),
 	    cmocka_unit_test(test_in_the_store),
 	};
